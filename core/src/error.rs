@@ -1,0 +1,107 @@
+//! The one error type: an errno, and a sentence that reads like strace and says what to do next.
+
+#![forbid(unsafe_code)]
+
+use std::borrow::Cow;
+use std::io;
+
+/// `std::result::Result` with madang's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong: an errno, and what was being done in words.
+///
+/// The number is the same in every language: C functions return `-errno`, Python raises `OSError` with it.
+///
+/// | errno | meaning |
+/// |---|---|
+/// | `EAGAIN` | a try found the queue full, or empty |
+/// | `EBUSY` | a try found another participant inside for longer than it may wait |
+/// | `ETIMEDOUT` | the deadline passed |
+/// | `EINTR` | a signal handler ran while waiting; nothing was done |
+/// | `EINVAL` | an argument is not in its range, or an existing object is smaller than asked for |
+/// | `ENAMETOOLONG`, `ENOENT`, `EEXIST`, `EACCES`, `EPERM` | the name: too long, absent, taken, not permitted, another user's |
+/// | `EISDIR`, `ELOOP`, `ENODEV` | the name is a directory, a symbolic link, or no regular file |
+/// | `EMSGSIZE` | the message can never fit this queue |
+/// | `E2BIG` | the buffer is too small; the message stays, [`Error::length`] says what it needs |
+/// | `ENOTSUP` | not offered by this version |
+/// | `EPROTOTYPE` | an object of another kind |
+/// | `EPROTO` | an object of another layout version |
+/// | `EUCLEAN` | the object is damaged |
+/// | `ENOSPC` | `/dev/shm` (or `MADANG_DIR`) is full |
+/// | `EUSERS` | no free place among the participants |
+/// | `EOWNERDEAD` | this handle was presumed dead by the others and may not go on |
+/// | `EBADF`, `EFAULT` | a closed handle, a null pointer (C, Python) |
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {} ({})", describe(*.errno), name(*.errno))]
+pub struct Error {
+    errno: i32,
+    what: Cow<'static, str>,
+    length: u64,
+}
+
+impl Error {
+    pub(crate) fn new(errno: i32, what: impl Into<Cow<'static, str>>) -> Self {
+        Self { errno, what: what.into(), length: 0 }
+    }
+
+    /// The message needs a buffer of `length` bytes.
+    pub(crate) fn too_big(length: u64) -> Self {
+        Self {
+            errno: libc::E2BIG,
+            what: "recv: the buffer is smaller than the message, which stays: receive again with a larger one".into(),
+            length,
+        }
+    }
+
+    /// The errno, as in `<errno.h>`.
+    #[must_use]
+    pub fn errno(&self) -> i32 {
+        self.errno
+    }
+
+    /// On `E2BIG`, the length of the message in bytes; otherwise 0.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// What was being done and what to do, without the errno's own text.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.what
+    }
+
+    /// Puts what was being done before the text.
+    pub(crate) fn during(self, doing: impl std::fmt::Display) -> Self {
+        Self { what: format!("{doing}: {}", self.what).into(), ..self }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        // The kind follows from the errno, the text stays ours.
+        let kind = io::Error::from_raw_os_error(error.errno).kind();
+        Self::new(kind, error)
+    }
+}
+
+/// The errno's symbolic name, as strace prints it.
+fn name(errno: i32) -> Cow<'static, str> {
+    macro_rules! names {
+        ($($name:ident)*) => {
+            match errno { $(libc::$name => stringify!($name).into(),)* other => format!("errno {other}").into() }
+        };
+    }
+    names! {
+        EAGAIN EBUSY ETIMEDOUT EINTR EINVAL ENAMETOOLONG ENOENT EEXIST EACCES EPERM EISDIR ENOTDIR ELOOP ENODEV
+        EMSGSIZE E2BIG ENOTSUP EPROTOTYPE EPROTO EUCLEAN ENOSPC EUSERS EOWNERDEAD EBADF EFAULT ENOMEM EMFILE ENFILE
+        EIDRM EOVERFLOW ENOSYS EROFS EIO ENXIO
+    }
+}
+
+/// The errno's text, as strerror gives it.
+fn describe(errno: i32) -> String {
+    let text = io::Error::from_raw_os_error(errno).to_string();
+    // std appends " (os error N)".
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}

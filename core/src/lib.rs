@@ -1,0 +1,35 @@
+//! # madang: inter-process communication for Linux
+//!
+//! Queues and segments in shared memory that processes in Rust, C and Python open by the same name,
+//! with the same meaning and the same errors. A process killed at any instruction leaves every other
+//! one able to go on, and every message that was sent is received once.
+//!
+//! ```
+//! # let name = format!("lib-example-{}", std::process::id());
+//! # let name = name.as_str();
+//! use madang::{Queue, Select};
+//!
+//! let queue = Queue::open(name)?; // opens it, or creates it with mode 0600
+//! queue.send(3, b"an order")?;
+//! let message = queue.recv(Select::Any)?;
+//! assert_eq!((message.mtype, &message.data[..]), (3, &b"an order"[..]));
+//! Queue::unlink(name)?; // a queue persists until it is unlinked
+//! # Ok::<(), madang::Error>(())
+//! ```
+//!
+//! What waits comes in threes: `try_x` (never waits), `x` (waits), `x_timeout`; and `x_until` takes a
+//! [`Deadline`]. Every failure is an [`Error`] that carries an errno and says what to do.
+//!
+//! Nothing here is async-signal-safe.
+
+mod deadline;
+mod error;
+mod name;
+mod shared;
+mod sys;
+
+pub use deadline::Deadline;
+pub use error::{Error, Result};
+pub use shared::queue::{Message, Queue, QueueOptions, QueueStatus, Received, Select};
+pub use shared::segment::{Segment, SegmentOptions};
+pub use shared::Create;

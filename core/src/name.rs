@@ -1,0 +1,134 @@
+//! Names: how an object's name becomes a path.
+//!
+//! A queue `orders` is the file `madang.queue.orders` in `/dev/shm` (or `$MADANG_DIR`); a segment `frame` is the
+//! plain file `/dev/shm/frame`, the same object as `shm_open("/frame")`.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::{CStr, CString};
+
+use crate::error::{Error, Result};
+use crate::sys::process;
+
+/// Where POSIX shared memory lies on Linux (shm_overview(7)).
+const SHM: &CStr = c"/dev/shm";
+
+/// What begins the file name of everything that madang sweeps; no segment may be called so.
+const PREFIX: &str = "madang.";
+
+/// The longest file name that Linux file systems take, in bytes.
+const NAME_MAX: usize = 255;
+
+/// A name that was found good, and the file that it stands for.
+#[derive(Debug)]
+pub(crate) struct Name {
+    name: String,
+    directory: CString,
+    path: CString,
+}
+
+impl Name {
+    /// The file of an object with a header; `kind` is as in `madang ls`: "queue".
+    pub(crate) fn object(kind: &str, name: &str) -> Result<Self> {
+        check(name, &format!("{PREFIX}{kind}."))?;
+        let directory = directory()?;
+        Self::within(directory, name, &format!("{PREFIX}{kind}.{name}"))
+    }
+
+    /// The file of a plain segment.
+    pub(crate) fn segment(name: &str) -> Result<Self> {
+        check(name, "")?;
+        if name.starts_with(PREFIX) {
+            let what = format!("{name:?}: a segment's name may not begin with \"{PREFIX}\", which madang keeps for itself");
+            return Err(Error::new(libc::EINVAL, what));
+        }
+        Self::within(SHM.to_owned(), name, name)
+    }
+
+    fn within(directory: CString, name: &str, file: &str) -> Result<Self> {
+        let mut path = directory.clone().into_bytes();
+        path.push(b'/');
+        path.extend_from_slice(file.as_bytes());
+        let path = CString::new(path).map_err(|_| Error::new(libc::EINVAL, "a name has no NUL byte in it"))?;
+        Ok(Self { name: name.to_owned(), directory, path })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn directory(&self) -> &CStr {
+        &self.directory
+    }
+
+    pub(crate) fn path(&self) -> &CStr {
+        &self.path
+    }
+
+    /// A private name beside this one, for a file that is not whole yet; `gc` sweeps what a death left there.
+    pub(crate) fn temporary(&self) -> Result<CString> {
+        let mut path = self.directory.clone().into_bytes();
+        path.extend_from_slice(format!("/{PREFIX}new.{:016x}", process::random()).as_bytes());
+        CString::new(path).map_err(|_| Error::new(libc::EINVAL, "a name has no NUL byte in it"))
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{:?}", self.name)
+    }
+}
+
+/// `MADANG_DIR` if it is set, else `/dev/shm`.
+fn directory() -> Result<CString> {
+    match process::variable(c"MADANG_DIR") {
+        None => Ok(SHM.to_owned()),
+        Some(directory) if directory.to_bytes().starts_with(b"/") => Ok(directory.to_owned()),
+        Some(directory) => {
+            let what = format!("MADANG_DIR is {directory:?}: it must be the absolute path of a directory, best on a tmpfs");
+            Err(Error::new(libc::EINVAL, what))
+        }
+    }
+}
+
+/// A name is 1 to 255 bytes (with what madang puts before it), any but `/` and NUL, and neither `.` nor `..`.
+fn check(name: &str, prefix: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::new(libc::EINVAL, "the name is empty: give it at least one character"));
+    }
+    if name.contains('/') {
+        let what = format!("{name:?}: a name has no '/' in it (what shm_open(3) calls \"/frame\" is \"frame\" here)");
+        return Err(Error::new(libc::EINVAL, what));
+    }
+    if name.contains('\0') || name == "." || name == ".." {
+        return Err(Error::new(libc::EINVAL, format!("{name:?} can't be the name of a file")));
+    }
+    let longest = NAME_MAX - prefix.len();
+    if name.len() > longest {
+        let what = format!("a name of {} bytes: it may have {longest} at most", name.len());
+        return Err(Error::new(libc::ENAMETOOLONG, what));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_lies_under_its_kind() {
+        let name = Name::object("queue", "orders").unwrap();
+        assert!(name.path().to_str().unwrap().ends_with("/madang.queue.orders"));
+        assert_eq!(name.as_str(), "orders");
+    }
+
+    #[test]
+    fn bad_names_say_why() {
+        for bad in ["", "/x", "a/b", "nul\0", ".", ".."] {
+            assert_eq!(Name::segment(bad).unwrap_err().errno(), libc::EINVAL, "{bad:?}");
+        }
+        assert_eq!(Name::segment("madang.queue.x").unwrap_err().errno(), libc::EINVAL);
+        assert_eq!(Name::object("queue", &"n".repeat(243)).unwrap_err().errno(), libc::ENAMETOOLONG);
+        assert!(Name::object("queue", &"n".repeat(242)).is_ok());
+    }
+}

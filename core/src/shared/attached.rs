@@ -1,0 +1,290 @@
+//! A participant of an object with a header: its place in the roster, and its view of the others.
+//!
+//! **Proof of life.** Each slot of the roster stands for one byte, far past the end of the object's file. A participant
+//! holds a write lock on its byte by an open file description of its own, which only a mapping of one untouchable page keeps
+//! alive ([`Hold`]); the descriptor is closed at once. So the lock survives `closefrom`, is not inherited by `fork`, and goes
+//! with exec and with death, however they come. It works across pid namespaces, with zombies and with reused pids.
+//!
+//! **Asking** goes by another description, which never locks. Before "dead" is believed, that descriptor must still be
+//! the object: a program may have closed it, and its number may be something else now. In doubt, one lives.
+//!
+//! **Fork.** A child has the handle but not the lock. It finds that by its epoch (`sys/process.rs`), at its first use of the
+//! handle, and joins anew.
+
+#![forbid(unsafe_code)]
+
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::mapping::{Hold, Mapping};
+use super::raw::Fault;
+use super::raw::cell::U32;
+use super::raw::host::{Host, Participant};
+use super::raw::roster::Slot;
+use crate::error::{Error, Result};
+use crate::name::Name;
+use crate::sys::file::{self, Identity, Stat};
+use crate::sys::{Errno, clock, futex, ofd, process};
+
+/// The byte that stands for slot 0; it and those after it lie past the end of any file.
+const BYTES: u64 = 1 << 62;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    name: Name,
+    mapping: Arc<Mapping>,
+    slots: u32,
+    /// Which file it is, whatever its descriptor's number means by now.
+    identity: Identity,
+    /// By it others are asked about; it never locks.
+    asking: Option<OwnedFd>,
+    /// The participant's word; 0 when the others presumed it dead.
+    me: AtomicU32,
+    /// The epoch in which it joined. Stored after `me`.
+    epoch: AtomicU64,
+    /// Touched only where fork is excluded, so that no child inherits it locked.
+    hold: Mutex<Option<Hold>>,
+    /// Whether another processor can do something while this one spins.
+    spins: AtomicBool,
+}
+
+/// What settles the estate of a slot's former owners: [`Ring::settle`](super::raw::ring::Ring::settle) and its like.
+pub(crate) type Settle<'a> = &'a dyn Fn(&Present, Participant) -> std::result::Result<(), Fault>;
+
+impl Attached {
+    /// Prepares to take part in the object behind `fd`; [`join`](Self::join) then does.
+    pub(crate) fn new(name: Name, fd: OwnedFd, stat: &Stat, mapping: Arc<Mapping>, slots: u32) -> Self {
+        Self {
+            name,
+            mapping,
+            slots,
+            identity: stat.identity,
+            asking: Some(fd),
+            me: AtomicU32::new(0),
+            epoch: AtomicU64::new(0),
+            hold: Mutex::new(None),
+            spins: AtomicBool::new(process::processors() > 1),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// What the object's file is now.
+    pub(crate) fn stat(&self) -> Result<Stat> {
+        let fd = self.descriptor()?;
+        file::stat(fd.as_fd()).map_err(|errno| errno.during(format!("stat {}: statx", self.name)))
+    }
+
+    /// Lets the caller act as the participant that this handle is; a forked child joins first.
+    #[inline]
+    pub(crate) fn enter(&self, settle: Settle) -> Result<Present<'_>> {
+        if self.epoch.load(Ordering::Acquire) != process::epoch() {
+            self.join(settle)?;
+        }
+        match Participant::from_word(self.me.load(Ordering::Relaxed)) {
+            Some(me) => Ok(Present { attached: self, me }),
+            None => Err(self.disowned()),
+        }
+    }
+
+    /// The others presumed this participant dead: from now on the handle does nothing.
+    #[cold]
+    pub(crate) fn disowned(&self) -> Error {
+        self.me.store(0, Ordering::Relaxed);
+        let what = format!("{}: the others found this handle dead and went on without it: open it anew", self.name);
+        Error::new(libc::EOWNERDEAD, what)
+    }
+
+    /// Takes a slot of the roster in this process, unless another thread just did.
+    #[cold]
+    pub(crate) fn join(&self, settle: Settle) -> Result<()> {
+        process::without_fork(|| {
+            let epoch = process::epoch();
+            if self.epoch.load(Ordering::Acquire) == epoch {
+                return Ok(());
+            }
+            let (me, hold) = self.take_slot(settle)?;
+            *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold);
+            self.me.store(me.word(), Ordering::Relaxed);
+            self.epoch.store(epoch, Ordering::Release);
+            Ok(())
+        })
+    }
+
+    /// Free slots first; then those whose owners are dead.
+    fn take_slot(&self, settle: Settle) -> Result<(Participant, Hold)> {
+        let during = |errno: Errno, call| errno.during(format!("join {}: {call}", self.name));
+        let description = self.reopen().map_err(|errno| during(errno, "openat, for a description of its own"))?;
+        let roster = self.roster();
+        let free = roster.iter().enumerate().filter(|(_, slot)| slot.is_free());
+        for (index, slot) in free.chain(roster.iter().enumerate()) {
+            let byte = BYTES + index as u64;
+            if !ofd::try_lock(description.as_fd(), byte).map_err(|errno| during(errno, "fcntl F_OFD_SETLK"))? {
+                continue;
+            }
+            let hold = Hold::new(description.as_fd()).map_err(|errno| during(errno, "mmap"))?;
+            let settle = |heir| settle(&Present { attached: self, me: heir }, heir);
+            let me = slot
+                .take(index as u32, process::id(), clock::monotonic_ns(), settle)
+                .map_err(|fault| self.explain(fault, "join"))?;
+            return Ok((me, hold));
+        }
+        let what = format!("join {}: all {} places of its roster are taken by living participants", self.name, self.slots);
+        Err(Error::new(libc::EUSERS, what))
+    }
+
+    fn roster(&self) -> &[Slot] {
+        self.mapping.roster(self.slots)
+    }
+
+    /// How many participants live.
+    pub(crate) fn participants(&self, present: &Present) -> u32 {
+        let holders = self.roster().iter().enumerate().filter_map(|(index, slot)| slot.holder(index as u32));
+        holders.filter(|&who| who == present.me || self.lives(who)).count() as u32
+    }
+
+    fn lives(&self, who: Participant) -> bool {
+        let Some(slot) = self.roster().get(who.slot() as usize) else { return false };
+        if !slot.is_held_by(who) {
+            return false;
+        }
+        let byte = BYTES + u64::from(who.slot());
+        match ofd::is_locked(self.asking(), byte) {
+            Ok(true) => true,
+            // Is that still the object's descriptor? If not, ask by a fresh one.
+            Ok(false) if self.is_object(self.asking()) => false,
+            _ => match self.by_name() {
+                Ok(fd) => ofd::is_locked(fd.as_fd(), byte).unwrap_or(true),
+                Err(_) => true,
+            },
+        }
+    }
+
+    fn asking(&self) -> BorrowedFd<'_> {
+        self.asking.as_ref().expect("kept until drop").as_fd()
+    }
+
+    fn is_object(&self, fd: BorrowedFd) -> bool {
+        file::stat(fd).is_ok_and(|stat| stat.identity == self.identity)
+    }
+
+    /// A descriptor of the object: the one kept, or another if the program closed that.
+    pub(crate) fn descriptor(&self) -> Result<Descriptor<'_>> {
+        if self.is_object(self.asking()) {
+            return Ok(Descriptor::Kept(self.asking()));
+        }
+        let lost = |errno: Errno| {
+            errno.during(format!("{}: the program closed its descriptor, and the name leads to it no more", self.name))
+        };
+        self.by_name().map(Descriptor::Fresh).map_err(lost)
+    }
+
+    /// A new description of the object.
+    fn reopen(&self) -> std::result::Result<OwnedFd, Errno> {
+        match file::reopen(self.asking()) {
+            Ok(fd) if self.is_object(fd.as_fd()) => Ok(fd),
+            // No /proc, or the descriptor is closed or something else now.
+            _ => self.by_name(),
+        }
+    }
+
+    fn by_name(&self) -> std::result::Result<OwnedFd, Errno> {
+        let fd = file::open(self.name.path(), true)?;
+        if self.is_object(fd.as_fd()) { Ok(fd) } else { Err(Errno(libc::ENOENT)) }
+    }
+
+    /// A fault in words.
+    #[cold]
+    pub(crate) fn explain(&self, fault: Fault, doing: &str) -> Error {
+        let name = &self.name;
+        match fault {
+            Fault::Busy => Error::new(
+                libc::EBUSY,
+                format!("{doing} {name}: another participant is inside and doesn't get on (is it stopped?): try again"),
+            ),
+            Fault::Interrupted => Error::new(libc::EINTR, format!("{doing} {name}: a signal handler ran; nothing was done")),
+            Fault::Disowned => self.disowned(),
+            Fault::Damaged(what) => Error::new(
+                libc::EUCLEAN,
+                format!("{doing} {name}: the object is damaged ({what}): unlink it and make a new one"),
+            ),
+        }
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let hold = self.hold.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let mine = Participant::from_word(*self.me.get_mut());
+        // An inherited handle's slot is the parent's.
+        if let (Some(_), Some(me)) = (&hold, mine)
+            && *self.epoch.get_mut() == process::epoch()
+        {
+            self.roster()[me.slot() as usize].give_back();
+        }
+        // The lock goes after the slot is marked free.
+        drop(hold);
+        // A descriptor that the program closed and that is something else now isn't ours to close.
+        if !self.is_object(self.asking()) {
+            self.asking.take().map(IntoRawFd::into_raw_fd);
+        }
+    }
+}
+
+/// The object's descriptor, for one use.
+#[derive(Debug)]
+pub(crate) enum Descriptor<'a> {
+    Kept(BorrowedFd<'a>),
+    Fresh(OwnedFd),
+}
+
+impl AsFd for Descriptor<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Kept(fd) => *fd,
+            Self::Fresh(fd) => fd.as_fd(),
+        }
+    }
+}
+
+/// A participant at work: what an operation in shared memory sees of the world.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Present<'a> {
+    attached: &'a Attached,
+    me: Participant,
+}
+
+impl Host for Present<'_> {
+    #[inline]
+    fn me(&self) -> Participant {
+        self.me
+    }
+
+    fn lives(&self, who: Participant) -> bool {
+        self.attached.lives(who)
+    }
+
+    fn sleep(&self, word: &U32, expected: u32, timeout: Duration) -> std::result::Result<(), Errno> {
+        // Who is about to sleep has the time to ask; the answer changes when somebody pins the process.
+        self.attached.spins.store(process::processors() > 1, Ordering::Relaxed);
+        futex::wait(word.futex(), expected, timeout)
+    }
+
+    fn wake(&self, word: &U32, count: u32) -> u32 {
+        futex::wake(word.futex(), count)
+    }
+
+    #[inline]
+    fn spins(&self) -> bool {
+        self.attached.spins.load(Ordering::Relaxed)
+    }
+
+    fn pass(&self) {
+        process::yield_now();
+    }
+}

@@ -1,0 +1,28 @@
+//! Primitives whose state lies in shared memory.
+//!
+//! ```text
+//! queue, segment      the handles that people hold
+//!   object            a named file: found or made, checked, never seen half made
+//!   attached          a participant of an object: its place in the roster, and who else lives
+//!   mapping           the one file that maps memory
+//!   raw/              what lies in the memory: no names, no files
+//! ```
+
+mod attached;
+mod mapping;
+mod object;
+pub(crate) mod queue;
+mod raw;
+pub(crate) mod segment;
+
+/// Whether opening a name may create the object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Create {
+    /// Opens what exists, else creates it. Two processes that do so at once get the same object.
+    #[default]
+    IfMissing,
+    /// Only opens what exists: otherwise `ENOENT`.
+    Never,
+    /// Only creates: `EEXIST` if the name is taken.
+    Only,
+}

@@ -1,0 +1,192 @@
+//! A named file in shared memory: found or made.
+//!
+//! **A name never shows a half-made object.** The file is made without a name (`O_TMPFILE`), given its mode, its
+//! size, its space and its first contents, and then linked; losing the race for the name means opening the
+//! winner's. Where the file system has no unnamed files, or `/proc` is not mounted, it is made under a private
+//! temporary name instead.
+//!
+//! **What is opened is checked before it is mapped**: a regular file, by default of mine or root's (a stranger
+//! may have planted it).
+
+#![forbid(unsafe_code)]
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::Create;
+use crate::error::{Error, Result};
+use crate::name::Name;
+use crate::sys::file::{self, Stat};
+use crate::sys::{Errno, process};
+
+/// How often a name may vanish or appear between two looks before that is an error.
+const RACES: u32 = 100;
+
+/// How an object is to be opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) create: Create,
+    /// The permission bits of a new object, exactly: no umask.
+    pub(crate) mode: u32,
+    /// Whether an object of a user who is neither me nor root is opened.
+    pub(crate) any_owner: bool,
+    /// Whether the object is opened to be written as well.
+    pub(crate) write: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { create: Create::IfMissing, mode: 0o600, any_owner: false, write: true }
+    }
+}
+
+/// An open object, and what it is.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) fd: OwnedFd,
+    pub(crate) stat: Stat,
+    /// Whether this call made it.
+    pub(crate) is_new: bool,
+}
+
+/// Opens `name`, or makes it of `size` bytes with `fill` writing its first contents.
+pub(crate) fn open(
+    name: &Name,
+    options: Options,
+    size: impl Fn() -> Result<u64>,
+    fill: impl Fn(BorrowedFd) -> Result<()>,
+) -> Result<Object> {
+    if options.mode & !0o7777 != 0 {
+        return Err(Error::new(libc::EINVAL, format!("open {name}: mode {:#o} has more than permission bits", options.mode)));
+    }
+    for _ in 0..RACES {
+        if options.create != Create::Only {
+            match find(name, options) {
+                Err(error) if error.errno() == libc::ENOENT && options.create == Create::IfMissing => {}
+                found => return found,
+            }
+        }
+        match make(name, options, size()?, &fill) {
+            Err(error) if error.errno() == libc::EEXIST && options.create == Create::IfMissing => {}
+            made => return made,
+        }
+    }
+    Err(Error::new(libc::EBUSY, format!("open {name}: others keep making and removing it: try again")))
+}
+
+/// Opens what bears the name, and checks that it may be used.
+pub(crate) fn find(name: &Name, options: Options) -> Result<Object> {
+    let fd = file::open(name.path(), options.write).map_err(|errno| cannot_open(name, options, errno))?;
+    let stat = file::stat(fd.as_fd()).map_err(|errno| errno.during(format!("open {name}: statx")))?;
+    if !stat.is_regular() {
+        return Err(Error::new(libc::ENODEV, format!("open {name}: {:?} is not a regular file", name.path())));
+    }
+    let trusted = stat.uid == 0 || stat.uid == process::effective_uid();
+    if !trusted && !options.any_owner {
+        let advice = "it may have been planted: open it with the option that admits any owner if you trust that user";
+        return Err(Error::new(libc::EPERM, format!("open {name}: it belongs to user {}; {advice}", stat.uid)));
+    }
+    Ok(Object { fd, stat, is_new: false })
+}
+
+fn cannot_open(name: &Name, options: Options, errno: Errno) -> Error {
+    let path = name.path();
+    errno.during(match errno.0 {
+        libc::ENOENT if options.create == Create::Never => {
+            format!("open {name}: there is none ({path:?}), and the call does not create it")
+        }
+        libc::EACCES => format!("open {name}: {path:?} does not permit this user to use it (its mode is the creator's choice)"),
+        libc::EISDIR => format!("open {name}: {path:?} is a directory"),
+        libc::ELOOP => format!("open {name}: {path:?} is a symbolic link, which is never followed"),
+        _ => format!("open {name}: openat {path:?}"),
+    })
+}
+
+fn make(name: &Name, options: Options, size: u64, fill: &impl Fn(BorrowedFd) -> Result<()>) -> Result<Object> {
+    match file::create_unnamed(name.directory()) {
+        Ok(fd) => {
+            let stat = prepare(name, &fd, options, size, fill)?;
+            match file::link_descriptor(fd.as_fd(), name.path()) {
+                Ok(()) => Ok(Object { fd, stat, is_new: true }),
+                Err(Errno(libc::ENOENT)) => make_by_temporary_name(name, options, size, fill),
+                Err(errno) => Err(cannot_link(name, errno)),
+            }
+        }
+        Err(Errno(libc::EOPNOTSUPP | libc::EISDIR)) => make_by_temporary_name(name, options, size, fill),
+        Err(errno) => Err(cannot_create(name, errno)),
+    }
+}
+
+/// For a file system without `O_TMPFILE`, and for a machine without `/proc`.
+#[cold]
+fn make_by_temporary_name(
+    name: &Name,
+    options: Options,
+    size: u64,
+    fill: &impl Fn(BorrowedFd) -> Result<()>,
+) -> Result<Object> {
+    let temporary = name.temporary()?;
+    let fd = file::create_new(&temporary).map_err(|errno| cannot_create(name, errno))?;
+    let made = prepare(name, &fd, options, size, fill)
+        .and_then(|stat| file::link(&temporary, name.path()).map(|()| stat).map_err(|errno| cannot_link(name, errno)));
+    let removed = file::unlink(&temporary);
+    let stat = made?;
+    removed.map_err(|errno| errno.during(format!("create {name}: unlink {temporary:?}")))?;
+    Ok(Object { fd, stat, is_new: true })
+}
+
+/// Gives a new file its mode, its size and its contents.
+fn prepare(
+    name: &Name,
+    fd: &OwnedFd,
+    options: Options,
+    size: u64,
+    fill: &impl Fn(BorrowedFd) -> Result<()>,
+) -> Result<Stat> {
+    let during = |errno: Errno, call: &str| errno.during(format!("create {name}: {call}"));
+    file::set_mode(fd.as_fd(), options.mode).map_err(|errno| during(errno, "fchmod"))?;
+    file::set_size(fd.as_fd(), size).map_err(|errno| during(errno, &format!("ftruncate to {size} bytes")))?;
+    fill(fd.as_fd()).map_err(|error| error.during(format!("create {name}")))?;
+    file::stat(fd.as_fd()).map_err(|errno| during(errno, "statx"))
+}
+
+fn cannot_create(name: &Name, errno: Errno) -> Error {
+    let directory = name.directory();
+    errno.during(match errno.0 {
+        libc::ENOENT => format!("create {name}: there is no directory {directory:?}"),
+        libc::ENOSPC => format!("create {name}: {}", no_space()),
+        _ => format!("create {name} in {directory:?}"),
+    })
+}
+
+fn cannot_link(name: &Name, errno: Errno) -> Error {
+    errno.during(match errno.0 {
+        libc::EEXIST => format!("create {name}: the name is taken, and the call only creates"),
+        _ => format!("create {name}: linkat {:?}", name.path()),
+    })
+}
+
+/// Takes the space of a part of an object, so that touching it can't fail any more.
+pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<()> {
+    file::allocate(fd, offset, length).map_err(|errno| match errno.0 {
+        libc::ENOSPC => errno.during(no_space()),
+        _ => errno.during(format!("fallocate of {length} bytes at {offset}")),
+    })
+}
+
+fn no_space() -> &'static str {
+    "the file system of /dev/shm (or MADANG_DIR) is full: remove what is left over there, or make it larger \
+     (a container's is 64 MB unless it is started with --shm-size or its like)"
+}
+
+/// Takes the name away. Who has the object open goes on with it.
+pub(crate) fn unlink(name: &Name) -> Result<()> {
+    let path: &CStr = name.path();
+    file::unlink(path).map_err(|errno| {
+        errno.during(match errno.0 {
+            libc::ENOENT => format!("unlink {name}: there is none ({path:?})"),
+            libc::EACCES | libc::EPERM => format!("unlink {name}: only the owner of {path:?} may, and root"),
+            _ => format!("unlink {name}: unlinkat {path:?}"),
+        })
+    })
+}

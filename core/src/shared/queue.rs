@@ -1,0 +1,677 @@
+//! A bounded message queue in shared memory, with System V's meaning: what people hold.
+//!
+//! What happens in the memory stands in [`raw::ring`](super::raw::ring), who takes part in
+//! [`attached`](super::attached). Here is what is between: names and options, waiting, errors in words.
+//!
+//! **Waiting.** A try first; then a short spin, in which a partner on another processor answers; a few yields, for a partner on
+//! this one; then the event count (`raw/event.rs`): announce, the whole try again, sleep.
+
+#![forbid(unsafe_code)]
+
+use std::hint::spin_loop;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::Create;
+use super::attached::{Attached, Present};
+use super::mapping::Mapping;
+use super::object::{self, Object};
+use super::raw::Fault;
+use super::raw::event::{Announced, Event, NAP};
+use super::raw::header::{Kind, Misfit};
+use super::raw::host::{Host, MOST_SLOTS, Participant};
+use super::raw::ring::{Geometry, MOST_BYTES, MOST_MESSAGES, Received as Popped, Ring, Sent};
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
+use crate::name::Name;
+use crate::sys::{Errno, process};
+
+/// What a queue is called in its file's name.
+const KIND: &str = "queue";
+
+const DEFAULT_CAPACITY: u64 = 1 << 20;
+const DEFAULT_MAX_MESSAGES: u64 = 65_536;
+const DEFAULT_PARTICIPANTS: u32 = 1024;
+
+/// Looks before yielding: some 5 µs, in which a partner who is awake answers.
+const SPINS: u32 = 200;
+/// Yields before sleeping.
+const YIELDS: u32 = 8;
+
+/// How a queue is opened; made by [`Queue::options`].
+#[derive(Clone, Debug, Default)]
+pub struct QueueOptions {
+    object: object::Options,
+    capacity: u64,
+    max_messages: u64,
+    participants: u32,
+}
+
+impl QueueOptions {
+    /// The most bytes that it holds, 1 to 2⁴⁰; also the longest message. Default 1 MiB. Of an existing queue this is what it must
+    /// have at least; 0, the default, takes it as it is. Memory is only taken as it is used.
+    #[must_use]
+    pub fn capacity(mut self, bytes: u64) -> Self {
+        self.capacity = bytes;
+        self
+    }
+
+    /// The most messages that it holds, 1 to 2³². Default: the lesser of the capacity and 65,536.
+    #[must_use]
+    pub fn max_messages(mut self, messages: u64) -> Self {
+        self.max_messages = messages;
+        self
+    }
+
+    /// For how many open handles, in all processes together, it has room: 1 to 65,534. Default 1,024.
+    #[must_use]
+    pub fn max_participants(mut self, handles: u32) -> Self {
+        self.participants = handles;
+        self
+    }
+
+    /// Whether it may be created; by default if it is missing.
+    #[must_use]
+    pub fn create(mut self, create: Create) -> Self {
+        self.object.create = create;
+        self
+    }
+
+    /// The permission bits of a new queue, exactly (no umask); by default `0o600`. Whoever takes part needs read and
+    /// write permission.
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.object.mode = mode;
+        self
+    }
+
+    /// Opens it although it belongs to another user, who can do with it what he likes.
+    #[must_use]
+    pub fn any_owner(mut self, yes: bool) -> Self {
+        self.object.any_owner = yes;
+        self
+    }
+
+    /// Opens the queue `name`, which is 1 to 242 bytes without `/`. Doesn't block.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EEXIST` as [`create`](Self::create) says; `EINVAL` for a bad name or limit, or where an existing queue is
+    /// smaller than asked for; `ENAMETOOLONG`; `ENOSPC`; `EACCES`; `EPERM` for another user's; `EISDIR`, `ELOOP`, `ENODEV` where
+    /// the name is something else than a file; `EPROTOTYPE` where it is another kind of object; `EPROTO` another layout;
+    /// `EUCLEAN` damaged; `EUSERS` if the roster is full.
+    pub fn open(&self, name: &str) -> Result<Queue> {
+        let name = Name::object(KIND, name)?;
+        let geometry = self.geometry(&name)?;
+        let fill = |fd: std::os::fd::BorrowedFd| {
+            object::allocate(fd, 0, geometry.header_length())?;
+            let mapping = Mapping::of_queue(fd, &geometry).map_err(|errno| errno.during("mmap"))?;
+            let mapping = Arc::new(mapping);
+            mapping.ring(geometry).create();
+            mapping.header().expect("a queue has a header").write(&geometry.shape());
+            Ok(())
+        };
+        let Object { fd, stat, is_new } = object::open(&name, self.object, || Ok(geometry.shape().size), fill)?;
+        let geometry = if is_new { geometry } else { self.check(&name, fd.as_fd(), stat.size)? };
+        let mapping = Mapping::of_queue(fd.as_fd(), &geometry)
+            .map_err(|errno| errno.during(format!("open {name}: mmap of its header and rings")))?;
+        let mapping = Arc::new(mapping);
+        let ring = mapping.ring(geometry);
+        let attached = Attached::new(name, fd, &stat, mapping, geometry.slots);
+        let queue = Queue { ring, attached, is_new, usual_length: AtomicUsize::new(FIRST_BUFFER) };
+        queue.enter()?;
+        Ok(queue)
+    }
+
+    /// What a new queue would be like.
+    fn geometry(&self, name: &Name) -> Result<Geometry> {
+        let capacity = if self.capacity == 0 { DEFAULT_CAPACITY } else { self.capacity };
+        let max_messages =
+            if self.max_messages == 0 { capacity.min(DEFAULT_MAX_MESSAGES) } else { self.max_messages };
+        let slots = if self.participants == 0 { DEFAULT_PARTICIPANTS } else { self.participants };
+        let bad = |what: String| Error::new(libc::EINVAL, format!("open {name}: {what}"));
+        if capacity > MOST_BYTES {
+            return Err(bad(format!("a capacity of {capacity} bytes: it may be {MOST_BYTES} at most")));
+        }
+        if max_messages > MOST_MESSAGES {
+            return Err(bad(format!("max_messages {max_messages}: it may be {MOST_MESSAGES} at most")));
+        }
+        if slots > MOST_SLOTS {
+            return Err(bad(format!("max_participants {slots}: it may be {MOST_SLOTS} at most")));
+        }
+        Geometry::new(capacity, max_messages, slots).ok_or_else(|| bad("limits of 0".to_owned()))
+    }
+
+    /// Reads the geometry of an existing queue, and holds it against what was asked for.
+    fn check(&self, name: &Name, fd: std::os::fd::BorrowedFd, size: u64) -> Result<Geometry> {
+        let error = |errno, what: String| Error::new(errno, format!("open {name}: {what}"));
+        let damaged = |what| error(libc::EUCLEAN, format!("it is damaged ({what}): unlink it and make a new one"));
+        let head = Mapping::of_file(fd, HEADER_LENGTH.min(size).max(1), false)
+            .map_err(|errno| errno.during(format!("open {name}: mmap of its header")))?;
+        if size < HEADER_LENGTH {
+            return Err(damaged("its file is too short"));
+        }
+        let header = head.header().ok_or_else(|| damaged("its file is too short"))?;
+        let shape = header.read(Kind::Queue, size).map_err(|misfit| match misfit {
+            Misfit::Damaged(what) => damaged(what),
+            Misfit::OtherKind(what) => error(libc::EPROTOTYPE, format!("it is {what}, not a queue")),
+            Misfit::OtherLayout(theirs) => {
+                let ours = super::raw::header::LAYOUT;
+                error(libc::EPROTO, format!("it has layout version {theirs}, this library {ours}: use one version of madang"))
+            }
+            Misfit::OtherByteOrder => error(libc::EPROTO, "it was made by a machine of another byte order".to_owned()),
+        })?;
+        let geometry = Geometry::of(&shape).ok_or_else(|| damaged("its sizes contradict each other"))?;
+        for (what, has, asked) in [
+            ("capacity", geometry.capacity, self.capacity),
+            ("max_messages", geometry.max_messages, self.max_messages),
+            ("max_participants", geometry.slots.into(), self.participants.into()),
+        ] {
+            if has < asked {
+                return Err(error(libc::EINVAL, format!("its {what} is {has}, {asked} was asked for: unlink it, or ask for less")));
+            }
+        }
+        Ok(geometry)
+    }
+}
+
+/// As much of a file as is looked at before it is believed.
+const HEADER_LENGTH: u64 = 64 << 10;
+/// What a receive that allocates offers at first.
+const FIRST_BUFFER: usize = 256;
+/// And at most, before it knows the length.
+const LAST_BUFFER: usize = 64 << 10;
+
+/// Which message to receive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Select {
+    /// The first message, whatever its type (as `msgrcv` with `msgtyp` 0).
+    #[default]
+    Any,
+}
+
+/// A message that was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message {
+    /// Its type, greater than 0 (System V's `mtype`).
+    pub mtype: i64,
+    /// Its bytes.
+    pub data: Vec<u8>,
+    /// How many messages were sent to this queue before it.
+    pub sequence: u64,
+}
+
+/// What is said of a message that was received into a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Received {
+    /// How many bytes of the buffer it filled.
+    pub length: usize,
+    /// Its type, greater than 0.
+    pub mtype: i64,
+    /// How many messages were sent to this queue before it.
+    pub sequence: u64,
+}
+
+/// What [`Queue::stat`] tells; a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueStatus {
+    /// The most bytes that it holds; also the longest message.
+    pub capacity: u64,
+    /// The most messages that it holds.
+    pub max_messages: u64,
+    /// How many open handles it has room for.
+    pub max_participants: u32,
+    /// Bytes held.
+    pub bytes: u64,
+    /// Messages held.
+    pub messages: u64,
+    /// Messages ever sent to it.
+    pub sent: u64,
+    /// Messages ever received from it.
+    pub received: u64,
+    /// Open handles in all living processes.
+    pub participants: u32,
+    /// How often the living repaired what a killed process left half done.
+    pub repairs: u64,
+    /// Bytes of memory that it takes.
+    pub allocated: u64,
+    /// Permission bits.
+    pub mode: u32,
+    /// The owner's user id.
+    pub uid: u32,
+    /// The owner's group id.
+    pub gid: u32,
+}
+
+/// A bounded queue of messages in shared memory, for any number of senders and receivers in any processes and languages.
+///
+/// A message is a type greater than 0 and some bytes. Messages are received in the order in which they were sent. The queue
+/// persists until [`unlink`](Self::unlink), with what it holds; dropping a handle only closes it. A handle may be shared by
+/// threads, used by a forked child (which then takes part on its own), and there may be several in one process.
+///
+/// **What is promised.** A process killed at any instruction leaves every other able to go on. A message whose send returned is
+/// there; one whose sender was killed in the middle of sending is there wholly or not at all. A receive hands over when it
+/// returns: who is killed right after it takes the message along, as with the kernel's queues.
+///
+/// ```
+/// # let name = format!("queue-example-{}", std::process::id());
+/// # let name = name.as_str();
+/// use madang::{Queue, Select};
+/// use std::time::Duration;
+///
+/// let orders = Queue::options().capacity(4 << 20).open(name)?;
+/// orders.send(7, b"two teas")?;
+/// let message = orders.recv_timeout(Select::Any, Duration::from_secs(1))?;
+/// assert_eq!(message.data, b"two teas");
+/// assert_eq!(orders.try_recv(Select::Any).unwrap_err().errno(), libc::EAGAIN);
+/// Queue::unlink(name)?;
+/// # Ok::<(), madang::Error>(())
+/// ```
+#[doc(alias("msgget", "msgsnd", "msgrcv", "mq_open"))]
+#[derive(Debug)]
+pub struct Queue {
+    ring: Ring,
+    attached: Attached,
+    is_new: bool,
+    /// What a receive that allocates offers, from what it has seen.
+    usual_length: AtomicUsize,
+}
+
+impl Queue {
+    /// All defaults; change what you need, then [`open`](QueueOptions::open).
+    #[must_use]
+    pub fn options() -> QueueOptions {
+        QueueOptions::default()
+    }
+
+    /// Opens the queue `name`, or creates it, with all defaults.
+    ///
+    /// # Errors
+    /// As [`QueueOptions::open`].
+    pub fn open(name: &str) -> Result<Self> {
+        Self::options().open(name)
+    }
+
+    /// Takes the name away; who has the queue open goes on with it. The next open makes a new one.
+    ///
+    /// # Errors
+    /// `ENOENT`; `EACCES` or `EPERM` if it is another user's; `EINVAL`, `ENAMETOOLONG` for a bad name.
+    pub fn unlink(name: &str) -> Result<()> {
+        object::unlink(&Name::object(KIND, name)?)
+    }
+
+    /// The name by which it was opened.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.attached.name().as_str()
+    }
+
+    /// Whether this very open created it.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// The most bytes that it holds; also the longest message.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.ring.geometry().capacity
+    }
+
+    /// How many messages it holds; a snapshot.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.ring.held().messages
+    }
+
+    /// Whether it holds no message; a snapshot.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What it is and holds.
+    ///
+    /// # Errors
+    /// `EOWNERDEAD`; what joining gives in a forked child.
+    pub fn stat(&self) -> Result<QueueStatus> {
+        let present = self.enter()?;
+        let file = self.attached.stat()?;
+        let received = self.ring.received();
+        let sent = self.ring.sent();
+        let held = self.ring.held();
+        let Geometry { capacity, max_messages, slots, .. } = *self.ring.geometry();
+        Ok(QueueStatus {
+            capacity,
+            max_messages,
+            max_participants: slots,
+            bytes: held.bytes,
+            messages: held.messages,
+            sent: sent.messages,
+            received: received.messages,
+            participants: self.attached.participants(&present),
+            repairs: self.ring.repairs(),
+            allocated: file.allocated,
+            mode: file.permissions(),
+            uid: file.uid,
+            gid: file.gid,
+        })
+    }
+
+    #[inline]
+    fn enter(&self) -> Result<Present<'_>> {
+        self.attached.enter(&|present: &Present, heir: Participant| self.ring.settle(present, heir))
+    }
+}
+
+/// Sending.
+impl Queue {
+    /// Sends a message of type `mtype`, which is greater than 0; waits while the queue is full.
+    ///
+    /// # Errors
+    /// `EINVAL` for a type below 1; `EMSGSIZE` for a message longer than the capacity; `EINTR` if a signal handler ran while
+    /// waiting; `ENOSPC` if the memory for it can't be had. Whatever the error, the message was not sent.
+    pub fn send(&self, mtype: i64, data: &[u8]) -> Result<()> {
+        self.send_until(mtype, data, Deadline::NEVER)
+    }
+
+    /// As [`send`](Self::send), but doesn't wait.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); `EAGAIN` if the queue is full, `EBUSY` if another sender is stuck inside for a second.
+    pub fn try_send(&self, mtype: i64, data: &[u8]) -> Result<()> {
+        self.send_until(mtype, data, Deadline::NOW)
+    }
+
+    /// As [`send`](Self::send), but waits for `timeout` at most.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); `ETIMEDOUT`.
+    pub fn send_timeout(&self, mtype: i64, data: &[u8], timeout: Duration) -> Result<()> {
+        self.send_until(mtype, data, Deadline::after(timeout))
+    }
+
+    /// As [`send`](Self::send), but waits until `deadline` at most.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); `EAGAIN` or `ETIMEDOUT` as the [`Deadline`] says.
+    #[inline]
+    pub fn send_until(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
+        self.check_message(mtype, data)?;
+        let present = self.enter()?;
+        match self.ring.send(&present, mtype, data, deadline) {
+            Ok(Sent::Done) => Ok(()),
+            first => self.send_slow(&present, mtype, data, deadline, first),
+        }
+    }
+
+    fn check_message(&self, mtype: i64, data: &[u8]) -> Result<()> {
+        if mtype < 1 {
+            let what = format!("send {}: type {mtype}: a message's type is greater than 0", self.attached.name());
+            return Err(Error::new(libc::EINVAL, what));
+        }
+        if data.len() as u64 > self.capacity() {
+            let (name, length, most) = (self.attached.name(), data.len(), self.capacity());
+            let what = format!("send {name}: a message of {length} bytes: its capacity is {most}");
+            return Err(Error::new(libc::EMSGSIZE, what));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn send_slow(
+        &self,
+        present: &Present,
+        mtype: i64,
+        data: &[u8],
+        deadline: Deadline,
+        first: std::result::Result<Sent, Fault>,
+    ) -> Result<()> {
+        let length = data.len() as u64;
+        let mut outcome = first;
+        let mut attempt = |again: bool| {
+            if again {
+                outcome = self.ring.send(present, mtype, data, deadline);
+            }
+            loop {
+                match outcome {
+                    Ok(Sent::Done) => return Ok(Some(())),
+                    Ok(Sent::Full) => return Ok(None),
+                    Ok(Sent::NeedsSpace(space)) => {
+                        object::allocate(self.attached.descriptor()?.as_fd(), space.offset, space.length)
+                            .map_err(|error| error.during(format!("send {}", self.attached.name())))?;
+                        self.ring.grant(space);
+                    }
+                    Err(fault) => return Err(self.explain(fault, "send", deadline)),
+                }
+                outcome = self.ring.send(present, mtype, data, deadline);
+            }
+        };
+        if let Some(()) = attempt(false)? {
+            return Ok(());
+        }
+        let wait = Wait {
+            present,
+            deadline,
+            doing: "send",
+            event: self.ring.senders_event(),
+            may: || self.ring.admits(length),
+            announce: || self.ring.announce_sender(length),
+            woken_for_nothing: || self.ring.pass_wake_on(present, length),
+        };
+        self.wait(wait, || attempt(true))?;
+        // The room that woke this sender may be enough for another.
+        if self.ring.senders_wait() {
+            self.ring.wake_senders(present);
+        }
+        Ok(())
+    }
+}
+
+/// Receiving.
+impl Queue {
+    /// Receives the message that `select` names; waits while there is none.
+    ///
+    /// # Errors
+    /// `EINTR` if a signal handler ran while waiting; nothing was received then.
+    pub fn recv(&self, select: Select) -> Result<Message> {
+        self.recv_until(select, Deadline::NEVER)
+    }
+
+    /// As [`recv`](Self::recv), but doesn't wait.
+    ///
+    /// # Errors
+    /// `EAGAIN` if there is no such message, `EBUSY` if another receiver is stuck inside for a second.
+    pub fn try_recv(&self, select: Select) -> Result<Message> {
+        self.recv_until(select, Deadline::NOW)
+    }
+
+    /// As [`recv`](Self::recv), but waits for `timeout` at most.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv); `ETIMEDOUT`.
+    pub fn recv_timeout(&self, select: Select, timeout: Duration) -> Result<Message> {
+        self.recv_until(select, Deadline::after(timeout))
+    }
+
+    /// As [`recv`](Self::recv), but waits until `deadline` at most.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv); `EAGAIN` or `ETIMEDOUT` as the [`Deadline`] says.
+    pub fn recv_until(&self, select: Select, deadline: Deadline) -> Result<Message> {
+        loop {
+            let mut data = vec![0; self.usual_length.load(Ordering::Relaxed)];
+            match self.recv_into(select, &mut data, deadline) {
+                Ok(Received { length, mtype, sequence }) => {
+                    data.truncate(length);
+                    return Ok(Message { mtype, data, sequence });
+                }
+                // It may be another message next time; whichever it is, the buffer only grows.
+                Err(error) if error.errno() == libc::E2BIG => {
+                    let message = self.recv_large(select, error.length(), deadline);
+                    if !matches!(&message, Err(error) if error.errno() == libc::E2BIG) {
+                        return message;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Receives with a buffer of `length` bytes, and remembers that such lengths occur.
+    #[cold]
+    fn recv_large(&self, select: Select, length: u64, deadline: Deadline) -> Result<Message> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        self.usual_length.fetch_max(length.next_power_of_two().min(LAST_BUFFER), Ordering::Relaxed);
+        let mut data = Vec::new();
+        data.try_reserve_exact(length).map_err(|_| {
+            let what = format!("recv {}: no memory for {length} bytes; the message stays", self.attached.name());
+            Error::new(libc::ENOMEM, what)
+        })?;
+        data.resize(length, 0);
+        let Received { length, mtype, sequence } = self.recv_into(select, &mut data, deadline)?;
+        data.truncate(length);
+        Ok(Message { mtype, data, sequence })
+    }
+
+    /// As [`recv_until`](Self::recv_until), but into the caller's buffer: nothing is allocated.
+    ///
+    /// # Errors
+    /// As [`recv_until`](Self::recv_until); `E2BIG` if the buffer is too small: the message stays, and [`Error::length`] says what
+    /// it needs.
+    #[inline]
+    pub fn recv_into(&self, select: Select, buffer: &mut [u8], deadline: Deadline) -> Result<Received> {
+        let Select::Any = select;
+        let present = self.enter()?;
+        match self.ring.receive(&present, buffer, deadline) {
+            Ok(Popped::Message(envelope)) => {
+                let length = envelope.length as usize;
+                Ok(Received { length, mtype: envelope.mtype, sequence: envelope.sequence })
+            }
+            first => self.recv_slow(&present, buffer, deadline, first),
+        }
+    }
+
+    #[cold]
+    fn recv_slow(
+        &self,
+        present: &Present,
+        buffer: &mut [u8],
+        deadline: Deadline,
+        first: std::result::Result<Popped, Fault>,
+    ) -> Result<Received> {
+        let settle = |outcome| match outcome {
+            Ok(Popped::Message(envelope)) => {
+                let length = envelope.length as usize;
+                Ok(Some(Received { length, mtype: envelope.mtype, sequence: envelope.sequence }))
+            }
+            Ok(Popped::Empty) => Ok(None),
+            Ok(Popped::TooSmall(length)) => Err(Error::too_big(length)),
+            Err(fault) => Err(self.explain(fault, "recv", deadline)),
+        };
+        if let Some(received) = settle(first)? {
+            return Ok(received);
+        }
+        let wait = Wait {
+            present,
+            deadline,
+            doing: "recv",
+            event: self.ring.receivers_event(),
+            may: || self.ring.may_receive(),
+            announce: || self.ring.announce_receiver(),
+            woken_for_nothing: || {},
+        };
+        self.wait(wait, || settle(self.ring.receive(present, buffer, deadline)))
+    }
+}
+
+/// What one side of the queue waits by.
+struct Wait<'a, May, Announce, WokenForNothing> {
+    present: &'a Present<'a>,
+    deadline: Deadline,
+    doing: &'static str,
+    event: &'a Event,
+    /// A hint that costs no lock.
+    may: May,
+    announce: Announce,
+    /// A wake was taken, and the try after it failed.
+    woken_for_nothing: WokenForNothing,
+}
+
+/// Waiting.
+impl Queue {
+    /// Tries until it is done, the deadline passes or a signal handler runs. The last thing before an error is a try.
+    fn wait<T>(
+        &self,
+        wait: Wait<impl Fn() -> bool, impl Fn() -> Announced, impl Fn()>,
+        mut attempt: impl FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        let Wait { present, deadline, doing, event, may, announce, woken_for_nothing } = wait;
+        if deadline.is_try() {
+            let what = if doing == "send" { "the queue is full" } else { "there is no message" };
+            return Err(Error::new(libc::EAGAIN, what));
+        }
+        loop {
+            if spin(present, &may) && let Some(done) = attempt()? {
+                return Ok(done);
+            }
+            let announced = announce();
+            if let Some(done) = attempt()? {
+                return Ok(done);
+            }
+            let slept = event.sleep(present, announced, deadline.left(NAP));
+            if let Some(done) = attempt()? {
+                return Ok(done);
+            }
+            let name = self.attached.name();
+            match slept {
+                Ok(()) => woken_for_nothing(),
+                Err(Errno(libc::EINTR)) => {
+                    return Err(Error::new(libc::EINTR, format!("{doing} {name}: a signal handler ran while waiting; nothing was done")));
+                }
+                Err(_) => {}
+            }
+            if deadline.has_passed() {
+                let why = if doing == "send" { "the queue stayed full" } else { "no message came" };
+                return Err(Error::new(libc::ETIMEDOUT, format!("{doing} {name}: {why}")));
+            }
+        }
+    }
+
+    /// A fault in words. Who waits to a deadline for a lock has waited for the queue.
+    #[cold]
+    fn explain(&self, fault: Fault, doing: &str, deadline: Deadline) -> Error {
+        match fault {
+            Fault::Busy if !deadline.is_try() => {
+                let name = self.attached.name();
+                let what = format!("{doing} {name}: another participant is inside and doesn't get on (is it stopped?)");
+                Error::new(libc::ETIMEDOUT, what)
+            }
+            fault => self.attached.explain(fault, doing),
+        }
+    }
+}
+
+/// Looks for a while whether it is worth trying again.
+fn spin(host: &impl Host, may: impl Fn() -> bool) -> bool {
+    if host.spins() {
+        for _ in 0..SPINS {
+            if may() {
+                return true;
+            }
+            spin_loop();
+        }
+    }
+    for _ in 0..YIELDS {
+        process::yield_now();
+        if may() {
+            return true;
+        }
+    }
+    false
+}

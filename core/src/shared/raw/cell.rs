@@ -1,0 +1,136 @@
+//! Words in shared memory.
+//!
+//! Crash order is memory order: what repair reads must have been stored in the order that repair relies on, even
+//! where no living peer needs it, or a compiler could put a tail before its record. So a store is a Release here,
+//! always; on x86-64 that costs nothing.
+//!
+//! Every store passes the trap, with which the tests end an operation at its n-th store. Outside of tests the trap is empty.
+
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+macro_rules! cell {
+    ($(#[$doc:meta])* $name:ident, $atomic:ident, $value:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        #[repr(transparent)]
+        pub(crate) struct $name($atomic);
+
+        #[allow(dead_code, reason = "both widths offer the same words")]
+        impl $name {
+            /// Reads it, and all that its writer stored before (Acquire).
+            #[inline]
+            pub(crate) fn get(&self) -> $value {
+                self.0.load(Ordering::Acquire)
+            }
+
+            /// Reads it where a lock that the caller holds, or nothing at all, orders it.
+            #[inline]
+            pub(crate) fn peek(&self) -> $value {
+                self.0.load(Ordering::Relaxed)
+            }
+
+            /// Stores it after all that was stored before (Release).
+            #[inline]
+            pub(crate) fn set(&self, value: $value) {
+                trap::store();
+                self.0.store(value, Ordering::Release);
+            }
+
+            /// Replaces `old` by `new`, or says what is there instead (Acquire and Release).
+            #[inline]
+            pub(crate) fn swap_if(&self, old: $value, new: $value) -> Result<(), $value> {
+                trap::store();
+                self.0.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).map(drop)
+            }
+
+            /// Adds, and returns the sum.
+            #[inline]
+            pub(crate) fn add(&self, value: $value) -> $value {
+                trap::store();
+                self.0.fetch_add(value, Ordering::AcqRel).wrapping_add(value)
+            }
+
+            /// Lowers it to `value` unless it is lower.
+            #[inline]
+            pub(crate) fn lower(&self, value: $value) {
+                trap::store();
+                self.0.fetch_min(value, Ordering::AcqRel);
+            }
+        }
+    };
+}
+
+cell!(
+    /// A 64-bit word in shared memory.
+    U64, AtomicU64, u64
+);
+cell!(
+    /// A 32-bit word in shared memory.
+    U32, AtomicU32, u32
+);
+
+impl U32 {
+    /// The word as a futex takes it.
+    pub(crate) fn futex(&self) -> &AtomicU32 {
+        &self.0
+    }
+}
+
+/// Copies `from` to `to`, where nobody reads before a later store says so.
+///
+/// # Safety
+/// `to` is valid for writes of `from.len()` bytes, and no Rust reference covers them.
+#[inline]
+pub(super) unsafe fn copy_in(from: &[u8], to: NonNull<u8>) {
+    trap::store();
+    // SAFETY: the caller's promise; `from`, a reference, can't overlap what no reference covers.
+    unsafe { to.copy_from_nonoverlapping(NonNull::from(from).cast(), from.len()) };
+}
+
+/// The trap of the tests.
+pub(super) mod trap {
+    /// A store is about to happen.
+    #[cfg(not(test))]
+    #[inline(always)]
+    pub(super) fn store() {}
+
+    #[cfg(test)]
+    pub(super) use armed::store;
+    #[cfg(test)]
+    pub(in super::super) use armed::{Died, die_after};
+
+    #[cfg(test)]
+    mod armed {
+        use std::cell::Cell;
+        use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+        thread_local!(static LEFT: Cell<Option<u32>> = const { Cell::new(None) });
+
+        /// The operation ended at its n-th store, as if the process had been killed there.
+        #[derive(Debug, PartialEq, Eq)]
+        pub(in super::super::super) struct Died;
+
+        pub(in super::super) fn store() {
+            LEFT.with(|left| match left.get() {
+                Some(0) => {
+                    left.set(None);
+                    resume_unwind(Box::new(Died));
+                }
+                Some(n) => left.set(Some(n - 1)),
+                None => {}
+            });
+        }
+
+        /// Runs `operation`, but lets only `stores` stores happen; the next one is its death.
+        pub(in super::super::super) fn die_after<T>(stores: u32, operation: impl FnOnce() -> T) -> Result<T, Died> {
+            LEFT.set(Some(stores));
+            let outcome = catch_unwind(AssertUnwindSafe(operation));
+            LEFT.set(None);
+            outcome.map_err(|payload| match payload.downcast::<Died>() {
+                Ok(_) => Died,
+                Err(panic) => resume_unwind(panic),
+            })
+        }
+    }
+}

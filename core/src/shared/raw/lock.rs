@@ -1,0 +1,165 @@
+//! The robust lock: one word, whose dead owner is replaced.
+//!
+//! ```text
+//!   31         30 ........ 16   15 ........ 0
+//!   sleepers   generation       slot + 1              0 is free
+//! ```
+//!
+//! **Lock** is a compare-exchange from 0 to one's own word; then a short spin, a few yields, then sleep on the futex,
+//! at most 10 ms at a time, after which the sleeper asks whether the owner lives. Who slept acquires with the
+//! sleepers' bit set, since others may sleep still. Barging is allowed.
+//!
+//! **Death of the owner** has this one home: whoever finds it dead replaces its word by his own, compare-exchange, and is
+//! told so ([`Locked::Inherited`]): he repairs before he does anything else. Should he die in that, the next one does
+//! the same; repair is idempotent and needs no second lock.
+//!
+//! **Unlock** is a compare-exchange from one's own word to 0. If the word is somebody else's, one was presumed dead:
+//! [`Fault::Disowned`].
+//!
+//! A death between setting the sleepers' bit and sleeping costs one needless wake. A death between the unlock and its
+//! wake costs the sleepers 10 ms.
+//!
+//! Orderings: acquiring is Acquire, releasing is Release (both as AcqRel), so what an owner stored is seen by the next,
+//! the living or the taker.
+
+use std::hint::spin_loop;
+use std::time::Duration;
+
+use super::Fault;
+use super::cell::U32;
+use super::host::{Host, Participant};
+use crate::deadline::Deadline;
+use crate::sys::Errno;
+
+const FREE: u32 = 0;
+/// Somebody may sleep on the word.
+const SLEEPERS: u32 = 1 << 31;
+
+/// Spins before yielding: about 2 µs, in which an owner on another processor finishes its copy.
+const SPINS: u32 = 100;
+/// Yields before sleeping: an owner that lost this processor gets it back.
+const YIELDS: u32 = 8;
+/// The longest sleep before asking whether the owner lives.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+
+/// How long a try waits for a living owner, who is inside for one small copy.
+const TRY_WAITS: Duration = Duration::from_secs(1);
+
+/// How the lock was obtained.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locked {
+    /// From an owner who left everything in order.
+    Clean,
+    /// From a dead owner: repair first.
+    Inherited,
+}
+
+/// A lock over shared memory that survives its owner's death. All-zero is free.
+#[derive(Debug, Default)]
+#[repr(transparent)]
+pub(crate) struct RobustLock(U32);
+
+fn owner(word: u32) -> Option<Participant> {
+    Participant::from_word(word)
+}
+
+impl RobustLock {
+    /// Takes the lock, waiting for a living owner until `deadline` (a try: a second at most): then [`Fault::Busy`].
+    #[inline]
+    pub(crate) fn lock(&self, host: &impl Host, deadline: Deadline) -> Result<Locked, Fault> {
+        match self.0.swap_if(FREE, host.me().word()) {
+            Ok(()) => Ok(Locked::Clean),
+            Err(_) => self.lock_contended(host, deadline),
+        }
+    }
+
+    #[cold]
+    fn lock_contended(&self, host: &impl Host, deadline: Deadline) -> Result<Locked, Fault> {
+        if self.spin(host) {
+            return Ok(Locked::Clean);
+        }
+        if deadline == Deadline::INSTANT {
+            return Err(Fault::Busy);
+        }
+        let deadline = if deadline.is_try() { Deadline::after(TRY_WAITS) } else { deadline };
+        let mine = host.me().word() | SLEEPERS;
+        loop {
+            let word = self.0.get();
+            let awaited = word | SLEEPERS;
+            if word == FREE {
+                if self.0.swap_if(FREE, mine).is_ok() {
+                    return Ok(Locked::Clean);
+                }
+            } else if word == awaited || self.0.swap_if(word, awaited).is_ok() {
+                match host.sleep(&self.0, awaited, deadline.left(ASK_EVERY)) {
+                    Err(Errno(libc::ETIMEDOUT)) if self.inherit(host, awaited, mine) => return Ok(Locked::Inherited),
+                    Err(Errno(libc::ETIMEDOUT)) if deadline.has_passed() => return Err(Fault::Busy),
+                    Err(Errno(libc::EINTR)) => return Err(Fault::Interrupted),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Looks for a while whether the lock comes free by itself.
+    fn spin(&self, host: &impl Host) -> bool {
+        let mine = host.me().word();
+        let free = || self.0.peek() == FREE && self.0.swap_if(FREE, mine).is_ok();
+        if host.spins() {
+            for _ in 0..SPINS {
+                spin_loop();
+                if free() {
+                    return true;
+                }
+            }
+        }
+        for _ in 0..YIELDS {
+            host.pass();
+            if free() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes the place of the owner in `word` if it is dead.
+    fn inherit(&self, host: &impl Host, word: u32, mine: u32) -> bool {
+        // A word that names nobody was scribbled: nobody will ever unlock it.
+        let dead = owner(word).is_none_or(|owner| owner != host.me() && !host.lives(owner));
+        dead && self.0.swap_if(word, mine).is_ok()
+    }
+
+    /// Takes the lock from the dead owner that `slot` had before its present generation, if one holds it.
+    /// For whoever settles that slot's estate.
+    pub(crate) fn inherit_from_slot(&self, heir: Participant) -> bool {
+        let word = self.0.get();
+        let left_by = owner(word).is_some_and(|owner| owner.slot() == heir.slot() && owner != heir);
+        left_by && self.0.swap_if(word, heir.word() | SLEEPERS).is_ok()
+    }
+
+    /// Gives the lock back.
+    #[inline]
+    pub(crate) fn unlock(&self, host: &impl Host) -> Result<(), Fault> {
+        match self.0.swap_if(host.me().word(), FREE) {
+            Ok(()) => Ok(()),
+            Err(word) => self.unlock_contended(host, word),
+        }
+    }
+
+    #[cold]
+    fn unlock_contended(&self, host: &impl Host, word: u32) -> Result<(), Fault> {
+        // Nobody but the owner changes a living owner's word, except to set the sleepers' bit.
+        if word != host.me().word() | SLEEPERS || self.0.swap_if(word, FREE).is_err() {
+            return Err(Fault::Disowned);
+        }
+        host.wake(&self.0, 1);
+        Ok(())
+    }
+
+    /// Who holds it, as far as one can tell without it.
+    #[cfg(test)]
+    pub(crate) fn held_by(&self) -> Option<Participant> {
+        owner(self.0.get())
+    }
+}

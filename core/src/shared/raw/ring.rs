@@ -1,0 +1,855 @@
+//! The ring: records in order, senders at one end, receivers at the other.
+//!
+//! ```text
+//!  senders                                                      receivers
+//!  [lock P, tail] ──►  ▒ record ▒ record ▒ record ▒ 0 ……  ──►   [lock C, head]
+//! ```
+//!
+//! **A record** is a word, the message's type, and its bytes, padded to 8. The word holds kind and length; it is what
+//! receivers look at: they poll the record that they wait for, not a tail that all share. The word at the tail is always 0.
+//!
+//! **Send**, holding P: write type and bytes past the tail; zero the word that follows; *store the record's word: the
+//! commit*; store the tail. A death before the commit leaves scribble in free space, which is written again. A death after
+//! it leaves a tail that lags: the next holder of P walks from it over the words that are not 0 ([`Ring::repair_senders`]).
+//!
+//! **Receive**, holding C: look at the word at the head; copy the bytes out; *store the head: the commit*. A death before
+//! it leaves the message; a death after it takes the message along. There is nothing to repair.
+//!
+//! **Two rings, near and deep.** A position that only grows would sweep the whole ring through the cache, and touch every
+//! page of a large one, though a queue that is kept up with holds next to nothing. So the records go round in a small ring,
+//! the *near* one, and go on in the *deep* one, which has room for all that the limits admit, only while the receivers are
+//! that far behind. A *skip* record says "go on in the other ring, where you left it". Both are mapped twice in a row, so that
+//! no record wraps. Positions in each only grow.
+//!
+//! **Place.** Tail and head are one word each: a position, a multiple of 8; which ring it is in (bit 0); and which of the two
+//! marks beside it is in force (bit 1). A mark counts the bytes and messages that ever passed. The one not in force is
+//! written first; storing the place puts it in force: one store for place and counts. `left` says where each side left the
+//! ring that it is not in. It is written for the ring that is being left, where it is not in force, before the place
+//! goes over.
+//!
+//! **Room.** Senders check against a copy of how far receivers have freed (`room`, `bytes_end`, `messages_end`), and read the
+//! receivers' line only when that says full. Room for the zero word after a record, and for a skip in its stead and the zero
+//! word after that, is part of every check. Space in the file is taken before it is promised: `taken` says how far.
+//!
+//! A scribbled word is an error or a wrong message, never a fault: places are masked, lengths are checked against the
+//! geometry, walks are bounded by it.
+
+use std::any::Any;
+use std::hint::spin_loop;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::Fault;
+use super::cell::{U32, U64, copy_in};
+use super::event::{Announced, Event, fence_after_unlock};
+use super::header::{ALIGNMENT, CONTROL, Kind, ROSTER, Shape, length as header_length};
+use super::host::{Host, Participant};
+use super::lock::{Locked, RobustLock};
+use crate::deadline::Deadline;
+
+/// Bytes before a record's payload: its word and the message's type.
+const RECORD: u64 = 16;
+/// Room that every check includes: the zero word after a record, and the one after a skip put there instead.
+const SPARE: u64 = 16;
+/// A record's size is a multiple of this.
+const WORD: u64 = 8;
+
+/// What a word says: its lowest three bits.
+const KIND: u64 = 7;
+/// A message, here.
+const INLINE: u64 = 1;
+/// Go on in the other ring. (2 is a reference to an entry.)
+const SKIP: u64 = 3;
+/// How far a record's length is shifted in its word.
+const LENGTH: u32 = 8;
+
+/// The near ring's size where the queue is large enough to have both.
+const NEAR: u64 = 256 << 10;
+/// A sender in the deep ring looks this often, in bytes, whether it can go back to the near one.
+const REVISIT: u64 = 64 << 10;
+/// Space is taken from the file in pieces of this many bytes.
+const PIECE: u64 = ALIGNMENT;
+
+/// The most bytes that a queue can be asked to hold: 1 TiB.
+pub(crate) const MOST_BYTES: u64 = 1 << 40;
+/// The most messages that a queue can be asked to hold.
+pub(crate) const MOST_MESSAGES: u64 = 1 << 32;
+
+const BYTES_PARAMETER: usize = 0;
+const MESSAGES_PARAMETER: usize = 1;
+
+/// The sizes of a queue; all follow from its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub(crate) slots: u32,
+    /// The most bytes that the queue holds; also the longest message.
+    pub(crate) capacity: u64,
+    pub(crate) max_messages: u64,
+    /// Powers of two. A small queue has no deep ring: 0.
+    near: u64,
+    deep: u64,
+    /// One entry of 64 bytes a message, and blocks for all their bytes.
+    entries: u64,
+    blocks: u64,
+}
+
+impl Geometry {
+    /// `None` if a limit is 0 or too large.
+    pub(crate) fn new(capacity: u64, max_messages: u64, slots: u32) -> Option<Self> {
+        if !(1..=MOST_BYTES).contains(&capacity) || !(1..=MOST_MESSAGES).contains(&max_messages) || slots == 0 {
+            return None;
+        }
+        // Every record wastes at most its head and seven bytes; some skips may lie among them.
+        let all = capacity + max_messages * (RECORD + WORD - 1) + 4 * SPARE;
+        let near = (2 * capacity).next_power_of_two().clamp(ALIGNMENT, NEAR);
+        let deep = if all <= near { 0 } else { all.next_power_of_two() };
+        let entries = (max_messages * 64).next_multiple_of(ALIGNMENT);
+        let blocks = (capacity + max_messages * 64).next_multiple_of(ALIGNMENT);
+        Some(Self { slots, capacity, max_messages, near, deep, entries, blocks })
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        let mut parameters = [0; 8];
+        parameters[..6].copy_from_slice(&[
+            self.capacity,
+            self.max_messages,
+            self.near,
+            self.deep,
+            self.entries,
+            self.blocks,
+        ]);
+        Shape { kind: Kind::Queue, slots: self.slots, size: self.size(), parameters }
+    }
+
+    /// The geometry of an existing queue; `None` if its sizes contradict each other.
+    pub(crate) fn of(shape: &Shape) -> Option<Self> {
+        let [capacity, max_messages] = [BYTES_PARAMETER, MESSAGES_PARAMETER].map(|at| shape.parameters[at]);
+        Self::new(capacity, max_messages, shape.slots).filter(|geometry| geometry.shape() == *shape)
+    }
+
+    /// The file: header and roster, near ring, deep ring, entries, blocks.
+    fn size(&self) -> u64 {
+        self.offset(Side::Deep) + self.deep + self.entries + self.blocks
+    }
+
+    pub(crate) fn header_length(&self) -> u64 {
+        header_length(self.slots)
+    }
+
+    /// Where a ring lies in the file.
+    pub(crate) fn offset(&self, side: Side) -> u64 {
+        match side {
+            Side::Near => self.header_length(),
+            Side::Deep => self.header_length() + self.near,
+        }
+    }
+
+    /// A ring's size in bytes.
+    pub(crate) fn ring(&self, side: Side) -> u64 {
+        match side {
+            Side::Near => self.near,
+            Side::Deep => self.deep,
+        }
+    }
+}
+
+/// One of the two rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Near,
+    Deep,
+}
+
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Near => Self::Deep,
+            Self::Deep => Self::Near,
+        }
+    }
+}
+
+/// Where a side is; see the head of this file.
+///
+/// ```text
+///   63 ............ 3   2   1      0
+///   position / 8        0   mark   ring
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place(u64);
+
+impl Place {
+    fn position(self) -> u64 {
+        self.0 & !7
+    }
+
+    fn side(self) -> Side {
+        if self.0 & 1 == 0 { Side::Near } else { Side::Deep }
+    }
+
+    fn mark(self) -> usize {
+        (self.0 >> 1 & 1) as usize
+    }
+
+    /// `bytes` further in the same ring, with the other mark in force.
+    fn after(self, bytes: u64) -> Self {
+        Self(self.0.wrapping_add(bytes) ^ 2)
+    }
+
+    /// At `position` in the other ring, with the same mark.
+    fn across(self, position: u64) -> Self {
+        Self((position & !7) | (self.0 & 3 ^ 1))
+    }
+}
+
+/// What passed an end of the queue since it was made.
+#[derive(Debug, Default)]
+#[repr(C)]
+struct Mark {
+    bytes: U64,
+    messages: U64,
+}
+
+/// A [`Mark`], read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Passed {
+    pub(crate) bytes: u64,
+    pub(crate) messages: u64,
+}
+
+impl Passed {
+    fn and(self, bytes: u64) -> Self {
+        Self { bytes: self.bytes.wrapping_add(bytes), messages: self.messages.wrapping_add(1) }
+    }
+
+    fn less(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.wrapping_sub(other.bytes),
+            messages: self.messages.wrapping_sub(other.messages),
+        }
+    }
+}
+
+impl Mark {
+    fn read(&self) -> Passed {
+        Passed { bytes: self.bytes.get(), messages: self.messages.get() }
+    }
+
+    fn write(&self, passed: Passed) {
+        self.bytes.set(passed.bytes);
+        self.messages.set(passed.messages);
+    }
+}
+
+/// An end of the queue: where it is, and what has passed there.
+#[derive(Debug, Default)]
+#[repr(C)]
+struct End {
+    lock: RobustLock,
+    _unused: U32,
+    place: U64,
+    marks: [Mark; 2],
+    /// Where this side left each ring; in force for the one that it is not in.
+    left: [U64; 2],
+}
+
+impl End {
+    /// Where it is, for the holder of its lock.
+    #[inline]
+    fn place(&self) -> Place {
+        Place(self.place.peek())
+    }
+
+    fn left(&self, side: Side) -> &U64 {
+        &self.left[side as usize]
+    }
+
+    /// Goes `bytes` on over a record, which counted: one commit.
+    #[inline]
+    fn advance(&self, place: Place, bytes: u64, passed: Passed) {
+        self.marks[place.mark() ^ 1].write(passed);
+        self.place.set(place.after(bytes).0);
+    }
+
+    /// Follows the skip at `place` into the other ring: one commit.
+    fn cross(&self, place: Place) -> Place {
+        self.left(place.side()).set(place.position().wrapping_add(WORD));
+        let across = place.across(self.left(place.side().other()).peek());
+        self.place.set(across.0);
+        across
+    }
+
+    /// Place and mark as they were at one moment, for those who don't hold the lock.
+    fn look(&self) -> (Place, Passed) {
+        // Each retry means that a message passed meanwhile. The bound is against scribblers.
+        for _ in 0..1 << 20 {
+            let word = self.place.get();
+            let passed = self.marks[Place(word).mark()].read();
+            if self.place.get() == word {
+                return (Place(word), passed);
+            }
+            spin_loop();
+        }
+        (Place(self.place.get()), Passed::default())
+    }
+
+    /// How far this end has come in `side`, for those who don't hold the lock. Rather too little than too much.
+    fn reached(&self, side: Side) -> u64 {
+        let place = Place(self.place.get());
+        if place.side() == side { place.position() } else { self.left(side).get() & !7 }
+    }
+}
+
+/// The senders' line.
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+struct Senders {
+    end: End,
+    /// Up to where the present ring is known to be free and taken.
+    room: U64,
+    /// Up to which sums of bytes and messages the limits admit more.
+    bytes_end: U64,
+    messages_end: U64,
+}
+
+/// The receivers' line.
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+struct Receivers {
+    end: End,
+    /// What was taken out of the ring but not yet out of the queue.
+    backlog: Mark,
+}
+
+/// What a side's sleepers sleep on.
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+struct Waiting {
+    event: Event,
+    _unused: U32,
+    /// Senders: the smallest message that waits for room. Too small is harmless, it only wakes too often.
+    wanted: U64,
+}
+
+/// What is hardly ever written.
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+struct Settings {
+    /// The limits in force; at most the geometry's.
+    bytes: U64,
+    messages: U64,
+    /// How far each ring's space is taken from the file; `u64::MAX` when all of it is.
+    taken: [U64; 2],
+    /// How often an end was inherited from the dead.
+    repairs: U64,
+}
+
+/// A queue's control lines, at [`CONTROL`] in the file.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct Control {
+    settings: Settings,
+    senders: Senders,
+    receivers: Receivers,
+    senders_waiting: Waiting,
+    receivers_waiting: Waiting,
+}
+
+const _: () = {
+    assert!(size_of::<Control>() == 5 * 128);
+    assert!(CONTROL + size_of::<Control>() as u64 <= ROSTER && CONTROL.is_multiple_of(128));
+};
+
+/// How a send came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It is in the queue.
+    Done,
+    /// The limits admit no more.
+    Full,
+    /// First `length` bytes at `offset` of the file must be taken; then [`Ring::grant`], then again.
+    NeedsSpace(Space),
+}
+
+/// A piece of the file that a ring needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Space {
+    side: Side,
+    upto: u64,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+}
+
+/// How a receive came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    Message(Envelope),
+    Empty,
+    /// The message is this long; it stays.
+    TooSmall(u64),
+}
+
+/// What a message says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Envelope {
+    pub(crate) mtype: i64,
+    pub(crate) length: u64,
+    /// How many messages were sent before it.
+    pub(crate) sequence: u64,
+}
+
+/// Why a sender can't go on at once.
+enum Blocked {
+    Full,
+    NeedsSpace(Space),
+}
+
+/// A queue in shared memory.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    control: NonNull<Control>,
+    near: NonNull<u8>,
+    deep: NonNull<u8>,
+    geometry: Geometry,
+    /// Keeps the memory.
+    _owner: Arc<dyn Any + Send + Sync>,
+}
+
+// SAFETY: all shared state is reached through atomics, or through copies that the locks order.
+unsafe impl Send for Ring {}
+// SAFETY: as for Send.
+unsafe impl Sync for Ring {}
+
+/// How many bytes of a ring a message takes.
+#[inline]
+fn record_size(length: u64) -> u64 {
+    RECORD + length.next_multiple_of(WORD)
+}
+
+impl Ring {
+    /// The queue whose control lines, near and deep ring lie at the given addresses.
+    ///
+    /// # Safety
+    /// For as long as `owner` lives: `control` is valid and aligned; each ring is valid for twice its size in
+    /// `geometry`, its second half showing the same memory as its first, aligned to 8; and all of it is only
+    /// written by the protocols of this floor (or by scribblers in other processes).
+    pub(crate) unsafe fn at(
+        control: NonNull<Control>,
+        near: NonNull<u8>,
+        deep: NonNull<u8>,
+        geometry: Geometry,
+        owner: Arc<dyn Any + Send + Sync>,
+    ) -> Self {
+        Self { control, near, deep, geometry, _owner: owner }
+    }
+
+    /// Sets the limits of a new queue, which nobody else can see yet.
+    pub(crate) fn create(&self) {
+        let settings = &self.control().settings;
+        settings.bytes.set(self.geometry.capacity);
+        settings.messages.set(self.geometry.max_messages);
+    }
+
+    pub(crate) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    #[inline]
+    fn control(&self) -> &Control {
+        // SAFETY: `at`'s promise; the struct consists of atomics, for which every content is valid.
+        unsafe { self.control.as_ref() }
+    }
+
+    /// The byte at `place`, after which at least the ring's size is mapped.
+    #[inline]
+    fn byte(&self, place: Place) -> NonNull<u8> {
+        let (base, size) = match place.side() {
+            Side::Near => (self.near, self.geometry.near),
+            // A queue without a deep ring whose place says deep was scribbled: any memory of ours will do.
+            Side::Deep if self.geometry.deep == 0 => (self.near, self.geometry.near),
+            Side::Deep => (self.deep, self.geometry.deep),
+        };
+        // SAFETY: the masked position is less than the ring's size, for which `base` is valid.
+        unsafe { base.byte_add((place.position() & (size - 1)) as usize) }
+    }
+
+    /// The word `offset` bytes after `place`; `offset` is a multiple of 8 and less than the ring's size.
+    #[inline]
+    fn word(&self, place: Place, offset: u64) -> &U64 {
+        // SAFETY: within the ring's two mappings (see `byte`), aligned since all is a multiple of 8; an atomic
+        // may hold anything.
+        unsafe { self.byte(place).byte_add(offset as usize).cast().as_ref() }
+    }
+
+    /// Whether a record of `size` bytes can lie in that ring at all.
+    fn fits(&self, side: Side, size: u64) -> bool {
+        size + SPARE <= self.geometry.ring(side)
+    }
+}
+
+/// Sending.
+impl Ring {
+    /// Sends a message of at most [`Geometry::capacity`] bytes if the limits admit it, and wakes a receiver who sleeps.
+    #[inline]
+    pub(crate) fn send(&self, host: &impl Host, mtype: i64, data: &[u8], limit: Deadline) -> Result<Sent, Fault> {
+        let lock = &self.control().senders.end.lock;
+        if lock.lock(host, limit)? == Locked::Inherited {
+            self.repair_or_unlock(host, lock, Self::repair_senders)?;
+        }
+        let sent = self.push(mtype, data);
+        lock.unlock(host)?;
+        if sent == Sent::Done {
+            fence_after_unlock();
+            let event = &self.control().receivers_waiting.event;
+            if event.is_awaited() {
+                event.raise(host);
+            }
+        }
+        Ok(sent)
+    }
+
+    #[inline]
+    fn push(&self, mtype: i64, data: &[u8]) -> Sent {
+        let senders = &self.control().senders;
+        let (length, size) = (data.len() as u64, record_size(data.len() as u64));
+        let mut place = senders.end.place();
+        let passed = senders.end.marks[place.mark()].read();
+        let end = place.position().wrapping_add(size + SPARE);
+        let admitted = end <= senders.room.peek()
+            && passed.bytes.wrapping_add(length) <= senders.bytes_end.peek()
+            && passed.messages < senders.messages_end.peek()
+            && self.fits(place.side(), size);
+        if !admitted {
+            place = match self.make_room(place, passed, length, size) {
+                Ok(place) => place,
+                Err(Blocked::Full) => return Sent::Full,
+                Err(Blocked::NeedsSpace(space)) => return Sent::NeedsSpace(space),
+            };
+        }
+        self.word(place, WORD).set(mtype as u64);
+        // SAFETY: a record of `size` bytes fits the ring (checked above or in `make_room`), which is mapped for that many
+        // bytes after any place in it; nobody reads there before its word says so.
+        unsafe { copy_in(data, self.byte(place).byte_add(RECORD as usize)) };
+        self.word(place, size).set(0);
+        self.word(place, 0).set(length << LENGTH | INLINE); // the commit
+        senders.end.advance(place, size, passed.and(length));
+        Sent::Done
+    }
+
+    /// Looks how far the receivers have come, goes over to the other ring if that is better, and says where the
+    /// record can be written.
+    #[cold]
+    fn make_room(&self, place: Place, passed: Passed, length: u64, size: u64) -> Result<Place, Blocked> {
+        let Control { settings, senders, receivers, .. } = self.control();
+        let (_, received) = receivers.end.look();
+        let (bytes, messages) = self.limits();
+        let backlog = receivers.backlog.read();
+        let bytes_end = received.bytes.wrapping_add(bytes).wrapping_sub(backlog.bytes);
+        let messages_end = received.messages.wrapping_add(messages).wrapping_sub(backlog.messages);
+        senders.bytes_end.set(bytes_end);
+        senders.messages_end.set(messages_end);
+        if passed.bytes.wrapping_add(length) > bytes_end || passed.messages >= messages_end {
+            return Err(Blocked::Full);
+        }
+        let held = passed.less(received).bytes;
+        let place = self.better_ring(place, size, held);
+        let side = place.side();
+        let end = place.position().wrapping_add(size + SPARE);
+        let free = receivers.end.reached(side).wrapping_add(self.geometry.ring(side));
+        if end > free || !self.fits(side, size) {
+            // Only while the receivers are slower than the limits say, or where the limits were scribbled.
+            return Err(Blocked::Full);
+        }
+        let taken = settings.taken[side as usize].get();
+        if end > taken {
+            return Err(Blocked::NeedsSpace(self.next_space(side, taken, end)));
+        }
+        let revisit = if side == Side::Deep { end.wrapping_add(REVISIT) } else { u64::MAX };
+        senders.room.set(free.min(taken).min(revisit));
+        Ok(place)
+    }
+
+    /// The limits in force, never above the geometry's.
+    fn limits(&self) -> (u64, u64) {
+        let settings = &self.control().settings;
+        (settings.bytes.get().min(self.geometry.capacity), settings.messages.get().min(self.geometry.max_messages))
+    }
+
+    /// From the near ring to the deep one where the record has no room; back where the near one is all free and
+    /// little is held.
+    fn better_ring(&self, place: Place, size: u64, held: u64) -> Place {
+        if self.geometry.deep == 0 {
+            return place;
+        }
+        let Control { senders, receivers, .. } = self.control();
+        let near = self.geometry.near;
+        let cross = match place.side() {
+            Side::Near => {
+                let free = receivers.end.reached(Side::Near).wrapping_add(near);
+                place.position().wrapping_add(size + SPARE) > free || !self.fits(Side::Near, size)
+            }
+            Side::Deep => {
+                let is_free = receivers.end.reached(Side::Near) == senders.end.left(Side::Near).peek();
+                is_free && held <= near / 2 && size + SPARE <= near / 2
+            }
+        };
+        if cross { self.skip(place) } else { place }
+    }
+
+    /// Commits a skip at the tail and follows it.
+    fn skip(&self, place: Place) -> Place {
+        let senders = &self.control().senders;
+        senders.room.set(0); // it was said of the ring that is left
+        self.word(place, WORD).set(0);
+        self.word(place, 0).set(SKIP); // the commit
+        senders.end.cross(place)
+    }
+
+    /// The piece of the file that a record up to position `end` needs, beyond the `taken` bytes of that ring.
+    fn next_space(&self, side: Side, taken: u64, end: u64) -> Space {
+        let ring = self.geometry.ring(side);
+        let taken = taken.min(ring);
+        let upto = end.next_multiple_of(PIECE).min(ring);
+        Space { side, upto, offset: self.geometry.offset(side) + taken, length: upto.saturating_sub(taken) }
+    }
+
+    /// Says that a piece of the file was taken.
+    pub(crate) fn grant(&self, space: Space) {
+        let taken = &self.control().settings.taken[space.side as usize];
+        let all = space.upto == self.geometry.ring(space.side);
+        let upto = if all { u64::MAX } else { space.upto };
+        // Others may have granted more meanwhile.
+        let mut seen = taken.get();
+        while seen < upto {
+            match taken.swap_if(seen, upto) {
+                Ok(()) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Goes from the stored tail over whatever was committed past it: what a dead owner of P may have left is one record, or
+    /// one skip. Each step is a sender's own, so a death in here leaves what it found or less to do.
+    fn repair_senders(&self) -> Result<(), Fault> {
+        let senders = &self.control().senders;
+        senders.room.set(0);
+        senders.bytes_end.set(0);
+        senders.messages_end.set(0);
+        let mut left = self.geometry.near + self.geometry.deep;
+        loop {
+            let place = senders.end.place();
+            let word = self.word(place, 0).get();
+            let size = match word & KIND {
+                0 if word == 0 => return Ok(()),
+                INLINE => {
+                    let length = self.checked_length(place, word)?;
+                    let passed = senders.end.marks[place.mark()].read();
+                    senders.end.advance(place, record_size(length), passed.and(length));
+                    record_size(length)
+                }
+                SKIP if self.geometry.deep != 0 => {
+                    senders.end.cross(place);
+                    WORD
+                }
+                _ => return Err(Fault::Damaged("a word in the ring is no record")),
+            };
+            left = left.checked_sub(size).ok_or(Fault::Damaged("the ring has no end"))?;
+        }
+    }
+}
+
+/// Receiving.
+impl Ring {
+    /// Takes the first message into `buffer` if there is one, and wakes a sender who waits for the room.
+    #[inline]
+    pub(crate) fn receive(
+        &self,
+        host: &impl Host,
+        buffer: &mut [u8],
+        limit: Deadline,
+    ) -> Result<Received, Fault> {
+        let lock = &self.control().receivers.end.lock;
+        if lock.lock(host, limit)? == Locked::Inherited {
+            self.repair_or_unlock(host, lock, Self::repair_receivers)?;
+        }
+        let received = self.pop(buffer);
+        lock.unlock(host)?;
+        if let Ok(Received::Message(_)) = received {
+            fence_after_unlock();
+            let waiting = &self.control().senders_waiting;
+            if waiting.event.is_awaited() {
+                self.wake_senders(host);
+            }
+        }
+        received
+    }
+
+    #[inline]
+    fn pop(&self, buffer: &mut [u8]) -> Result<Received, Fault> {
+        let receivers = &self.control().receivers;
+        let mut place = receivers.end.place();
+        let mut word = self.word(place, 0).get();
+        if word & KIND == SKIP && self.geometry.deep != 0 {
+            place = receivers.end.cross(place);
+            word = self.word(place, 0).get();
+        }
+        if word == 0 {
+            return Ok(Received::Empty);
+        }
+        let length = self.checked_length(place, word)?;
+        let Some(target) = buffer.get_mut(..length as usize) else {
+            return Ok(Received::TooSmall(length));
+        };
+        let passed = receivers.end.marks[place.mark()].read();
+        let mtype = self.word(place, WORD).peek() as i64;
+        // SAFETY: the record fits the ring (`checked_length`), which is mapped for that many bytes after any place in
+        // it; senders don't write there before the head has moved on. `target` is a Rust slice, so no ring.
+        unsafe {
+            let payload = self.byte(place).byte_add(RECORD as usize);
+            payload.copy_to_nonoverlapping(NonNull::from(target).cast(), length as usize);
+        }
+        receivers.end.advance(place, record_size(length), passed.and(length)); // the commit
+        Ok(Received::Message(Envelope { mtype, length, sequence: passed.messages }))
+    }
+
+    /// The length of the record whose word is given, if it can be one.
+    #[inline]
+    fn checked_length(&self, place: Place, word: u64) -> Result<u64, Fault> {
+        let length = word >> LENGTH;
+        let plausible = word & (1 << LENGTH) - 1 == INLINE && length <= self.geometry.capacity;
+        if plausible && self.fits(place.side(), record_size(length)) {
+            return Ok(length);
+        }
+        Err(Fault::Damaged("a record's word makes no sense"))
+    }
+
+    /// The head's place is all there is; nothing can be half done.
+    fn repair_receivers(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Wakes a sender if the smallest message that waits would fit.
+    #[cold]
+    pub(crate) fn wake_senders(&self, host: &impl Host) {
+        let Waiting { event, wanted, .. } = &self.control().senders_waiting;
+        if !self.admits(wanted.get()) {
+            return;
+        }
+        let raised = event.raise_to(host, 1);
+        if raised.found_nobody() {
+            wanted.set(u64::MAX);
+            if !event.clear(raised) {
+                // Somebody announced himself before `wanted` was reset: what he wants is unknown now, so anything.
+                wanted.set(0);
+            }
+        }
+    }
+
+    /// For a sender of `length` bytes who was woken and found no room: if somebody waits who wants less, the wake was meant for
+    /// him. All are woken, and say anew what they want.
+    #[cold]
+    pub(crate) fn pass_wake_on(&self, host: &impl Host, length: u64) {
+        let Waiting { event, wanted, .. } = &self.control().senders_waiting;
+        if wanted.get() < length {
+            wanted.set(u64::MAX);
+            event.raise_to(host, u32::MAX >> 1);
+        }
+    }
+
+    /// Whether a sender may sleep.
+    pub(crate) fn senders_wait(&self) -> bool {
+        self.control().senders_waiting.event.is_awaited()
+    }
+}
+
+/// Waiting, and what can be known without a lock.
+impl Ring {
+    /// Whether there may be something to receive: a hint.
+    #[inline]
+    pub(crate) fn may_receive(&self) -> bool {
+        self.word(Place(self.control().receivers.end.place.get()), 0).get() != 0
+    }
+
+    /// Whether the limits admit a message of `length` bytes: a hint.
+    pub(crate) fn admits(&self, length: u64) -> bool {
+        let held = self.held();
+        let (bytes, messages) = self.limits();
+        held.messages < messages && held.bytes.saturating_add(length) <= bytes
+    }
+
+    /// What the queue holds; a snapshot.
+    pub(crate) fn held(&self) -> Passed {
+        // The head first: what is received meanwhile only makes the answer too large, never negative.
+        let received = self.received();
+        let held = self.sent().less(received);
+        let backlog = self.control().receivers.backlog.read();
+        Passed { bytes: held.bytes + backlog.bytes, messages: held.messages + backlog.messages }
+    }
+
+    /// All that was ever sent.
+    pub(crate) fn sent(&self) -> Passed {
+        self.control().senders.end.look().1
+    }
+
+    /// All that ever left the ring.
+    pub(crate) fn received(&self) -> Passed {
+        self.control().receivers.end.look().1
+    }
+
+    /// How often a dead participant's lock was taken over.
+    pub(crate) fn repairs(&self) -> u64 {
+        self.control().settings.repairs.get()
+    }
+
+    pub(crate) fn announce_receiver(&self) -> Announced {
+        self.control().receivers_waiting.event.announce()
+    }
+
+    /// Announces a sender of `length` bytes.
+    pub(crate) fn announce_sender(&self, length: u64) -> Announced {
+        let waiting = &self.control().senders_waiting;
+        let announced = waiting.event.announce();
+        waiting.wanted.lower(length);
+        announced
+    }
+
+    pub(crate) fn receivers_event(&self) -> &Event {
+        &self.control().receivers_waiting.event
+    }
+
+    pub(crate) fn senders_event(&self) -> &Event {
+        &self.control().senders_waiting.event
+    }
+}
+
+/// The dead.
+impl Ring {
+    /// Takes over the locks that former owners of the heir's slot hold, and repairs.
+    pub(crate) fn settle(&self, host: &impl Host, heir: Participant) -> Result<(), Fault> {
+        let Control { senders, receivers, .. } = self.control();
+        if senders.end.lock.inherit_from_slot(heir) {
+            self.repair_or_unlock(host, &senders.end.lock, Self::repair_senders)?;
+            senders.end.lock.unlock(host)?;
+        }
+        if receivers.end.lock.inherit_from_slot(heir) {
+            self.repair_or_unlock(host, &receivers.end.lock, Self::repair_receivers)?;
+            receivers.end.lock.unlock(host)?;
+        }
+        Ok(())
+    }
+
+    /// Repairs an end whose lock was inherited. If that can't be done the lock is given back, so that nobody hangs.
+    #[cold]
+    fn repair_or_unlock(
+        &self,
+        host: &impl Host,
+        lock: &RobustLock,
+        repair: impl FnOnce(&Self) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.control().settings.repairs.add(1);
+        repair(self).or_else(|fault| {
+            lock.unlock(host)?;
+            Err(fault)
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! A segment: plain named bytes, the same object as `shm_open` makes.
+//!
+//! No header, no roster: what lies in it is the program's own affair. Space is taken when it is made, so that
+//! touching it can't fail for want of it.
+
+#![forbid(unsafe_code)]
+
+use std::os::fd::AsFd;
+use std::ptr::NonNull;
+
+use super::Create;
+use super::mapping::Mapping;
+use super::object::{self, Object};
+use crate::error::{Error, Result};
+use crate::name::Name;
+
+/// How a segment is opened; made by [`Segment::options`].
+#[derive(Clone, Debug, Default)]
+pub struct SegmentOptions {
+    object: object::Options,
+    length: u64,
+}
+
+impl SegmentOptions {
+    /// The length in bytes: of a new segment exactly, of an existing one at least (`EINVAL` if it is smaller).
+    /// 0, the default, takes an existing one as it is, and creates none.
+    #[must_use]
+    pub fn length(mut self, bytes: u64) -> Self {
+        self.length = bytes;
+        self
+    }
+
+    /// Whether it may be created; by default if it is missing.
+    #[must_use]
+    pub fn create(mut self, create: Create) -> Self {
+        self.object.create = create;
+        self
+    }
+
+    /// The permission bits of a new segment, exactly (no umask); by default `0o600`.
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.object.mode = mode;
+        self
+    }
+
+    /// Opens it only to be read: the mapping can't be written. It must exist.
+    #[must_use]
+    pub fn read_only(mut self, yes: bool) -> Self {
+        self.object.write = !yes;
+        self
+    }
+
+    /// Opens it although it belongs to another user, who could change or truncate it at any time.
+    #[must_use]
+    pub fn any_owner(mut self, yes: bool) -> Self {
+        self.object.any_owner = yes;
+        self
+    }
+
+    /// Opens the segment `name`, which is 1 to 255 bytes without `/`. Doesn't block.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EEXIST` as [`create`](Self::create) says; `EINVAL` for a bad name, or where an existing segment is
+    /// smaller than asked for; `ENOSPC`; `EACCES`; `EPERM` for another user's; `EISDIR`, `ELOOP`, `ENODEV` where the
+    /// name is something else than a file.
+    pub fn open(&self, name: &str) -> Result<Segment> {
+        let name = Name::segment(name)?;
+        let mut options = self.object;
+        if !options.write && options.create == Create::IfMissing {
+            options.create = Create::Never;
+        }
+        if options.create == Create::Only && !options.write {
+            return Err(Error::new(libc::EINVAL, format!("create {name}: a new segment can't be read-only")));
+        }
+        let size = || match self.length {
+            0 => Err(Error::new(libc::EINVAL, format!("create {name}: give the segment a length"))),
+            length => Ok(length),
+        };
+        let Object { fd, stat, is_new } =
+            object::open(&name, options, size, |fd| object::allocate(fd, 0, self.length))?;
+        if stat.size < self.length.max(1) {
+            let (has, asked) = (stat.size, self.length);
+            let what = format!("open {name}: it has {has} bytes, {asked} were asked for: unlink it, or ask for less");
+            return Err(Error::new(libc::EINVAL, what));
+        }
+        let mapping = Mapping::of_file(fd.as_fd(), stat.size, options.write)
+            .map_err(|errno| errno.during(format!("open {name}: mmap of {} bytes", stat.size)))?;
+        Ok(Segment { name: name.as_str().to_owned(), mapping, writable: options.write, is_new })
+    }
+}
+
+/// Plain named bytes in shared memory, the same object as `shm_open("/name")` (shm_overview(7)).
+///
+/// What several processes write there at once they must order among themselves: with a queue, a semaphore, or
+/// atomics on [`data`](Self::data). Dropping it unmaps it; the segment lives on until [`unlink`](Self::unlink).
+///
+/// ```
+/// # let name = format!("segment-example-{}", std::process::id());
+/// # let name = name.as_str();
+/// use madang::Segment;
+///
+/// let segment = Segment::options().length(4096).open(name)?;
+/// segment.write(0, b"hello")?;
+/// let same = Segment::options().read_only(true).open(name)?;
+/// let mut bytes = [0; 5];
+/// same.read(0, &mut bytes)?;
+/// assert_eq!(&bytes, b"hello");
+/// Segment::unlink(name)?;
+/// # Ok::<(), madang::Error>(())
+/// ```
+#[doc(alias = "shm_open")]
+#[derive(Debug)]
+pub struct Segment {
+    name: String,
+    mapping: Mapping,
+    writable: bool,
+    is_new: bool,
+}
+
+impl Segment {
+    /// All defaults; change what you need, then [`open`](SegmentOptions::open).
+    #[must_use]
+    pub fn options() -> SegmentOptions {
+        SegmentOptions::default()
+    }
+
+    /// Takes the name away; who has it open goes on with it. The next open makes a new one.
+    ///
+    /// # Errors
+    /// `ENOENT`; `EACCES` or `EPERM` if it is another user's; `EINVAL` for a bad name.
+    #[doc(alias = "shm_unlink")]
+    pub fn unlink(name: &str) -> Result<()> {
+        object::unlink(&Name::segment(name)?)
+    }
+
+    /// The name by which it was opened.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its first byte lies. Valid while this `Segment` lives, for [`len`](Self::len) bytes; page-aligned.
+    /// Other processes may write there at any time.
+    #[must_use]
+    pub fn data(&self) -> NonNull<u8> {
+        self.mapping.base()
+    }
+
+    /// The length in bytes, as it was at open.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.mapping.length()
+    }
+
+    /// Never true: an empty file can't be opened as a segment.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether it may be written.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Whether this very open created it.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Copies `from` to `offset`.
+    ///
+    /// # Errors
+    /// `EINVAL` if it would not lie within; `EACCES` if it was opened read-only. Then nothing is written.
+    pub fn write(&self, offset: usize, from: &[u8]) -> Result<()> {
+        if !self.writable {
+            return Err(Error::new(libc::EACCES, format!("write {:?}: it was opened read-only", self.name)));
+        }
+        if self.mapping.write(offset, from) { Ok(()) } else { Err(self.outside("write", offset, from.len())) }
+    }
+
+    /// Fills `to` with what lies at `offset`.
+    ///
+    /// # Errors
+    /// `EINVAL` if it would not lie within.
+    pub fn read(&self, offset: usize, to: &mut [u8]) -> Result<()> {
+        let length = to.len();
+        if self.mapping.read(offset, to) { Ok(()) } else { Err(self.outside("read", offset, length)) }
+    }
+
+    fn outside(&self, verb: &str, offset: usize, length: usize) -> Error {
+        let (name, has) = (&self.name, self.len());
+        Error::new(libc::EINVAL, format!("{verb} {name:?}: {length} bytes at {offset} don't lie within its {has}"))
+    }
+}

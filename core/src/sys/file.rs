@@ -1,0 +1,136 @@
+//! Files and names: what an object is before it is memory.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use super::{Errno, check};
+
+/// What `statx` tells of a file, as far as madang asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stat {
+    /// Device and inode: the file's identity, whatever its name.
+    pub(crate) identity: Identity,
+    pub(crate) size: u64,
+    /// Bytes that are really taken (`st_blocks` × 512).
+    pub(crate) allocated: u64,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Type and permission bits.
+    mode: u16,
+}
+
+/// A file's device (major, minor) and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u32, u32, u64);
+
+impl Stat {
+    pub(crate) fn is_regular(&self) -> bool {
+        u32::from(self.mode) & libc::S_IFMT == libc::S_IFREG
+    }
+
+    pub(crate) fn permissions(&self) -> u32 {
+        u32::from(self.mode) & 0o7777
+    }
+}
+
+/// How an existing object is opened: no link is followed, nothing hangs, nothing leaks into an exec.
+const EXISTING: i32 = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+
+fn open_at(path: &CStr, flags: i32, mode: u32) -> Result<OwnedFd, Errno> {
+    // SAFETY: the path is a C string that outlives the call.
+    let fd = check(unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, mode) })?;
+    // SAFETY: the kernel just made this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Opens what exists, to read and write or only to read.
+pub(crate) fn open(path: &CStr, write: bool) -> Result<OwnedFd, Errno> {
+    open_at(path, EXISTING | if write { libc::O_RDWR } else { libc::O_RDONLY }, 0)
+}
+
+/// Opens the file behind `fd` anew, to read and write: another description, with locks of its own.
+pub(crate) fn reopen(fd: BorrowedFd) -> Result<OwnedFd, Errno> {
+    open_at(&descriptor_path(fd)?, libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY, 0)
+}
+
+fn descriptor_path(fd: BorrowedFd) -> Result<CString, Errno> {
+    CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno(libc::EINVAL))
+}
+
+/// Makes a file without a name in `directory` (`O_TMPFILE`, open(2)).
+pub(crate) fn create_unnamed(directory: &CStr) -> Result<OwnedFd, Errno> {
+    open_at(directory, libc::O_TMPFILE | libc::O_RDWR | libc::O_CLOEXEC, 0o600)
+}
+
+/// Makes a file under a name that must be free.
+pub(crate) fn create_new(path: &CStr) -> Result<OwnedFd, Errno> {
+    open_at(path, EXISTING | libc::O_CREAT | libc::O_EXCL | libc::O_RDWR, 0o600)
+}
+
+/// What `fd` is (statx(2): one layout on every architecture).
+pub(crate) fn stat(fd: BorrowedFd) -> Result<Stat, Errno> {
+    // SAFETY: all-zero is a valid `statx`.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let wanted = libc::STATX_BASIC_STATS;
+    // SAFETY: the path is an empty C string, `found` a valid place for the answer.
+    check(unsafe {
+        libc::syscall(libc::SYS_statx, fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, wanted, &raw mut found)
+    })?;
+    Ok(Stat {
+        identity: Identity(found.stx_dev_major, found.stx_dev_minor, found.stx_ino),
+        size: found.stx_size,
+        allocated: found.stx_blocks * 512,
+        uid: found.stx_uid,
+        gid: found.stx_gid,
+        mode: found.stx_mode,
+    })
+}
+
+/// Sets the permission bits exactly: no umask has a say (fchmod(2)).
+pub(crate) fn set_mode(fd: BorrowedFd, mode: u32) -> Result<(), Errno> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::syscall(libc::SYS_fchmod, fd.as_raw_fd(), mode) }).map(drop)
+}
+
+/// Sets the size; what is added is a hole (ftruncate(2)).
+pub(crate) fn set_size(fd: BorrowedFd, size: u64) -> Result<(), Errno> {
+    let size = i64::try_from(size).map_err(|_| Errno(libc::EFBIG))?;
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::ftruncate64(fd.as_raw_fd(), size) }.into()).map(drop)
+}
+
+/// Takes the space of `length` bytes at `offset`, so that touching them can't fail any more (fallocate(2)).
+pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<(), Errno> {
+    let too_large = |_| Errno(libc::EFBIG);
+    let (offset, length) = (i64::try_from(offset).map_err(too_large)?, i64::try_from(length).map_err(too_large)?);
+    loop {
+        // SAFETY: no memory is passed.
+        match check(unsafe { libc::fallocate64(fd.as_raw_fd(), 0, offset, length) }.into()) {
+            // A signal only interrupts; what was taken stays taken.
+            Err(Errno(libc::EINTR)) => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// Gives the file behind `fd` the name `path`, which must be free (linkat(2) by way of `/proc/self/fd`).
+pub(crate) fn link_descriptor(fd: BorrowedFd, path: &CStr) -> Result<(), Errno> {
+    link_at(&descriptor_path(fd)?, path, libc::AT_SYMLINK_FOLLOW)
+}
+
+/// Gives the file named `from` the second name `path`, which must be free.
+pub(crate) fn link(from: &CStr, path: &CStr) -> Result<(), Errno> {
+    link_at(from, path, 0)
+}
+
+fn link_at(from: &CStr, path: &CStr, flags: i32) -> Result<(), Errno> {
+    let here = libc::AT_FDCWD;
+    // SAFETY: both paths are C strings that outlive the call.
+    check(unsafe { libc::syscall(libc::SYS_linkat, here, from.as_ptr(), here, path.as_ptr(), flags) }).map(drop)
+}
+
+/// Takes the name away; the file lives on while somebody has it open or mapped.
+pub(crate) fn unlink(path: &CStr) -> Result<(), Errno> {
+    // SAFETY: the path is a C string that outlives the call.
+    check(unsafe { libc::syscall(libc::SYS_unlinkat, libc::AT_FDCWD, path.as_ptr(), 0) }).map(drop)
+}
