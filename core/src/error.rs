@@ -40,7 +40,9 @@ pub struct Error {
 }
 
 impl Error {
-    pub(crate) fn new(errno: i32, what: impl Into<Cow<'static, str>>) -> Self {
+    /// An error with this errno; `what` was being done, and what can be done about it. For layers above, such as the
+    /// C library, whose own failures shall read alike.
+    pub fn new(errno: i32, what: impl Into<Cow<'static, str>>) -> Self {
         Self { errno, what: what.into(), length: 0 }
     }
 

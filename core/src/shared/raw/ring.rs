@@ -108,6 +108,13 @@ impl Geometry {
         Some(Self { slots, capacity, max_messages, near, deep, entries, blocks })
     }
 
+    /// The same with another near ring (and a deep one for all that the limits admit): smaller ones show more in a test.
+    #[cfg(test)]
+    pub(crate) fn with_near(self, near: u64) -> Self {
+        let all = self.capacity + self.max_messages * (RECORD + WORD - 1) + 4 * SPARE;
+        Self { near, deep: all.next_power_of_two().max(near), ..self }
+    }
+
     pub(crate) fn shape(&self) -> Shape {
         let mut parameters = [0; 8];
         parameters[..6].copy_from_slice(&[
@@ -851,5 +858,15 @@ impl Ring {
             lock.unlock(host)?;
             Err(fault)
         })
+    }
+
+    /// Takes the senders' lock as the next sender would, and repairs if its owner was dead.
+    #[cfg(test)]
+    pub(crate) fn settle_for_test(&self, host: &impl Host) -> Result<(), Fault> {
+        let lock = &self.control().senders.end.lock;
+        if lock.lock(host, Deadline::NOW)? == Locked::Inherited {
+            self.repair_or_unlock(host, lock, Self::repair_senders)?;
+        }
+        lock.unlock(host)
     }
 }

@@ -1,0 +1,297 @@
+//! The ring under the trap, and against a plain queue.
+
+use std::collections::VecDeque;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::super::cell::trap::{Died, die_after};
+use super::super::ring::{Geometry, Received, Ring, Sent};
+use super::{Actor, World};
+use crate::deadline::Deadline;
+use crate::shared::mapping::Mapping;
+use crate::sys::{file, memory};
+
+/// A ring on a file without a name, and what it should hold.
+struct Tested {
+    ring: Ring,
+    model: VecDeque<(i64, Vec<u8>)>,
+    sent: u64,
+}
+
+impl Tested {
+    fn new(capacity: u64, max_messages: u64) -> Self {
+        let geometry = Geometry::new(capacity, max_messages, 8).unwrap().with_near(near());
+        let file = file::create_unnamed(c"/dev/shm").unwrap();
+        file::set_size(file.as_fd(), geometry.shape().size).unwrap();
+        let mapping = Arc::new(Mapping::of_queue(file.as_fd(), &geometry).unwrap());
+        let ring = mapping.ring(geometry);
+        ring.create();
+        Self { ring, model: VecDeque::new(), sent: 0 }
+    }
+
+    /// Whether the limits admit a message of `length` bytes.
+    fn admits(&self, length: usize) -> bool {
+        let held: usize = self.model.iter().map(|(_, data)| data.len()).sum();
+        let Geometry { capacity, max_messages, .. } = *self.ring.geometry();
+        (held + length) as u64 <= capacity && (self.model.len() as u64) < max_messages
+    }
+
+    /// The next message: every byte says which it is.
+    fn next(&self, length: usize) -> (i64, Vec<u8>) {
+        (self.sent as i64 + 1, vec![(self.sent % 251) as u8; length])
+    }
+
+    fn note_sent(&mut self, message: (i64, Vec<u8>)) {
+        self.model.push_back(message);
+        self.sent += 1;
+    }
+
+    /// Sends if it may; the model knows whether it must.
+    fn send(&mut self, who: Actor, length: usize) {
+        let message = self.next(length);
+        let sent = send(&self.ring, who, &message);
+        assert_eq!(sent == Sent::Done, self.admits(length), "{sent:?} with {} held", self.model.len());
+        if sent == Sent::Done {
+            self.note_sent(message);
+        }
+    }
+
+    fn receive(&mut self, who: Actor) {
+        let expected = self.model.pop_front();
+        assert_eq!(receive(&self.ring, who), expected);
+    }
+
+    /// All that it should hold comes out in order, and all its room is usable again.
+    fn finish(mut self, who: Actor) {
+        let held: usize = self.model.iter().map(|(_, data)| data.len()).sum();
+        assert_eq!(self.ring.held().bytes, held as u64);
+        assert_eq!(self.ring.held().messages, self.model.len() as u64);
+        while !self.model.is_empty() {
+            self.receive(who);
+        }
+        self.receive(who);
+        let most = self.ring.geometry().max_messages;
+        for length in [0, self.ring.geometry().capacity as usize / most as usize] {
+            for _ in 0..=most {
+                self.send(who, length);
+            }
+            assert_eq!(self.ring.held().messages, most, "full to the limit");
+            while !self.model.is_empty() {
+                self.receive(who);
+            }
+        }
+        self.send(who, self.ring.geometry().capacity as usize);
+        self.receive(who);
+        assert_eq!((self.ring.held().bytes, self.ring.held().messages), (0, 0));
+    }
+}
+
+/// As a handle sends: taking the space that is asked for (a test's file takes it when it is touched).
+fn send(ring: &Ring, who: Actor, (mtype, data): &(i64, Vec<u8>)) -> Sent {
+    loop {
+        match ring.send(&who, *mtype, data, Deadline::NOW).unwrap() {
+            Sent::NeedsSpace(space) => ring.grant(space),
+            sent => return sent,
+        }
+    }
+}
+
+fn receive(ring: &Ring, who: Actor) -> Option<(i64, Vec<u8>)> {
+    let mut buffer = vec![0; ring.geometry().capacity as usize];
+    match ring.receive(&who, &mut buffer, Deadline::NOW).unwrap() {
+        Received::Message(envelope) => Some((envelope.mtype, buffer[..envelope.length as usize].to_vec())),
+        Received::Empty => None,
+        Received::TooSmall(length) => panic!("a message of {length} bytes"),
+    }
+}
+
+/// The smallest near ring that can be mapped: a page, so that it is soon full.
+fn near() -> u64 {
+    memory::page_size() as u64
+}
+
+/// States in which the next operation does something else each time.
+fn prepared(state: usize, world: &World) -> Tested {
+    // How many empty messages fill the near ring but for one record and a skip.
+    let fill = near() / 16 - 2;
+    let mut tested = Tested::new(near(), 4 * fill);
+    let who = world.participant(0);
+    match state {
+        // Nothing was ever sent: the space is not taken yet.
+        0 => {}
+        1 => (0..3).for_each(|_| tested.send(who, 100)),
+        // The near ring is full of empty messages: the next goes to the deep one.
+        2 => (0..fill).for_each(|_| tested.send(who, 0)),
+        // The deep ring, and a receiver about to follow there.
+        3 => {
+            (0..fill + 10).for_each(|_| tested.send(who, 0));
+            (0..fill + 1).for_each(|_| tested.receive(who));
+        }
+        // The near ring is free again: the next goes back to it.
+        4 => {
+            (0..2 * fill).for_each(|_| tested.send(who, 0));
+            (0..2 * fill - 2).for_each(|_| tested.receive(who));
+        }
+        _ => unreachable!(),
+    }
+    tested
+}
+
+const STATES: usize = 5;
+
+/// Sends under the trap. Whether it took effect, its effect is whole.
+fn send_and_die(tested: &mut Tested, who: Actor, length: usize, stores: u32) -> Result<(), Died> {
+    let message = tested.next(length);
+    let before = tested.ring.sent().messages;
+    let outcome = die_after(stores, || send(&tested.ring, who, &message));
+    if outcome.is_err() {
+        who.dies();
+    }
+    // What was committed is only known to the next owner of the lock.
+    let next = who.world.participant(7);
+    let probe = die_after(u32::MAX, || tested.ring.settle_for_test(&next)).unwrap();
+    assert!(probe.is_ok());
+    if tested.ring.sent().messages > before {
+        tested.note_sent(message);
+    }
+    outcome.map(drop)
+}
+
+#[test]
+fn a_sender_may_die_at_every_store() {
+    for state in 0..STATES {
+        for stores in 0.. {
+            let world = World::default();
+            let mut tested = prepared(state, &world);
+            let lived = send_and_die(&mut tested, world.participant(1), 24, stores).is_ok();
+            tested.send(world.participant(2), 24);
+            tested.finish(world.participant(2));
+            if lived {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_receiver_may_die_at_every_store() {
+    for state in 1..STATES {
+        for stores in 0.. {
+            let world = World::default();
+            let mut tested = prepared(state, &world);
+            let dying = world.participant(1);
+            let before = tested.ring.received().messages;
+            let lived = die_after(stores, || receive(&tested.ring, dying)).is_ok();
+            dying.dies();
+            if tested.ring.received().messages > before {
+                tested.model.pop_front();
+            }
+            tested.send(world.participant(2), 24);
+            tested.finish(world.participant(2));
+            if lived {
+                break;
+            }
+        }
+    }
+}
+
+/// The first dies at each store of a send, the second at each store of its repair and of its own send.
+#[test]
+fn who_repairs_may_die_at_every_store() {
+    for state in [1, 2, 4] {
+        for first in 0.. {
+            let mut lived = false;
+            for second in 0.. {
+                let world = World::default();
+                let mut tested = prepared(state, &world);
+                let message = tested.next(24);
+                let before = tested.ring.sent().messages;
+                let [one, two, three] = [1, 2, 3].map(|slot| world.participant(slot));
+                lived = die_after(first, || send(&tested.ring, one, &message)).is_ok();
+                one.dies();
+                let later = (message.0 + 1, message.1.clone());
+                let repaired = die_after(second, || send(&tested.ring, two, &later)).is_ok();
+                two.dies();
+                tested.ring.settle_for_test(&three).unwrap();
+                // The first's message may be missing, if it died before its commit; the second's likewise.
+                let arrived = tested.ring.sent().messages - before;
+                assert!(arrived <= 2 && (!lived || arrived >= 1) && (!repaired || arrived >= 1));
+                for expected in [message, later] {
+                    // What is there comes in order; which of the two is missing its type tells.
+                    if arrived == 2 || (arrived == 1 && is_last(&tested, three, &expected)) {
+                        tested.note_sent(expected);
+                    }
+                }
+                tested.finish(three);
+                if repaired {
+                    break;
+                }
+            }
+            if lived {
+                break;
+            }
+        }
+    }
+}
+
+/// Whether `expected` is the last message of the ring, found by receiving a copy of all: the ring is drained and refilled.
+fn is_last(tested: &Tested, who: Actor, expected: &(i64, Vec<u8>)) -> bool {
+    let all: Vec<_> = std::iter::from_fn(|| receive(&tested.ring, who)).collect();
+    for message in &all {
+        assert_eq!(send(&tested.ring, who, message), Sent::Done);
+    }
+    all.last() == Some(expected)
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Send { length: usize, count: usize },
+    Receive { count: usize },
+    SendAndDie { length: usize, stores: u32 },
+    ReceiveAndDie { stores: u32 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let length = prop_oneof![4 => 0usize..64, 2 => 0usize..1000, 1 => 0usize..10_000];
+    let step = prop_oneof![
+        3 => (length.clone(), 1usize..300).prop_map(|(length, count)| Step::Send { length, count }),
+        3 => (1usize..500).prop_map(|count| Step::Receive { count }),
+        2 => (length, 0u32..16).prop_map(|(length, stores)| Step::SendAndDie { length, stores }),
+        1 => (0u32..8).prop_map(|stores| Step::ReceiveAndDie { stores }),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    /// Random operations with random deaths, in queues large and small, against a plain queue.
+    #[test]
+    fn is_a_queue(capacity in 1u64..20_000, max_messages in 1u64..1000, steps in steps()) {
+        let world = World::default();
+        let mut tested = Tested::new(capacity, max_messages);
+        for (index, step) in steps.into_iter().enumerate() {
+            let who = world.participant(0);
+            // The dead stay dead; every mortal is a participant of its own.
+            let mortal = Actor { me: super::Participant::new(1, index as u32 + 1), ..who };
+            match step {
+                Step::Send { length, count } => (0..count).for_each(|_| tested.send(who, length % (capacity as usize + 1))),
+                Step::Receive { count } => (0..count).for_each(|_| tested.receive(who)),
+                Step::SendAndDie { length, stores } => {
+                    let _ = send_and_die(&mut tested, mortal, length % (capacity as usize + 1), stores);
+                }
+                Step::ReceiveAndDie { stores } => {
+                    let before = tested.ring.received().messages;
+                    let _ = die_after(stores, || receive(&tested.ring, mortal));
+                    mortal.dies();
+                    if tested.ring.received().messages > before {
+                        tested.model.pop_front();
+                    }
+                }
+            }
+        }
+        tested.finish(world.participant(2));
+    }
+}

@@ -1,0 +1,45 @@
+//! Taking a slot of the roster under the trap.
+
+use super::super::cell::trap::die_after;
+use super::super::roster::Slot;
+
+#[test]
+fn a_slot_is_taken_and_given_back() {
+    let slot = Slot::default();
+    assert!(slot.is_free());
+    let who = slot.take(3, 42, 7, |_| Ok::<_, ()>(())).unwrap();
+    assert_eq!((who.slot(), slot.holder(3)), (3, Some(who)));
+    assert!(slot.is_held_by(who) && !slot.is_free());
+    slot.give_back();
+    assert!(slot.is_free() && !slot.is_held_by(who));
+    let next = slot.take(3, 42, 7, |_| Ok::<_, ()>(())).unwrap();
+    assert_ne!(who, next, "the generation tells them apart");
+}
+
+#[test]
+fn a_death_while_taking_leaves_a_slot_that_is_settled_again() {
+    for stores in 0.. {
+        let slot = Slot::default();
+        let former = slot.take(0, 1, 1, |_| Ok::<_, ()>(())).unwrap();
+        let mut settled = 0;
+        let taken = die_after(stores, || slot.take(0, 2, 2, |_| Ok::<_, ()>(settled += 1)));
+        assert_eq!(slot.is_held_by(former), stores == 0, "its former owner is gone with the first store");
+        assert!(!slot.is_free());
+        let who = slot.take(0, 3, 3, |_| Ok::<_, ()>(settled += 1)).unwrap();
+        assert!(settled > 0 && slot.is_held_by(who));
+        if taken.is_ok() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn generations_wrap() {
+    let slot = Slot::default();
+    let mut last = slot.take(0, 1, 1, |_| Ok::<_, ()>(())).unwrap();
+    for _ in 0..70_000 {
+        let next = slot.take(0, 1, 1, |_| Ok::<_, ()>(())).unwrap();
+        assert!(next != last && slot.is_held_by(next) && !slot.is_held_by(last));
+        last = next;
+    }
+}
