@@ -30,6 +30,6 @@ mod sys;
 
 pub use deadline::Deadline;
 pub use error::{Error, Result};
+pub use shared::Create;
 pub use shared::queue::{Message, Queue, QueueOptions, QueueStatus, Received, Select};
 pub use shared::segment::{Segment, SegmentOptions};
-pub use shared::Create;

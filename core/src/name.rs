@@ -39,7 +39,8 @@ impl Name {
     pub(crate) fn segment(name: &str) -> Result<Self> {
         check(name, "")?;
         if name.starts_with(PREFIX) {
-            let what = format!("{name:?}: a segment's name may not begin with \"{PREFIX}\", which madang keeps for itself");
+            let what =
+                format!("{name:?}: a segment's name may not begin with \"{PREFIX}\", which madang keeps for itself");
             return Err(Error::new(libc::EINVAL, what));
         }
         Self::within(SHM.to_owned(), name, name)
@@ -85,7 +86,8 @@ fn directory() -> Result<CString> {
         None => Ok(SHM.to_owned()),
         Some(directory) if directory.to_bytes().starts_with(b"/") => Ok(directory.to_owned()),
         Some(directory) => {
-            let what = format!("MADANG_DIR is {directory:?}: it must be the absolute path of a directory, best on a tmpfs");
+            let what =
+                format!("MADANG_DIR is {directory:?}: it must be the absolute path of a directory, best on a tmpfs");
             Err(Error::new(libc::EINVAL, what))
         }
     }

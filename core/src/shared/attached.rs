@@ -14,7 +14,7 @@
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub(crate) struct Attached {
     /// Touched only where fork is excluded, so that no child inherits it locked.
     hold: Mutex<Option<Hold>>,
     /// Whether another processor can do something while this one spins.
-    spins: AtomicBool,
+    spins: bool,
 }
 
 /// What settles the estate of a slot's former owners: [`Ring::settle`](super::raw::ring::Ring::settle) and its like.
@@ -66,7 +66,7 @@ impl Attached {
             me: AtomicU32::new(0),
             epoch: AtomicU64::new(0),
             hold: Mutex::new(None),
-            spins: AtomicBool::new(process::processors() > 1),
+            spins: process::processors() > 1,
         }
     }
 
@@ -134,7 +134,8 @@ impl Attached {
                 .map_err(|fault| self.explain(fault, "join"))?;
             return Ok((me, hold));
         }
-        let what = format!("join {}: all {} places of its roster are taken by living participants", self.name, self.slots);
+        let what =
+            format!("join {}: all {} places of its roster are taken by living participants", self.name, self.slots);
         Err(Error::new(libc::EUSERS, what))
     }
 
@@ -207,7 +208,9 @@ impl Attached {
                 libc::EBUSY,
                 format!("{doing} {name}: another participant is inside and doesn't get on (is it stopped?): try again"),
             ),
-            Fault::Interrupted => Error::new(libc::EINTR, format!("{doing} {name}: a signal handler ran; nothing was done")),
+            Fault::Interrupted => {
+                Error::new(libc::EINTR, format!("{doing} {name}: a signal handler ran; nothing was done"))
+            }
             Fault::Disowned => self.disowned(),
             Fault::Damaged(what) => Error::new(
                 libc::EUCLEAN,
@@ -270,8 +273,6 @@ impl Host for Present<'_> {
     }
 
     fn sleep(&self, word: &U32, expected: u32, timeout: Duration) -> std::result::Result<(), Errno> {
-        // Who is about to sleep has the time to ask; the answer changes when somebody pins the process.
-        self.attached.spins.store(process::processors() > 1, Ordering::Relaxed);
         futex::wait(word.futex(), expected, timeout)
     }
 
@@ -281,7 +282,7 @@ impl Host for Present<'_> {
 
     #[inline]
     fn spins(&self) -> bool {
-        self.attached.spins.load(Ordering::Relaxed)
+        self.attached.spins
     }
 
     fn pass(&self) {

@@ -4,8 +4,9 @@ use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use super::raw::geometry::{Geometry, Side};
 use super::raw::header::{CONTROL, Header, ROSTER};
-use super::raw::ring::{Geometry, Ring, Side};
+use super::raw::ring::Ring;
 use super::raw::roster::Slot;
 use crate::sys::{Errno, memory, process};
 

@@ -57,7 +57,10 @@ pub(crate) fn open(
     fill: impl Fn(BorrowedFd) -> Result<()>,
 ) -> Result<Object> {
     if options.mode & !0o7777 != 0 {
-        return Err(Error::new(libc::EINVAL, format!("open {name}: mode {:#o} has more than permission bits", options.mode)));
+        return Err(Error::new(
+            libc::EINVAL,
+            format!("open {name}: mode {:#o} has more than permission bits", options.mode),
+        ));
     }
     for _ in 0..RACES {
         if options.create != Create::Only {
@@ -95,7 +98,9 @@ fn cannot_open(name: &Name, options: Options, errno: Errno) -> Error {
         libc::ENOENT if options.create == Create::Never => {
             format!("open {name}: there is none ({path:?}), and the call does not create it")
         }
-        libc::EACCES => format!("open {name}: {path:?} does not permit this user to use it (its mode is the creator's choice)"),
+        libc::EACCES => {
+            format!("open {name}: {path:?} does not permit this user to use it (its mode is the creator's choice)")
+        }
         libc::EISDIR => format!("open {name}: {path:?} is a directory"),
         libc::ELOOP => format!("open {name}: {path:?} is a symbolic link, which is never followed"),
         _ => format!("open {name}: openat {path:?}"),

@@ -8,25 +8,26 @@
 
 #![forbid(unsafe_code)]
 
-use std::hint::spin_loop;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::Create;
 use super::attached::{Attached, Present};
 use super::mapping::Mapping;
 use super::object::{self, Object};
+use super::patience::Patience;
 use super::raw::Fault;
 use super::raw::event::{Announced, Event, NAP};
+use super::raw::geometry::{Geometry, MOST_BYTES, MOST_MESSAGES};
 use super::raw::header::{Kind, Misfit};
-use super::raw::host::{Host, MOST_SLOTS, Participant};
-use super::raw::ring::{Geometry, MOST_BYTES, MOST_MESSAGES, Received as Popped, Ring, Sent};
+use super::raw::host::{MOST_SLOTS, Participant};
+use super::raw::ring::{Received as Popped, Ring, Sent};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::name::Name;
-use crate::sys::{Errno, process};
+use crate::sys::Errno;
 
 /// What a queue is called in its file's name.
 const KIND: &str = "queue";
@@ -34,11 +35,6 @@ const KIND: &str = "queue";
 const DEFAULT_CAPACITY: u64 = 1 << 20;
 const DEFAULT_MAX_MESSAGES: u64 = 65_536;
 const DEFAULT_PARTICIPANTS: u32 = 1024;
-
-/// Looks before yielding: some 5 µs, in which a partner who is awake answers.
-const SPINS: u32 = 200;
-/// Yields before sleeping.
-const YIELDS: u32 = 8;
 
 /// How a queue is opened; made by [`Queue::options`].
 #[derive(Clone, Debug, Default)]
@@ -119,7 +115,15 @@ impl QueueOptions {
         let mapping = Arc::new(mapping);
         let ring = mapping.ring(geometry);
         let attached = Attached::new(name, fd, &stat, mapping, geometry.slots);
-        let queue = Queue { ring, attached, is_new, usual_length: AtomicUsize::new(FIRST_BUFFER) };
+        let queue = Queue {
+            ring,
+            attached,
+            is_new,
+            usual_length: AtomicUsize::new(FIRST_BUFFER),
+            senders_patience: Patience::default(),
+            receivers_patience: Patience::default(),
+            last_wait: AtomicU64::new(0),
+        };
         queue.enter()?;
         Ok(queue)
     }
@@ -127,8 +131,7 @@ impl QueueOptions {
     /// What a new queue would be like.
     fn geometry(&self, name: &Name) -> Result<Geometry> {
         let capacity = if self.capacity == 0 { DEFAULT_CAPACITY } else { self.capacity };
-        let max_messages =
-            if self.max_messages == 0 { capacity.min(DEFAULT_MAX_MESSAGES) } else { self.max_messages };
+        let max_messages = if self.max_messages == 0 { capacity.min(DEFAULT_MAX_MESSAGES) } else { self.max_messages };
         let slots = if self.participants == 0 { DEFAULT_PARTICIPANTS } else { self.participants };
         let bad = |what: String| Error::new(libc::EINVAL, format!("open {name}: {what}"));
         if capacity > MOST_BYTES {
@@ -158,7 +161,10 @@ impl QueueOptions {
             Misfit::OtherKind(what) => error(libc::EPROTOTYPE, format!("it is {what}, not a queue")),
             Misfit::OtherLayout(theirs) => {
                 let ours = super::raw::header::LAYOUT;
-                error(libc::EPROTO, format!("it has layout version {theirs}, this library {ours}: use one version of madang"))
+                error(
+                    libc::EPROTO,
+                    format!("it has layout version {theirs}, this library {ours}: use one version of madang"),
+                )
             }
             Misfit::OtherByteOrder => error(libc::EPROTO, "it was made by a machine of another byte order".to_owned()),
         })?;
@@ -169,7 +175,10 @@ impl QueueOptions {
             ("max_participants", geometry.slots.into(), self.participants.into()),
         ] {
             if has < asked {
-                return Err(error(libc::EINVAL, format!("its {what} is {has}, {asked} was asked for: unlink it, or ask for less")));
+                return Err(error(
+                    libc::EINVAL,
+                    format!("its {what} is {has}, {asked} was asked for: unlink it, or ask for less"),
+                ));
             }
         }
         Ok(geometry)
@@ -280,6 +289,10 @@ pub struct Queue {
     is_new: bool,
     /// What a receive that allocates offers, from what it has seen.
     usual_length: AtomicUsize,
+    senders_patience: Patience,
+    receivers_patience: Patience,
+    /// How many messages had been received when this handle last waited for one.
+    last_wait: AtomicU64,
 }
 
 impl Queue {
@@ -460,6 +473,8 @@ impl Queue {
             deadline,
             doing: "send",
             event: self.ring.senders_event(),
+            patience: &self.senders_patience,
+            gathers: false,
             may: || self.ring.admits(length),
             announce: || self.ring.announce_sender(length),
             woken_for_nothing: || self.ring.pass_wake_on(present, length),
@@ -577,11 +592,16 @@ impl Queue {
         if let Some(received) = settle(first)? {
             return Ok(received);
         }
+        // Several messages since the last wait: they stream.
+        let received = self.ring.received().messages;
+        let gathers = received.wrapping_sub(self.last_wait.swap(received, Ordering::Relaxed)) > 1;
         let wait = Wait {
             present,
             deadline,
             doing: "recv",
             event: self.ring.receivers_event(),
+            patience: &self.receivers_patience,
+            gathers,
             may: || self.ring.may_receive(),
             announce: || self.ring.announce_receiver(),
             woken_for_nothing: || {},
@@ -596,6 +616,9 @@ struct Wait<'a, May, Announce, WokenForNothing> {
     deadline: Deadline,
     doing: &'static str,
     event: &'a Event,
+    patience: &'a Patience,
+    /// See [`Patience::spin`].
+    gathers: bool,
     /// A hint that costs no lock.
     may: May,
     announce: Announce,
@@ -611,13 +634,15 @@ impl Queue {
         wait: Wait<impl Fn() -> bool, impl Fn() -> Announced, impl Fn()>,
         mut attempt: impl FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
-        let Wait { present, deadline, doing, event, may, announce, woken_for_nothing } = wait;
+        let Wait { present, deadline, doing, event, patience, gathers, may, announce, woken_for_nothing } = wait;
         if deadline.is_try() {
             let what = if doing == "send" { "the queue is full" } else { "there is no message" };
             return Err(Error::new(libc::EAGAIN, what));
         }
         loop {
-            if spin(present, &may) && let Some(done) = attempt()? {
+            if patience.spin(present, gathers, &may)
+                && let Some(done) = attempt()?
+            {
                 return Ok(done);
             }
             let announced = announce();
@@ -632,7 +657,10 @@ impl Queue {
             match slept {
                 Ok(()) => woken_for_nothing(),
                 Err(Errno(libc::EINTR)) => {
-                    return Err(Error::new(libc::EINTR, format!("{doing} {name}: a signal handler ran while waiting; nothing was done")));
+                    return Err(Error::new(
+                        libc::EINTR,
+                        format!("{doing} {name}: a signal handler ran while waiting; nothing was done"),
+                    ));
                 }
                 Err(_) => {}
             }
@@ -655,23 +683,4 @@ impl Queue {
             fault => self.attached.explain(fault, doing),
         }
     }
-}
-
-/// Looks for a while whether it is worth trying again.
-fn spin(host: &impl Host, may: impl Fn() -> bool) -> bool {
-    if host.spins() {
-        for _ in 0..SPINS {
-            if may() {
-                return true;
-            }
-            spin_loop();
-        }
-    }
-    for _ in 0..YIELDS {
-        process::yield_now();
-        if may() {
-            return true;
-        }
-    }
-    false
 }

@@ -14,6 +14,6 @@ pub(crate) fn monotonic_ns() -> u64 {
 pub(super) fn timespec(duration: Duration) -> libc::timespec {
     libc::timespec {
         tv_sec: libc::time_t::try_from(duration.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: duration.subsec_nanos() as _,
+        tv_nsec: duration.subsec_nanos().into(),
     }
 }

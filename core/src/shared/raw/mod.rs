@@ -9,7 +9,9 @@
 //! is bounded; all-zero is the valid initial state.
 
 pub(crate) mod cell;
+mod end;
 pub(crate) mod event;
+pub(crate) mod geometry;
 pub(crate) mod header;
 pub(crate) mod host;
 pub(crate) mod lock;

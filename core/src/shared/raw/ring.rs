@@ -21,11 +21,7 @@
 //! that far behind. A *skip* record says "go on in the other ring, where you left it". Both are mapped twice in a row, so that
 //! no record wraps. Positions in each only grow.
 //!
-//! **Place.** Tail and head are one word each: a position, a multiple of 8; which ring it is in (bit 0); and which of the two
-//! marks beside it is in force (bit 1). A mark counts the bytes and messages that ever passed. The one not in force is
-//! written first; storing the place puts it in force: one store for place and counts. `left` says where each side left the
-//! ring that it is not in. It is written for the ring that is being left, where it is not in force, before the place
-//! goes over.
+//! Where an end is in them, and what has passed there, is one word each: `end.rs`.
 //!
 //! **Room.** Senders check against a copy of how far receivers have freed (`room`, `bytes_end`, `messages_end`), and read the
 //! receivers' line only when that says full. Room for the zero word after a record, and for a skip in its stead and the zero
@@ -35,24 +31,18 @@
 //! geometry, walks are bounded by it.
 
 use std::any::Any;
-use std::hint::spin_loop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::Fault;
 use super::cell::{U32, U64, copy_in};
+use super::end::{End, Mark, Passed, Place};
 use super::event::{Announced, Event, fence_after_unlock};
-use super::header::{ALIGNMENT, CONTROL, Kind, ROSTER, Shape, length as header_length};
+use super::geometry::{Geometry, RECORD, SPARE, Side, WORD, record_size};
+use super::header::{ALIGNMENT, CONTROL, ROSTER};
 use super::host::{Host, Participant};
 use super::lock::{Locked, RobustLock};
 use crate::deadline::Deadline;
-
-/// Bytes before a record's payload: its word and the message's type.
-const RECORD: u64 = 16;
-/// Room that every check includes: the zero word after a record, and the one after a skip put there instead.
-const SPARE: u64 = 16;
-/// A record's size is a multiple of this.
-const WORD: u64 = 8;
 
 /// What a word says: its lowest three bits.
 const KIND: u64 = 7;
@@ -63,249 +53,12 @@ const SKIP: u64 = 3;
 /// How far a record's length is shifted in its word.
 const LENGTH: u32 = 8;
 
-/// The near ring's size where the queue is large enough to have both.
-const NEAR: u64 = 256 << 10;
 /// A sender in the deep ring looks this often, in bytes, whether it can go back to the near one.
 const REVISIT: u64 = 64 << 10;
+/// How many skips a receiver follows before it takes them for scribbled.
+const MOST_SKIPS: u32 = 1000;
 /// Space is taken from the file in pieces of this many bytes.
 const PIECE: u64 = ALIGNMENT;
-
-/// The most bytes that a queue can be asked to hold: 1 TiB.
-pub(crate) const MOST_BYTES: u64 = 1 << 40;
-/// The most messages that a queue can be asked to hold.
-pub(crate) const MOST_MESSAGES: u64 = 1 << 32;
-
-const BYTES_PARAMETER: usize = 0;
-const MESSAGES_PARAMETER: usize = 1;
-
-/// The sizes of a queue; all follow from its limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Geometry {
-    pub(crate) slots: u32,
-    /// The most bytes that the queue holds; also the longest message.
-    pub(crate) capacity: u64,
-    pub(crate) max_messages: u64,
-    /// Powers of two. A small queue has no deep ring: 0.
-    near: u64,
-    deep: u64,
-    /// One entry of 64 bytes a message, and blocks for all their bytes.
-    entries: u64,
-    blocks: u64,
-}
-
-impl Geometry {
-    /// `None` if a limit is 0 or too large.
-    pub(crate) fn new(capacity: u64, max_messages: u64, slots: u32) -> Option<Self> {
-        if !(1..=MOST_BYTES).contains(&capacity) || !(1..=MOST_MESSAGES).contains(&max_messages) || slots == 0 {
-            return None;
-        }
-        // Every record wastes at most its head and seven bytes; some skips may lie among them.
-        let all = capacity + max_messages * (RECORD + WORD - 1) + 4 * SPARE;
-        let near = (2 * capacity).next_power_of_two().clamp(ALIGNMENT, NEAR);
-        let deep = if all <= near { 0 } else { all.next_power_of_two() };
-        let entries = (max_messages * 64).next_multiple_of(ALIGNMENT);
-        let blocks = (capacity + max_messages * 64).next_multiple_of(ALIGNMENT);
-        Some(Self { slots, capacity, max_messages, near, deep, entries, blocks })
-    }
-
-    /// The same with another near ring (and a deep one for all that the limits admit): smaller ones show more in a test.
-    #[cfg(test)]
-    pub(crate) fn with_near(self, near: u64) -> Self {
-        let all = self.capacity + self.max_messages * (RECORD + WORD - 1) + 4 * SPARE;
-        Self { near, deep: all.next_power_of_two().max(near), ..self }
-    }
-
-    pub(crate) fn shape(&self) -> Shape {
-        let mut parameters = [0; 8];
-        parameters[..6].copy_from_slice(&[
-            self.capacity,
-            self.max_messages,
-            self.near,
-            self.deep,
-            self.entries,
-            self.blocks,
-        ]);
-        Shape { kind: Kind::Queue, slots: self.slots, size: self.size(), parameters }
-    }
-
-    /// The geometry of an existing queue; `None` if its sizes contradict each other.
-    pub(crate) fn of(shape: &Shape) -> Option<Self> {
-        let [capacity, max_messages] = [BYTES_PARAMETER, MESSAGES_PARAMETER].map(|at| shape.parameters[at]);
-        Self::new(capacity, max_messages, shape.slots).filter(|geometry| geometry.shape() == *shape)
-    }
-
-    /// The file: header and roster, near ring, deep ring, entries, blocks.
-    fn size(&self) -> u64 {
-        self.offset(Side::Deep) + self.deep + self.entries + self.blocks
-    }
-
-    pub(crate) fn header_length(&self) -> u64 {
-        header_length(self.slots)
-    }
-
-    /// Where a ring lies in the file.
-    pub(crate) fn offset(&self, side: Side) -> u64 {
-        match side {
-            Side::Near => self.header_length(),
-            Side::Deep => self.header_length() + self.near,
-        }
-    }
-
-    /// A ring's size in bytes.
-    pub(crate) fn ring(&self, side: Side) -> u64 {
-        match side {
-            Side::Near => self.near,
-            Side::Deep => self.deep,
-        }
-    }
-}
-
-/// One of the two rings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Near,
-    Deep,
-}
-
-impl Side {
-    fn other(self) -> Self {
-        match self {
-            Self::Near => Self::Deep,
-            Self::Deep => Self::Near,
-        }
-    }
-}
-
-/// Where a side is; see the head of this file.
-///
-/// ```text
-///   63 ............ 3   2   1      0
-///   position / 8        0   mark   ring
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place(u64);
-
-impl Place {
-    fn position(self) -> u64 {
-        self.0 & !7
-    }
-
-    fn side(self) -> Side {
-        if self.0 & 1 == 0 { Side::Near } else { Side::Deep }
-    }
-
-    fn mark(self) -> usize {
-        (self.0 >> 1 & 1) as usize
-    }
-
-    /// `bytes` further in the same ring, with the other mark in force.
-    fn after(self, bytes: u64) -> Self {
-        Self(self.0.wrapping_add(bytes) ^ 2)
-    }
-
-    /// At `position` in the other ring, with the same mark.
-    fn across(self, position: u64) -> Self {
-        Self((position & !7) | (self.0 & 3 ^ 1))
-    }
-}
-
-/// What passed an end of the queue since it was made.
-#[derive(Debug, Default)]
-#[repr(C)]
-struct Mark {
-    bytes: U64,
-    messages: U64,
-}
-
-/// A [`Mark`], read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Passed {
-    pub(crate) bytes: u64,
-    pub(crate) messages: u64,
-}
-
-impl Passed {
-    fn and(self, bytes: u64) -> Self {
-        Self { bytes: self.bytes.wrapping_add(bytes), messages: self.messages.wrapping_add(1) }
-    }
-
-    fn less(self, other: Self) -> Self {
-        Self {
-            bytes: self.bytes.wrapping_sub(other.bytes),
-            messages: self.messages.wrapping_sub(other.messages),
-        }
-    }
-}
-
-impl Mark {
-    fn read(&self) -> Passed {
-        Passed { bytes: self.bytes.get(), messages: self.messages.get() }
-    }
-
-    fn write(&self, passed: Passed) {
-        self.bytes.set(passed.bytes);
-        self.messages.set(passed.messages);
-    }
-}
-
-/// An end of the queue: where it is, and what has passed there.
-#[derive(Debug, Default)]
-#[repr(C)]
-struct End {
-    lock: RobustLock,
-    _unused: U32,
-    place: U64,
-    marks: [Mark; 2],
-    /// Where this side left each ring; in force for the one that it is not in.
-    left: [U64; 2],
-}
-
-impl End {
-    /// Where it is, for the holder of its lock.
-    #[inline]
-    fn place(&self) -> Place {
-        Place(self.place.peek())
-    }
-
-    fn left(&self, side: Side) -> &U64 {
-        &self.left[side as usize]
-    }
-
-    /// Goes `bytes` on over a record, which counted: one commit.
-    #[inline]
-    fn advance(&self, place: Place, bytes: u64, passed: Passed) {
-        self.marks[place.mark() ^ 1].write(passed);
-        self.place.set(place.after(bytes).0);
-    }
-
-    /// Follows the skip at `place` into the other ring: one commit.
-    fn cross(&self, place: Place) -> Place {
-        self.left(place.side()).set(place.position().wrapping_add(WORD));
-        let across = place.across(self.left(place.side().other()).peek());
-        self.place.set(across.0);
-        across
-    }
-
-    /// Place and mark as they were at one moment, for those who don't hold the lock.
-    fn look(&self) -> (Place, Passed) {
-        // Each retry means that a message passed meanwhile. The bound is against scribblers.
-        for _ in 0..1 << 20 {
-            let word = self.place.get();
-            let passed = self.marks[Place(word).mark()].read();
-            if self.place.get() == word {
-                return (Place(word), passed);
-            }
-            spin_loop();
-        }
-        (Place(self.place.get()), Passed::default())
-    }
-
-    /// How far this end has come in `side`, for those who don't hold the lock. Rather too little than too much.
-    fn reached(&self, side: Side) -> u64 {
-        let place = Place(self.place.get());
-        if place.side() == side { place.position() } else { self.left(side).get() & !7 }
-    }
-}
 
 /// The senders' line.
 #[derive(Debug, Default)]
@@ -427,12 +180,6 @@ unsafe impl Send for Ring {}
 // SAFETY: as for Send.
 unsafe impl Sync for Ring {}
 
-/// How many bytes of a ring a message takes.
-#[inline]
-fn record_size(length: u64) -> u64 {
-    RECORD + length.next_multiple_of(WORD)
-}
-
 impl Ring {
     /// The queue whose control lines, near and deep ring lie at the given addresses.
     ///
@@ -487,11 +234,6 @@ impl Ring {
         // may hold anything.
         unsafe { self.byte(place).byte_add(offset as usize).cast().as_ref() }
     }
-
-    /// Whether a record of `size` bytes can lie in that ring at all.
-    fn fits(&self, side: Side, size: u64) -> bool {
-        size + SPARE <= self.geometry.ring(side)
-    }
 }
 
 /// Sending.
@@ -525,7 +267,7 @@ impl Ring {
         let admitted = end <= senders.room.peek()
             && passed.bytes.wrapping_add(length) <= senders.bytes_end.peek()
             && passed.messages < senders.messages_end.peek()
-            && self.fits(place.side(), size);
+            && self.geometry.fits(place.side(), size);
         if !admitted {
             place = match self.make_room(place, passed, length, size) {
                 Ok(place) => place,
@@ -563,7 +305,7 @@ impl Ring {
         let side = place.side();
         let end = place.position().wrapping_add(size + SPARE);
         let free = receivers.end.reached(side).wrapping_add(self.geometry.ring(side));
-        if end > free || !self.fits(side, size) {
+        if end > free || !self.geometry.fits(side, size) {
             // Only while the receivers are slower than the limits say, or where the limits were scribbled.
             return Err(Blocked::Full);
         }
@@ -593,7 +335,7 @@ impl Ring {
         let cross = match place.side() {
             Side::Near => {
                 let free = receivers.end.reached(Side::Near).wrapping_add(near);
-                place.position().wrapping_add(size + SPARE) > free || !self.fits(Side::Near, size)
+                place.position().wrapping_add(size + SPARE) > free || !self.geometry.fits(Side::Near, size)
             }
             Side::Deep => {
                 let is_free = receivers.end.reached(Side::Near) == senders.end.left(Side::Near).peek();
@@ -669,12 +411,7 @@ impl Ring {
 impl Ring {
     /// Takes the first message into `buffer` if there is one, and wakes a sender who waits for the room.
     #[inline]
-    pub(crate) fn receive(
-        &self,
-        host: &impl Host,
-        buffer: &mut [u8],
-        limit: Deadline,
-    ) -> Result<Received, Fault> {
+    pub(crate) fn receive(&self, host: &impl Host, buffer: &mut [u8], limit: Deadline) -> Result<Received, Fault> {
         let lock = &self.control().receivers.end.lock;
         if lock.lock(host, limit)? == Locked::Inherited {
             self.repair_or_unlock(host, lock, Self::repair_receivers)?;
@@ -696,9 +433,12 @@ impl Ring {
         let receivers = &self.control().receivers;
         let mut place = receivers.end.place();
         let mut word = self.word(place, 0).get();
-        if word & KIND == SKIP && self.geometry.deep != 0 {
+        // A sender may skip back as soon as it sees that its skip was followed, so there may be several.
+        let mut skips = 0;
+        while word & KIND == SKIP && self.geometry.deep != 0 && skips < MOST_SKIPS {
             place = receivers.end.cross(place);
             word = self.word(place, 0).get();
+            skips += 1;
         }
         if word == 0 {
             return Ok(Received::Empty);
@@ -723,8 +463,8 @@ impl Ring {
     #[inline]
     fn checked_length(&self, place: Place, word: u64) -> Result<u64, Fault> {
         let length = word >> LENGTH;
-        let plausible = word & (1 << LENGTH) - 1 == INLINE && length <= self.geometry.capacity;
-        if plausible && self.fits(place.side(), record_size(length)) {
+        let plausible = word & ((1 << LENGTH) - 1) == INLINE && length <= self.geometry.capacity;
+        if plausible && self.geometry.fits(place.side(), record_size(length)) {
             return Ok(length);
         }
         Err(Fault::Damaged("a record's word makes no sense"))

@@ -1,9 +1,9 @@
 //! The robust lock under the trap.
 
+use super::super::Fault;
 use super::super::cell::trap::die_after;
 use super::super::host::Participant;
 use super::super::lock::{Locked, RobustLock};
-use super::super::Fault;
 use super::World;
 use crate::deadline::Deadline;
 

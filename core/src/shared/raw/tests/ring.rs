@@ -7,7 +7,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::super::cell::trap::{Died, die_after};
-use super::super::ring::{Geometry, Received, Ring, Sent};
+use super::super::geometry::Geometry;
+use super::super::ring::{Received, Ring, Sent};
 use super::{Actor, World};
 use crate::deadline::Deadline;
 use crate::shared::mapping::Mapping;

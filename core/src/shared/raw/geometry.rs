@@ -1,0 +1,133 @@
+//! The sizes of a queue: how its limits become areas of a file.
+//!
+//! ```text
+//!   header, roster │ near ring │ deep ring │ entries │ blocks
+//! ```
+//!
+//! Whatever the limits admit fits: the deep ring has room for as many messages as may be held, each with its head and its
+//! padding. All of it is sparse: a page is taken when it is first used.
+
+use super::header::{ALIGNMENT, Kind, Shape, length as header_length};
+
+/// The most bytes that a queue can be asked to hold: 1 TiB.
+pub(crate) const MOST_BYTES: u64 = 1 << 40;
+/// The most messages that a queue can be asked to hold.
+pub(crate) const MOST_MESSAGES: u64 = 1 << 32;
+
+/// The near ring's size where the queue is large enough to have both.
+const NEAR: u64 = 256 << 10;
+/// Bytes before a record's payload: its word and the message's type.
+pub(super) const RECORD: u64 = 16;
+/// Room that every check includes: the zero word after a record, and the one after a skip put there instead.
+pub(super) const SPARE: u64 = 16;
+/// A record's size is a multiple of this.
+pub(super) const WORD: u64 = 8;
+
+/// The sizes of a queue; all follow from its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub(crate) slots: u32,
+    /// The most bytes that the queue holds; also the longest message.
+    pub(crate) capacity: u64,
+    pub(crate) max_messages: u64,
+    /// Powers of two. A small queue has no deep ring: 0.
+    pub(super) near: u64,
+    pub(super) deep: u64,
+    /// One entry of 64 bytes a message, and blocks for all their bytes.
+    entries: u64,
+    blocks: u64,
+}
+
+impl Geometry {
+    /// `None` if a limit is 0 or too large.
+    pub(crate) fn new(capacity: u64, max_messages: u64, slots: u32) -> Option<Self> {
+        if !(1..=MOST_BYTES).contains(&capacity) || !(1..=MOST_MESSAGES).contains(&max_messages) || slots == 0 {
+            return None;
+        }
+        // Every record wastes at most its head and seven bytes; some skips may lie among them.
+        let all = capacity + max_messages * (RECORD + WORD - 1) + 4 * SPARE;
+        let near = (2 * capacity).next_power_of_two().clamp(ALIGNMENT, NEAR);
+        let deep = if all <= near { 0 } else { all.next_power_of_two() };
+        let entries = (max_messages * 64).next_multiple_of(ALIGNMENT);
+        let blocks = (capacity + max_messages * 64).next_multiple_of(ALIGNMENT);
+        Some(Self { slots, capacity, max_messages, near, deep, entries, blocks })
+    }
+
+    /// The same with another near ring (and a deep one for all that the limits admit): smaller ones show more in a test.
+    #[cfg(test)]
+    pub(crate) fn with_near(self, near: u64) -> Self {
+        let all = self.capacity + self.max_messages * (RECORD + WORD - 1) + 4 * SPARE;
+        Self { near, deep: all.next_power_of_two().max(near), ..self }
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        let mut parameters = [0; 8];
+        parameters[..6].copy_from_slice(&[
+            self.capacity,
+            self.max_messages,
+            self.near,
+            self.deep,
+            self.entries,
+            self.blocks,
+        ]);
+        Shape { kind: Kind::Queue, slots: self.slots, size: self.size(), parameters }
+    }
+
+    /// The geometry of an existing queue; `None` if its sizes contradict each other.
+    pub(crate) fn of(shape: &Shape) -> Option<Self> {
+        let [capacity, max_messages, ..] = shape.parameters;
+        Self::new(capacity, max_messages, shape.slots).filter(|geometry| geometry.shape() == *shape)
+    }
+
+    /// The file: header and roster, near ring, deep ring, entries, blocks.
+    fn size(&self) -> u64 {
+        self.offset(Side::Deep) + self.deep + self.entries + self.blocks
+    }
+
+    pub(crate) fn header_length(&self) -> u64 {
+        header_length(self.slots)
+    }
+
+    /// Where a ring lies in the file.
+    pub(crate) fn offset(&self, side: Side) -> u64 {
+        match side {
+            Side::Near => self.header_length(),
+            Side::Deep => self.header_length() + self.near,
+        }
+    }
+
+    /// A ring's size in bytes.
+    pub(crate) fn ring(&self, side: Side) -> u64 {
+        match side {
+            Side::Near => self.near,
+            Side::Deep => self.deep,
+        }
+    }
+
+    /// Whether a record of `size` bytes can lie in that ring at all.
+    pub(super) fn fits(&self, side: Side, size: u64) -> bool {
+        size + SPARE <= self.ring(side)
+    }
+}
+
+/// One of the two rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Near,
+    Deep,
+}
+
+impl Side {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Near => Self::Deep,
+            Self::Deep => Self::Near,
+        }
+    }
+}
+
+/// How many bytes of a ring a message takes.
+#[inline]
+pub(super) fn record_size(length: u64) -> u64 {
+    RECORD + length.next_multiple_of(WORD)
+}
