@@ -56,8 +56,12 @@ pub(crate) type Settle<'a> = &'a dyn Fn(&Present, Participant) -> std::result::R
 
 impl Attached {
     /// Prepares to take part in the object behind `fd`; [`join`](Self::join) then does.
-    pub(crate) fn new(name: Name, fd: OwnedFd, stat: &Stat, mapping: Arc<Mapping>, slots: u32) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// `ENOMEM`, or `EINVAL` from a kernel older than Linux 4.14, on which a fork can't be told.
+    pub(crate) fn new(name: Name, fd: OwnedFd, stat: &Stat, mapping: Arc<Mapping>, slots: u32) -> Result<Self> {
+        process::prepare().map_err(|errno| errno.during(format!("open {name}: a page that fork wipes")))?;
+        Ok(Self {
             name,
             mapping,
             slots,
@@ -66,8 +70,8 @@ impl Attached {
             me: AtomicU32::new(0),
             epoch: AtomicU64::new(0),
             hold: Mutex::new(None),
-            spins: process::processors() > 1,
-        }
+            spins: process::is_one_of_several(),
+        })
     }
 
     pub(crate) fn name(&self) -> &Name {

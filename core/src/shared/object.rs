@@ -22,6 +22,9 @@ use crate::sys::{Errno, process};
 /// How often a name may vanish or appear between two looks before that is an error.
 const RACES: u32 = 100;
 
+/// Space is taken in pieces of this many bytes at most: each is done before the next signal comes.
+const MOST_AT_ONCE: u64 = 4 << 20;
+
 /// How an object is to be opened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
@@ -61,6 +64,10 @@ pub(crate) fn open(
             libc::EINVAL,
             format!("open {name}: mode {:#o} has more than permission bits", options.mode),
         ));
+    }
+    // Before any space is taken for it.
+    if options.create == Create::Only && file::exists(name.path()) {
+        return Err(cannot_link(name, Errno(libc::EEXIST)));
     }
     for _ in 0..RACES {
         if options.create != Create::Only {
@@ -113,8 +120,9 @@ fn make(name: &Name, options: Options, size: u64, fill: &impl Fn(BorrowedFd) -> 
             let stat = prepare(name, &fd, options, size, fill)?;
             match file::link_descriptor(fd.as_fd(), name.path()) {
                 Ok(()) => Ok(Object { fd, stat, is_new: true }),
-                Err(Errno(libc::ENOENT)) => make_by_temporary_name(name, options, size, fill),
-                Err(errno) => Err(cannot_link(name, errno)),
+                Err(errno @ Errno(libc::EEXIST)) => Err(cannot_link(name, errno)),
+                // No /proc, or it may not be used like this.
+                Err(_) => make_by_temporary_name(name, options, size, fill),
             }
         }
         Err(Errno(libc::EOPNOTSUPP | libc::EISDIR)) => make_by_temporary_name(name, options, size, fill),
@@ -134,10 +142,9 @@ fn make_by_temporary_name(
     let fd = file::create_new(&temporary).map_err(|errno| cannot_create(name, errno))?;
     let made = prepare(name, &fd, options, size, fill)
         .and_then(|stat| file::link(&temporary, name.path()).map(|()| stat).map_err(|errno| cannot_link(name, errno)));
-    let removed = file::unlink(&temporary);
-    let stat = made?;
-    removed.map_err(|errno| errno.during(format!("create {name}: unlink {temporary:?}")))?;
-    Ok(Object { fd, stat, is_new: true })
+    // Should that fail, `gc` sweeps it later; the object itself is whole.
+    let _ = file::unlink(&temporary);
+    made.map(|stat| Object { fd, stat, is_new: true })
 }
 
 /// Gives a new file its mode, its size and its contents.
@@ -173,10 +180,16 @@ fn cannot_link(name: &Name, errno: Errno) -> Error {
 
 /// Takes the space of a part of an object, so that touching it can't fail any more.
 pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<()> {
-    file::allocate(fd, offset, length).map_err(|errno| match errno.0 {
-        libc::ENOSPC => errno.during(no_space()),
-        _ => errno.during(format!("fallocate of {length} bytes at {offset}")),
-    })
+    let mut done = 0;
+    while done < length {
+        let piece = (length - done).min(MOST_AT_ONCE);
+        file::allocate(fd, offset + done, piece).map_err(|errno| match errno.0 {
+            libc::ENOSPC => errno.during(no_space()),
+            _ => errno.during(format!("fallocate of {length} bytes at {offset}")),
+        })?;
+        done += piece;
+    }
+    Ok(())
 }
 
 fn no_space() -> &'static str {

@@ -23,7 +23,7 @@ use super::raw::event::{Announced, Event, NAP};
 use super::raw::geometry::{Geometry, MOST_BYTES, MOST_MESSAGES};
 use super::raw::header::{Kind, Misfit};
 use super::raw::host::{MOST_SLOTS, Participant};
-use super::raw::ring::{Received as Popped, Ring, Sent};
+use super::raw::ring::{Envelope, Received as Popped, Ring, Sent};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::name::Name;
@@ -101,7 +101,7 @@ impl QueueOptions {
         let name = Name::object(KIND, name)?;
         let geometry = self.geometry(&name)?;
         let fill = |fd: std::os::fd::BorrowedFd| {
-            object::allocate(fd, 0, geometry.header_length())?;
+            object::allocate(fd, 0, geometry.first_space())?;
             let mapping = Mapping::of_queue(fd, &geometry).map_err(|errno| errno.during("mmap"))?;
             let mapping = Arc::new(mapping);
             mapping.ring(geometry).create();
@@ -114,7 +114,7 @@ impl QueueOptions {
             .map_err(|errno| errno.during(format!("open {name}: mmap of its header and rings")))?;
         let mapping = Arc::new(mapping);
         let ring = mapping.ring(geometry);
-        let attached = Attached::new(name, fd, &stat, mapping, geometry.slots);
+        let attached = Attached::new(name, fd, &stat, mapping, geometry.slots)?;
         let queue = Queue {
             ring,
             attached,
@@ -150,12 +150,12 @@ impl QueueOptions {
     fn check(&self, name: &Name, fd: std::os::fd::BorrowedFd, size: u64) -> Result<Geometry> {
         let error = |errno, what: String| Error::new(errno, format!("open {name}: {what}"));
         let damaged = |what| error(libc::EUCLEAN, format!("it is damaged ({what}): unlink it and make a new one"));
-        let head = Mapping::of_file(fd, HEADER_LENGTH.min(size).max(1), false)
-            .map_err(|errno| errno.during(format!("open {name}: mmap of its header")))?;
         if size < HEADER_LENGTH {
             return Err(damaged("its file is too short"));
         }
-        let header = head.header().ok_or_else(|| damaged("its file is too short"))?;
+        let head = Mapping::of_file(fd, HEADER_LENGTH, false)
+            .map_err(|errno| errno.during(format!("open {name}: mmap of its header")))?;
+        let header = head.header().expect("long enough for a header");
         let shape = header.read(Kind::Queue, size).map_err(|misfit| match misfit {
             Misfit::Damaged(what) => damaged(what),
             Misfit::OtherKind(what) => error(libc::EPROTOTYPE, format!("it is {what}, not a queue")),
@@ -365,7 +365,8 @@ impl Queue {
             max_participants: slots,
             bytes: held.bytes,
             messages: held.messages,
-            sent: sent.messages,
+            // A message may be received before its sender has counted it.
+            sent: sent.messages.max(received.messages),
             received: received.messages,
             participants: self.attached.participants(&present),
             repairs: self.ring.repairs(),
@@ -388,7 +389,8 @@ impl Queue {
     ///
     /// # Errors
     /// `EINVAL` for a type below 1; `EMSGSIZE` for a message longer than the capacity; `EINTR` if a signal handler ran while
-    /// waiting; `ENOSPC` if the memory for it can't be had. Whatever the error, the message was not sent.
+    /// waiting; `ENOSPC` if the memory for it can't be had. Whatever the error, the message was not sent; but for
+    /// `EOWNERDEAD`, after which it may have been.
     pub fn send(&self, mtype: i64, data: &[u8]) -> Result<()> {
         self.send_until(mtype, data, Deadline::NEVER)
     }
@@ -419,7 +421,8 @@ impl Queue {
         let present = self.enter()?;
         match self.ring.send(&present, mtype, data, deadline) {
             Ok(Sent::Done) => Ok(()),
-            first => self.send_slow(&present, mtype, data, deadline, first),
+            Ok(_) => self.send_slow(mtype, data, deadline),
+            Err(fault) => Err(self.explain(fault, "send", deadline)),
         }
     }
 
@@ -436,40 +439,34 @@ impl Queue {
         Ok(())
     }
 
-    #[cold]
-    fn send_slow(
-        &self,
-        present: &Present,
-        mtype: i64,
-        data: &[u8],
-        deadline: Deadline,
-        first: std::result::Result<Sent, Fault>,
-    ) -> Result<()> {
-        let length = data.len() as u64;
-        let mut outcome = first;
-        let mut attempt = |again: bool| {
-            if again {
-                outcome = self.ring.send(present, mtype, data, deadline);
-            }
-            loop {
-                match outcome {
-                    Ok(Sent::Done) => return Ok(Some(())),
-                    Ok(Sent::Full) => return Ok(None),
-                    Ok(Sent::NeedsSpace(space)) => {
-                        object::allocate(self.attached.descriptor()?.as_fd(), space.offset, space.length)
-                            .map_err(|error| error.during(format!("send {}", self.attached.name())))?;
-                        self.ring.grant(space);
-                    }
-                    Err(fault) => return Err(self.explain(fault, "send", deadline)),
+    /// One try, with all the space that it needs; `None` if the queue is full.
+    fn attempt_send(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<Option<()>> {
+        loop {
+            // Anew each time: a signal handler may have forked, and this be the child.
+            let present = self.enter()?;
+            match self.ring.send(&present, mtype, data, deadline) {
+                Ok(Sent::Done) => return Ok(Some(())),
+                Ok(Sent::Full) => return Ok(None),
+                Ok(Sent::NeedsSpace(space)) => {
+                    object::allocate(self.attached.descriptor()?.as_fd(), space.offset, space.length)
+                        .map_err(|error| error.during(format!("send {}", self.attached.name())))?;
+                    self.ring.grant(space);
                 }
-                outcome = self.ring.send(present, mtype, data, deadline);
+                Err(fault) => return Err(self.explain(fault, "send", deadline)),
             }
-        };
-        if let Some(()) = attempt(false)? {
+        }
+    }
+
+    #[cold]
+    fn send_slow(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
+        let length = data.len() as u64;
+        let attempt = || self.attempt_send(mtype, data, deadline);
+        if let Some(()) = attempt()? {
             return Ok(());
         }
+        let present = self.enter()?;
         let wait = Wait {
-            present,
+            present: &present,
             deadline,
             doing: "send",
             event: self.ring.senders_event(),
@@ -477,12 +474,12 @@ impl Queue {
             gathers: false,
             may: || self.ring.admits(length),
             announce: || self.ring.announce_sender(length),
-            woken_for_nothing: || self.ring.pass_wake_on(present, length),
+            woken_for_nothing: || self.ring.pass_wake_on(&present, length),
         };
-        self.wait(wait, || attempt(true))?;
+        self.wait(wait, attempt)?;
         // The room that woke this sender may be enough for another.
         if self.ring.senders_wait() {
-            self.ring.wake_senders(present);
+            self.ring.wake_senders(&present);
         }
         Ok(())
     }
@@ -563,40 +560,32 @@ impl Queue {
     pub fn recv_into(&self, select: Select, buffer: &mut [u8], deadline: Deadline) -> Result<Received> {
         let Select::Any = select;
         let present = self.enter()?;
-        match self.ring.receive(&present, buffer, deadline) {
-            Ok(Popped::Message(envelope)) => {
-                let length = envelope.length as usize;
-                Ok(Received { length, mtype: envelope.mtype, sequence: envelope.sequence })
-            }
-            first => self.recv_slow(&present, buffer, deadline, first),
+        match self.understand(self.ring.receive(&present, buffer, deadline), deadline)? {
+            Some(received) => Ok(received),
+            None => self.recv_slow(buffer, deadline),
         }
     }
 
-    #[cold]
-    fn recv_slow(
-        &self,
-        present: &Present,
-        buffer: &mut [u8],
-        deadline: Deadline,
-        first: std::result::Result<Popped, Fault>,
-    ) -> Result<Received> {
-        let settle = |outcome| match outcome {
-            Ok(Popped::Message(envelope)) => {
-                let length = envelope.length as usize;
-                Ok(Some(Received { length, mtype: envelope.mtype, sequence: envelope.sequence }))
+    /// What came of a try; `None` if there was no message.
+    #[inline]
+    fn understand(&self, outcome: std::result::Result<Popped, Fault>, deadline: Deadline) -> Result<Option<Received>> {
+        match outcome {
+            Ok(Popped::Message(Envelope { mtype, length, sequence })) => {
+                Ok(Some(Received { length: length as usize, mtype, sequence }))
             }
             Ok(Popped::Empty) => Ok(None),
             Ok(Popped::TooSmall(length)) => Err(Error::too_big(length)),
             Err(fault) => Err(self.explain(fault, "recv", deadline)),
-        };
-        if let Some(received) = settle(first)? {
-            return Ok(received);
         }
+    }
+
+    #[cold]
+    fn recv_slow(&self, buffer: &mut [u8], deadline: Deadline) -> Result<Received> {
         // Several messages since the last wait: they stream.
         let received = self.ring.received().messages;
         let gathers = received.wrapping_sub(self.last_wait.swap(received, Ordering::Relaxed)) > 1;
         let wait = Wait {
-            present,
+            present: &self.enter()?,
             deadline,
             doing: "recv",
             event: self.ring.receivers_event(),
@@ -606,7 +595,11 @@ impl Queue {
             announce: || self.ring.announce_receiver(),
             woken_for_nothing: || {},
         };
-        self.wait(wait, || settle(self.ring.receive(present, buffer, deadline)))
+        self.wait(wait, || {
+            // Anew each time: a signal handler may have forked, and this be the child.
+            let present = self.enter()?;
+            self.understand(self.ring.receive(&present, buffer, deadline), deadline)
+        })
     }
 }
 
@@ -646,11 +639,13 @@ impl Queue {
                 return Ok(done);
             }
             let announced = announce();
-            if let Some(done) = attempt()? {
+            // An error may come from a try that a wake was spent on: then somebody else should try.
+            let mut last = || attempt().inspect_err(|_| event.raise(present));
+            if let Some(done) = last()? {
                 return Ok(done);
             }
             let slept = event.sleep(present, announced, deadline.left(NAP));
-            if let Some(done) = attempt()? {
+            if let Some(done) = last()? {
                 return Ok(done);
             }
             let name = self.attached.name();

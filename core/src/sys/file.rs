@@ -99,18 +99,23 @@ pub(crate) fn set_size(fd: BorrowedFd, size: u64) -> Result<(), Errno> {
     check(unsafe { libc::ftruncate64(fd.as_raw_fd(), size) }.into()).map(drop)
 }
 
-/// Takes the space of `length` bytes at `offset`, so that touching them can't fail any more (fallocate(2)).
+/// Takes the space of `length` bytes at `offset`, so that touching them can't fail any more (fallocate(2)). Not for more than a few
+/// MiB at once: some kernels undo a call that a signal interrupts, and it begins again here.
 pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<(), Errno> {
     let too_large = |_| Errno(libc::EFBIG);
     let (offset, length) = (i64::try_from(offset).map_err(too_large)?, i64::try_from(length).map_err(too_large)?);
     loop {
         // SAFETY: no memory is passed.
         match check(unsafe { libc::fallocate64(fd.as_raw_fd(), 0, offset, length) }.into()) {
-            // A signal only interrupts; what was taken stays taken.
             Err(Errno(libc::EINTR)) => {}
             other => return other.map(drop),
         }
     }
+}
+
+/// Whether anything bears the name, be it a link that leads nowhere.
+pub(crate) fn exists(path: &CStr) -> bool {
+    open_at(path, libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC, 0).is_ok()
 }
 
 /// Gives the file behind `fd` the name `path`, which must be free (linkat(2) by way of `/proc/self/fd`).

@@ -3,7 +3,8 @@
 //! What the shared-memory primitives need is called by number, not through libc's wrappers: programs
 //! interpose those (fakeroot wraps `fstat` and sends System V messages from inside), and a library that
 //! serves such calls must not land in them again. Calls that take 64-bit offsets go through libc's `…64`
-//! functions, which nobody wraps and which know how each architecture passes the two halves.
+//! functions, which nobody wraps and which know how each architecture passes the two halves; a few that nobody
+//! wraps and that can't fail go through libc as well.
 //!
 //! Failures are a bare [`Errno`]; whoever called knows what was being done and says so in an `Error`.
 

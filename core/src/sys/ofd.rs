@@ -5,6 +5,12 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::{Errno, check};
 
+/// The call that takes a `flock64`. By number: on 32-bit machines libc's `fcntl` takes these commands with the short struct.
+#[cfg(target_pointer_width = "64")]
+const FCNTL: libc::c_long = libc::SYS_fcntl;
+#[cfg(target_pointer_width = "32")]
+const FCNTL: libc::c_long = libc::SYS_fcntl64;
+
 fn byte_lock(kind: i32, byte: u64) -> libc::flock64 {
     // SAFETY: all-zero is a valid `flock64`; OFD locks require `l_pid` to be zero.
     let mut lock: libc::flock64 = unsafe { std::mem::zeroed() };
@@ -19,7 +25,7 @@ fn byte_lock(kind: i32, byte: u64) -> libc::flock64 {
 pub(crate) fn try_lock(fd: BorrowedFd, byte: u64) -> Result<bool, Errno> {
     let lock = byte_lock(libc::F_WRLCK, byte);
     // SAFETY: `lock` is a valid `flock64` for the call.
-    match check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) }.into()) {
+    match check(unsafe { libc::syscall(FCNTL, fd.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) }) {
         Ok(_) => Ok(true),
         Err(Errno(libc::EAGAIN | libc::EACCES)) => Ok(false),
         Err(errno) => Err(errno),
@@ -31,6 +37,6 @@ pub(crate) fn try_lock(fd: BorrowedFd, byte: u64) -> Result<bool, Errno> {
 pub(crate) fn is_locked(fd: BorrowedFd, byte: u64) -> Result<bool, Errno> {
     let mut lock = byte_lock(libc::F_RDLCK, byte);
     // SAFETY: `lock` is a valid `flock64` for the call, which writes the answer into it.
-    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) }.into())?;
+    check(unsafe { libc::syscall(FCNTL, fd.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) })?;
     Ok(i32::from(lock.l_type) != libc::F_UNLCK)
 }

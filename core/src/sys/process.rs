@@ -28,67 +28,94 @@ pub(crate) fn yield_now() {
     unsafe { libc::sched_yield() };
 }
 
-/// How many processors the machine has on line.
-pub(crate) fn processors() -> usize {
+/// Whether another processor may do something while this one spins.
+///
+/// The thread's own mask tells only that it may move itself; a pinned process has a mask of one, wherever its partner runs.
+/// So where the mask has one, the machine is asked.
+pub(crate) fn is_one_of_several() -> bool {
+    // SAFETY: all-zero is a valid, empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` is valid for the size that is passed with it.
+    let failed = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) } == -1;
+    // SAFETY: `set` was filled by the call above. (A machine with more processors than it holds has more than one.)
+    let several = failed || unsafe { libc::CPU_COUNT(&set) } > 1;
     // SAFETY: no memory is passed; the name exists on every Linux.
-    unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) as usize }
+    several || unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) } > 1
 }
 
-/// An environment variable's value. As with `getenv(3)`, the program must not change its environment meanwhile.
+/// An environment variable's value; none for a set-user-id program, whose caller chose its environment. As with `getenv(3)`,
+/// the program must not change its environment meanwhile.
 pub(crate) fn variable(name: &CStr) -> Option<&'static CStr> {
+    // SAFETY: no memory is passed.
+    if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
+        return None;
+    }
     // SAFETY: the name is a C string; the value lives as long as the program leaves its environment alone,
     // which every caller of getenv relies on, and it is copied at once.
     NonNull::new(unsafe { libc::getenv(name.as_ptr()) }).map(|value| unsafe { CStr::from_ptr(value.as_ptr()) })
 }
 
-/// Random bytes from the kernel (getrandom(2)); they name temporary files.
+/// Random bytes from the kernel (getrandom(2)); they name temporary files. Should the call fail, the name may be taken.
 pub(crate) fn random() -> u64 {
     let mut value = [0u8; 8];
-    // SAFETY: the buffer is valid for its length. Should the call fail, the caller finds the name taken and asks again.
+    // SAFETY: the buffer is valid for its length.
     unsafe { libc::syscall(libc::SYS_getrandom, value.as_mut_ptr(), value.len(), 0) };
     u64::from_ne_bytes(value)
 }
 
-/// The page that fork wipes; its first word is the epoch.
-static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
+/// What fork wipes: in a child both words are 0 again, however it was made.
+struct Wiped {
+    /// This process's epoch; 0 is not chosen yet.
+    epoch: AtomicU64,
+    /// The lock that excludes fork: 0 free, 1 taken, 2 taken and perhaps waited for. A plain futex lock rather than std's,
+    /// because the fork handlers take it in one function and give it back in another.
+    fork: AtomicU32,
+}
+
+/// The page that fork wipes. Once set, it is never unmapped.
+static PAGE: AtomicPtr<Wiped> = AtomicPtr::new(std::ptr::null_mut());
 /// The highest epoch given so far, by this process or by the ancestors whose memory it inherited.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-/// This process's epoch: never 0, and different from that of every process it was forked from.
+fn wiped() -> Option<&'static Wiped> {
+    // SAFETY: once set, the page is never unmapped, and it consists of atomics.
+    unsafe { PAGE.load(Ordering::Acquire).as_ref() }
+}
+
+/// This process's epoch: never 0, and different from that of every process it was forked from. 0 before [`prepare`].
 ///
 /// Two loads, on the path of every operation.
 #[inline]
 pub(crate) fn epoch() -> u64 {
-    let page = PAGE.load(Ordering::Acquire);
-    // SAFETY: once set, the page is never unmapped.
-    match unsafe { page.as_ref() }.map(|word| word.load(Ordering::Relaxed)) {
-        Some(epoch) if epoch != 0 => epoch,
-        _ => next_epoch(),
+    match wiped() {
+        None => 0,
+        Some(page) => match page.epoch.load(Ordering::Relaxed) {
+            0 => next_epoch(page),
+            epoch => epoch,
+        },
     }
 }
 
 /// The first call in this process, or the first after fork.
 #[cold]
-fn next_epoch() -> u64 {
-    // Without a page (no memory for one; never seen) every call gives a new epoch: handles join again and again,
-    // slow but right.
-    let _ = prepare();
+fn next_epoch(page: &Wiped) -> u64 {
     let epoch = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-    // SAFETY: once set, the page is never unmapped.
-    match unsafe { PAGE.load(Ordering::Acquire).as_ref() } {
-        None => epoch,
-        // Another thread of this process may have been first: then its epoch is the process's.
-        Some(word) => match word.compare_exchange(0, epoch, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => epoch,
-            Err(first) => first,
-        },
+    // Another thread of this process may have been first: then its epoch is the process's.
+    match page.epoch.compare_exchange(0, epoch, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => epoch,
+        Err(first) => first,
     }
 }
 
-/// Maps the epoch's page and registers the fork handlers, once in the life of the program.
-fn prepare() -> Result<(), Errno> {
+/// Registers the fork handlers and maps the page, once in the life of the program. Before any handle is made.
+pub(crate) fn prepare() -> Result<(), Errno> {
     static HANDLERS: Once = Once::new();
-    if !PAGE.load(Ordering::Acquire).is_null() {
+    // The handlers first: who finds the page may rely on them.
+    HANDLERS.call_once(|| {
+        // SAFETY: the handlers only touch one atomic word and call futex, both allowed around fork.
+        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork)) };
+    });
+    if wiped().is_some() {
         return Ok(());
     }
     let length = memory::page_size();
@@ -100,49 +127,77 @@ fn prepare() -> Result<(), Errno> {
         // SAFETY: another thread's page won; ours was never seen by anybody.
         unsafe { memory::unmap(page, length) };
     }
-    HANDLERS.call_once(|| {
-        // SAFETY: the handlers only touch one atomic word and call futex, both allowed around fork.
-        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork)) };
-    });
     Ok(())
 }
 
-/// 0 free, 1 taken, 2 taken and perhaps waited for: a plain futex lock, private to the process. Ours rather
-/// than std's, because the fork handlers take it in one function and give it back in another, in the child too.
-static FORK: AtomicU32 = AtomicU32::new(0);
-
-/// Runs `work` while no thread of this process can fork, and no other thread is in here.
-///
-/// `fork(2)` as libc has it; `vfork`, `posix_spawn` and a raw `clone` go past the handlers, but what they
-/// inherit goes with their exec.
+/// Runs `work` while no thread of this process can fork, no other thread is in here, and no signal handler runs (it might
+/// fork). For `fork(2)` as libc has it: `posix_spawn`, `vfork` and their like go past the handlers, but what they inherit goes with
+/// their exec; a raw `clone` without exec is on its own.
 pub(crate) fn without_fork<T>(work: impl FnOnce() -> T) -> T {
-    let _ = prepare();
-    take_fork_lock();
-    let result = work();
-    give_fork_lock();
-    result
+    let _signals = SignalsBlocked::new();
+    let Some(page) = wiped() else { return work() };
+    let _held = ForkExcluded::new(&page.fork);
+    work()
 }
 
-fn take_fork_lock() {
-    if FORK.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
-        while FORK.swap(2, Ordering::Acquire) != 0 {
-            // A spurious return only looks again.
-            let _ = super::futex::wait(&FORK, 2, std::time::Duration::from_secs(1));
+/// Given back when dropped, also by a panic.
+struct ForkExcluded<'a>(&'a AtomicU32);
+
+impl<'a> ForkExcluded<'a> {
+    fn new(word: &'a AtomicU32) -> Self {
+        if word.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            while word.swap(2, Ordering::Acquire) != 0 {
+                // A spurious return only looks again.
+                let _ = super::futex::wait(word, 2, std::time::Duration::from_secs(1));
+            }
+        }
+        Self(word)
+    }
+}
+
+impl Drop for ForkExcluded<'_> {
+    fn drop(&mut self) {
+        if self.0.swap(0, Ordering::Release) == 2 {
+            super::futex::wake(self.0, 1);
         }
     }
 }
 
-fn give_fork_lock() {
-    if FORK.swap(0, Ordering::Release) == 2 {
-        super::futex::wake(&FORK, 1);
+extern "C" fn before_fork() {
+    if let Some(page) = wiped() {
+        std::mem::forget(ForkExcluded::new(&page.fork));
     }
 }
 
-extern "C" fn before_fork() {
-    take_fork_lock();
+/// In the parent, and in the child, where the word is wiped already.
+extern "C" fn after_fork() {
+    if let Some(page) = wiped()
+        && page.fork.load(Ordering::Relaxed) != 0
+    {
+        drop(ForkExcluded(&page.fork));
+    }
 }
 
-/// In the parent and in the child, whose only thread is the one that took the lock.
-extern "C" fn after_fork() {
-    give_fork_lock();
+/// While it lives, no signal handler runs in this thread.
+struct SignalsBlocked(libc::sigset_t);
+
+impl SignalsBlocked {
+    fn new() -> Self {
+        // SAFETY: all-zero is a valid set; both are filled by the calls.
+        let (mut all, mut before): (libc::sigset_t, libc::sigset_t) =
+            unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+        // SAFETY: the sets are valid for the calls, which fail only for a bad `how`.
+        unsafe {
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        }
+        Self(before)
+    }
+}
+
+impl Drop for SignalsBlocked {
+    fn drop(&mut self) {
+        // SAFETY: the set was filled by `new`.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
+    }
 }

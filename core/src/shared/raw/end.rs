@@ -103,6 +103,17 @@ impl End {
         Place(self.place.peek())
     }
 
+    /// What had passed at `place`, for the holder of the lock.
+    #[inline]
+    pub(super) fn passed(&self, place: Place) -> Passed {
+        self.marks[place.mark()].read()
+    }
+
+    /// Where a skip at `place` leads.
+    pub(super) fn beyond(&self, place: Place) -> Place {
+        place.across(self.left(place.side().other()).peek())
+    }
+
     pub(super) fn left(&self, side: Side) -> &U64 {
         &self.left[side as usize]
     }
@@ -117,40 +128,33 @@ impl End {
     /// Follows the skip at `place` into the other ring: one commit.
     pub(super) fn cross(&self, place: Place) -> Place {
         self.left(place.side()).set(place.position().wrapping_add(WORD));
-        let across = place.across(self.left(place.side().other()).peek());
+        let across = self.beyond(place);
         self.place.set(across.0);
         across
     }
 
     /// Place and mark as they were at one moment, for those who don't hold the lock.
     pub(super) fn look(&self) -> (Place, Passed) {
+        let mut word = self.place.get();
         // Each retry means that a message passed meanwhile. The bound is against scribblers.
         for _ in 0..1 << 20 {
-            let word = self.place.get();
             let passed = self.marks[Place(word).mark()].read();
-            if self.place.get() == word {
+            let now = self.place.get();
+            if now == word {
                 return (Place(word), passed);
             }
+            word = now;
             spin_loop();
         }
-        (Place(self.place.get()), Passed::default())
+        (Place(word), self.marks[Place(word).mark()].read())
     }
 
-    /// How far this end has come in `side`, for those who don't hold the lock. Rather too little than too much: `left` is in
-    /// force only if the end was elsewhere before and after it was read, or else the skip that it is about to follow
-    /// would count as followed.
+    /// How far this end has come in `side`, for those who don't hold the lock. Rather too little than too much.
     pub(super) fn reached(&self, side: Side) -> u64 {
-        let mut place = Place(self.place.get());
-        loop {
-            if place.side() == side {
-                return place.position();
-            }
-            let left = self.left(side).get() & !7;
-            let now = Place(self.place.get());
-            if now == place {
-                return left;
-            }
-            place = now;
-        }
+        // In this order: a `left` that is written but not in force yet (its skip is not followed) goes with a place that is in
+        // `side` still.
+        let left = self.left(side).get() & !7;
+        let place = Place(self.place.get());
+        if place.side() == side { place.position() } else { left }
     }
 }

@@ -14,12 +14,15 @@ pub(crate) const MOST_BYTES: u64 = 1 << 40;
 /// The most messages that a queue can be asked to hold.
 pub(crate) const MOST_MESSAGES: u64 = 1 << 32;
 
+/// Space is taken from the file in pieces of this many bytes; a new queue has the first one.
+pub(crate) const PIECE: u64 = ALIGNMENT;
 /// The near ring's size where the queue is large enough to have both.
 const NEAR: u64 = 256 << 10;
 /// Bytes before a record's payload: its word and the message's type.
 pub(super) const RECORD: u64 = 16;
-/// Room that every check includes: the zero word after a record, and the one after a skip put there instead.
-pub(super) const SPARE: u64 = 16;
+/// Room that every check includes: the zero word after a record; or a skip there instead, and when the ring is entered
+/// again behind it, another skip and the zero word after that.
+pub(super) const SPARE: u64 = 24;
 /// A record's size is a multiple of this.
 pub(super) const WORD: u64 = 8;
 
@@ -82,6 +85,11 @@ impl Geometry {
     /// The file: header and roster, near ring, deep ring, entries, blocks.
     fn size(&self) -> u64 {
         self.offset(Side::Deep) + self.deep + self.entries + self.blocks
+    }
+
+    /// How much of the file a new queue takes: all that can be touched before a first message.
+    pub(crate) fn first_space(&self) -> u64 {
+        self.header_length() + PIECE.min(self.near)
     }
 
     pub(crate) fn header_length(&self) -> u64 {

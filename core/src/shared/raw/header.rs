@@ -119,11 +119,12 @@ impl Header {
         if self.arch.get() != ARCH {
             return Err(Misfit::OtherByteOrder);
         }
-        if self.layout.get() != LAYOUT {
-            return Err(Misfit::OtherLayout(self.layout.get()));
+        let (layout, found) = (self.layout.get(), self.kind.get());
+        if layout != LAYOUT {
+            return Err(Misfit::OtherLayout(layout));
         }
-        if self.kind.get() != kind as u32 {
-            return Err(Misfit::OtherKind(Kind::of(self.kind.get())));
+        if found != kind as u32 {
+            return Err(Misfit::OtherKind(Kind::of(found)));
         }
         let mut parameters = [0; PARAMETERS];
         for (value, word) in parameters.iter_mut().zip(&self.parameters) {

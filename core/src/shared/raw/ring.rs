@@ -33,15 +33,16 @@
 use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use super::Fault;
 use super::cell::{U32, U64, copy_in};
 use super::end::{End, Mark, Passed, Place};
 use super::event::{Announced, Event, fence_after_unlock};
-use super::geometry::{Geometry, RECORD, SPARE, Side, WORD, record_size};
-use super::header::{ALIGNMENT, CONTROL, ROSTER};
+use super::geometry::{Geometry, PIECE, RECORD, SPARE, Side, WORD, record_size};
+use super::header::{CONTROL, ROSTER};
 use super::host::{Host, Participant};
-use super::lock::{Locked, RobustLock};
+use super::lock::Locked;
 use crate::deadline::Deadline;
 
 /// What a word says: its lowest three bits.
@@ -55,10 +56,11 @@ const LENGTH: u32 = 8;
 
 /// A sender in the deep ring looks this often, in bytes, whether it can go back to the near one.
 const REVISIT: u64 = 64 << 10;
-/// How many skips a receiver follows before it takes them for scribbled.
-const MOST_SKIPS: u32 = 1000;
-/// Space is taken from the file in pieces of this many bytes.
-const PIECE: u64 = ALIGNMENT;
+/// How often a waker looks again for sleepers who announced themselves while it looked.
+const MOST_TURNS: u32 = 4;
+/// How many skips a receiver follows at once. A sender may skip back as soon as it sees that its skip was followed, and die before
+/// its record: two in a row are common, more need more deaths.
+const MOST_SKIPS: u32 = 8;
 
 /// The senders' line.
 #[derive(Debug, Default)]
@@ -77,8 +79,8 @@ struct Senders {
 #[repr(C, align(128))]
 struct Receivers {
     end: End,
-    /// What was taken out of the ring but not yet out of the queue.
-    backlog: Mark,
+    /// For what will have been taken out of the ring but not yet out of the queue.
+    _backlog: Mark,
 }
 
 /// What a side's sleepers sleep on.
@@ -162,6 +164,7 @@ pub(crate) struct Envelope {
 enum Blocked {
     Full,
     NeedsSpace(Space),
+    Damaged(&'static str),
 }
 
 /// A queue in shared memory.
@@ -200,6 +203,7 @@ impl Ring {
     /// Sets the limits of a new queue, which nobody else can see yet.
     pub(crate) fn create(&self) {
         let settings = &self.control().settings;
+        settings.taken[Side::Near as usize].set(if self.geometry.near == PIECE { u64::MAX } else { PIECE });
         settings.bytes.set(self.geometry.capacity);
         settings.messages.set(self.geometry.max_messages);
     }
@@ -242,27 +246,34 @@ impl Ring {
     #[inline]
     pub(crate) fn send(&self, host: &impl Host, mtype: i64, data: &[u8], limit: Deadline) -> Result<Sent, Fault> {
         let lock = &self.control().senders.end.lock;
-        if lock.lock(host, limit)? == Locked::Inherited {
-            self.repair_or_unlock(host, lock, Self::repair_senders)?;
+        let locked = lock.lock(host, limit)?;
+        if locked == Locked::Inherited {
+            self.repair_senders_or_unlock(host)?;
         }
         let sent = self.push(mtype, data);
         lock.unlock(host)?;
-        if sent == Sent::Done {
-            fence_after_unlock();
-            let event = &self.control().receivers_waiting.event;
-            if event.is_awaited() {
-                event.raise(host);
-            }
+        // What was repaired was a message whose sender woke nobody.
+        if sent == Ok(Sent::Done) || locked == Locked::Inherited {
+            self.wake_receiver(host);
         }
-        Ok(sent)
+        sent
     }
 
     #[inline]
-    fn push(&self, mtype: i64, data: &[u8]) -> Sent {
+    fn wake_receiver(&self, host: &impl Host) {
+        fence_after_unlock();
+        let event = &self.control().receivers_waiting.event;
+        if event.is_awaited() {
+            event.raise(host);
+        }
+    }
+
+    #[inline]
+    fn push(&self, mtype: i64, data: &[u8]) -> Result<Sent, Fault> {
         let senders = &self.control().senders;
         let (length, size) = (data.len() as u64, record_size(data.len() as u64));
         let mut place = senders.end.place();
-        let passed = senders.end.marks[place.mark()].read();
+        let passed = senders.end.passed(place);
         let end = place.position().wrapping_add(size + SPARE);
         let admitted = end <= senders.room.peek()
             && passed.bytes.wrapping_add(length) <= senders.bytes_end.peek()
@@ -271,18 +282,22 @@ impl Ring {
         if !admitted {
             place = match self.make_room(place, passed, length, size) {
                 Ok(place) => place,
-                Err(Blocked::Full) => return Sent::Full,
-                Err(Blocked::NeedsSpace(space)) => return Sent::NeedsSpace(space),
+                Err(Blocked::Full) => return Ok(Sent::Full),
+                Err(Blocked::NeedsSpace(space)) => return Ok(Sent::NeedsSpace(space)),
+                Err(Blocked::Damaged(what)) => return Err(Fault::Damaged(what)),
             };
         }
-        self.word(place, WORD).set(mtype as u64);
+        if self.word(place, 0).peek() != 0 {
+            return Err(Fault::Damaged("the word at the tail is not 0"));
+        }
+        self.word(place, WORD).set(mtype.cast_unsigned());
         // SAFETY: a record of `size` bytes fits the ring (checked above or in `make_room`), which is mapped for that many
         // bytes after any place in it; nobody reads there before its word says so.
         unsafe { copy_in(data, self.byte(place).byte_add(RECORD as usize)) };
         self.word(place, size).set(0);
         self.word(place, 0).set(length << LENGTH | INLINE); // the commit
         senders.end.advance(place, size, passed.and(length));
-        Sent::Done
+        Ok(Sent::Done)
     }
 
     /// Looks how far the receivers have come, goes over to the other ring if that is better, and says where the
@@ -290,32 +305,34 @@ impl Ring {
     #[cold]
     fn make_room(&self, place: Place, passed: Passed, length: u64, size: u64) -> Result<Place, Blocked> {
         let Control { settings, senders, receivers, .. } = self.control();
-        let (_, received) = receivers.end.look();
+        let received = receivers.end.look().1;
         let (bytes, messages) = self.limits();
-        let backlog = receivers.backlog.read();
-        let bytes_end = received.bytes.wrapping_add(bytes).wrapping_sub(backlog.bytes);
-        let messages_end = received.messages.wrapping_add(messages).wrapping_sub(backlog.messages);
+        let bytes_end = received.bytes.wrapping_add(bytes);
+        let messages_end = received.messages.wrapping_add(messages);
         senders.bytes_end.set(bytes_end);
         senders.messages_end.set(messages_end);
         if passed.bytes.wrapping_add(length) > bytes_end || passed.messages >= messages_end {
             return Err(Blocked::Full);
         }
-        let held = passed.less(received).bytes;
-        let place = self.better_ring(place, size, held);
-        let side = place.side();
-        let end = place.position().wrapping_add(size + SPARE);
+        let crosses = self.should_cross(place, size, passed.less(received));
+        let to = if crosses { senders.end.beyond(place) } else { place };
+        let side = to.side();
+        let end = to.position().wrapping_add(size + SPARE);
         let free = receivers.end.reached(side).wrapping_add(self.geometry.ring(side));
         if end > free || !self.geometry.fits(side, size) {
-            // Only while the receivers are slower than the limits say, or where the limits were scribbled.
-            return Err(Blocked::Full);
+            return Err(Blocked::Damaged("a ring is full though the limits admit more"));
         }
+        // Before anything leads there: even to look at a page takes its space.
         let taken = settings.taken[side as usize].get();
         if end > taken {
             return Err(Blocked::NeedsSpace(self.next_space(side, taken, end)));
         }
+        if crosses {
+            self.skip(place);
+        }
         let revisit = if side == Side::Deep { end.wrapping_add(REVISIT) } else { u64::MAX };
         senders.room.set(free.min(taken).min(revisit));
-        Ok(place)
+        Ok(to)
     }
 
     /// The limits in force, never above the geometry's.
@@ -324,41 +341,39 @@ impl Ring {
         (settings.bytes.get().min(self.geometry.capacity), settings.messages.get().min(self.geometry.max_messages))
     }
 
-    /// From the near ring to the deep one where the record has no room; back where the near one is all free and
-    /// little is held.
-    fn better_ring(&self, place: Place, size: u64, held: u64) -> Place {
+    /// Whether the next record should lie in the other ring: in the deep one where the near one has no room for it, in the
+    /// near one where that is all free and little is held.
+    fn should_cross(&self, place: Place, size: u64, held: Passed) -> bool {
         if self.geometry.deep == 0 {
-            return place;
+            return false;
         }
         let Control { senders, receivers, .. } = self.control();
         let near = self.geometry.near;
-        let cross = match place.side() {
-            Side::Near => {
-                let free = receivers.end.reached(Side::Near).wrapping_add(near);
-                place.position().wrapping_add(size + SPARE) > free || !self.geometry.fits(Side::Near, size)
-            }
+        let reached = receivers.end.reached(Side::Near);
+        match place.side() {
+            Side::Near => place.position().wrapping_add(size + SPARE) > reached.wrapping_add(near),
             Side::Deep => {
-                let is_free = receivers.end.reached(Side::Near) == senders.end.left(Side::Near).peek();
+                let is_free = reached == senders.end.left(Side::Near).peek();
+                let held = held.bytes.saturating_add(held.messages.saturating_mul(RECORD));
                 is_free && held <= near / 2 && size + SPARE <= near / 2
             }
-        };
-        if cross { self.skip(place) } else { place }
+        }
     }
 
     /// Commits a skip at the tail and follows it.
-    fn skip(&self, place: Place) -> Place {
+    fn skip(&self, place: Place) {
         let senders = &self.control().senders;
         senders.room.set(0); // it was said of the ring that is left
         self.word(place, WORD).set(0);
         self.word(place, 0).set(SKIP); // the commit
-        senders.end.cross(place)
+        senders.end.cross(place);
     }
 
     /// The piece of the file that a record up to position `end` needs, beyond the `taken` bytes of that ring.
     fn next_space(&self, side: Side, taken: u64, end: u64) -> Space {
         let ring = self.geometry.ring(side);
         let taken = taken.min(ring);
-        let upto = end.next_multiple_of(PIECE).min(ring);
+        let upto = end.checked_next_multiple_of(PIECE).unwrap_or(ring).min(ring);
         Space { side, upto, offset: self.geometry.offset(side) + taken, length: upto.saturating_sub(taken) }
     }
 
@@ -392,7 +407,7 @@ impl Ring {
                 0 if word == 0 => return Ok(()),
                 INLINE => {
                     let length = self.checked_length(place, word)?;
-                    let passed = senders.end.marks[place.mark()].read();
+                    let passed = senders.end.passed(place);
                     senders.end.advance(place, record_size(length), passed.and(length));
                     record_size(length)
                 }
@@ -414,7 +429,8 @@ impl Ring {
     pub(crate) fn receive(&self, host: &impl Host, buffer: &mut [u8], limit: Deadline) -> Result<Received, Fault> {
         let lock = &self.control().receivers.end.lock;
         if lock.lock(host, limit)? == Locked::Inherited {
-            self.repair_or_unlock(host, lock, Self::repair_receivers)?;
+            // The head's place is all there is; nothing can be half done.
+            self.note_repair();
         }
         let received = self.pop(buffer);
         lock.unlock(host)?;
@@ -433,7 +449,6 @@ impl Ring {
         let receivers = &self.control().receivers;
         let mut place = receivers.end.place();
         let mut word = self.word(place, 0).get();
-        // A sender may skip back as soon as it sees that its skip was followed, so there may be several.
         let mut skips = 0;
         while word & KIND == SKIP && self.geometry.deep != 0 && skips < MOST_SKIPS {
             place = receivers.end.cross(place);
@@ -447,8 +462,8 @@ impl Ring {
         let Some(target) = buffer.get_mut(..length as usize) else {
             return Ok(Received::TooSmall(length));
         };
-        let passed = receivers.end.marks[place.mark()].read();
-        let mtype = self.word(place, WORD).peek() as i64;
+        let passed = receivers.end.passed(place);
+        let mtype = self.word(place, WORD).peek().cast_signed();
         // SAFETY: the record fits the ring (`checked_length`), which is mapped for that many bytes after any place in
         // it; senders don't write there before the head has moved on. `target` is a Rust slice, so no ring.
         unsafe {
@@ -470,25 +485,25 @@ impl Ring {
         Err(Fault::Damaged("a record's word makes no sense"))
     }
 
-    /// The head's place is all there is; nothing can be half done.
-    fn repair_receivers(&self) -> Result<(), Fault> {
-        Ok(())
-    }
-
     /// Wakes a sender if the smallest message that waits would fit.
     #[cold]
     pub(crate) fn wake_senders(&self, host: &impl Host) {
         let Waiting { event, wanted, .. } = &self.control().senders_waiting;
-        if !self.admits(wanted.get()) {
-            return;
-        }
-        let raised = event.raise_to(host, 1);
-        if raised.found_nobody() {
-            wanted.set(u64::MAX);
-            if !event.clear(raised) {
-                // Somebody announced himself before `wanted` was reset: what he wants is unknown now, so anything.
-                wanted.set(0);
+        // Each turn but the last means that somebody announced himself meanwhile.
+        for _ in 0..MOST_TURNS {
+            if !self.admits(wanted.get()) {
+                return;
             }
+            let raised = event.raise_to(host, 1);
+            if !raised.found_nobody() {
+                return;
+            }
+            wanted.set(u64::MAX);
+            if event.clear(raised) {
+                return;
+            }
+            // He may have said what he wants before `wanted` was reset: it is unknown now, so anything.
+            wanted.set(0);
         }
     }
 
@@ -526,16 +541,24 @@ impl Ring {
 
     /// What the queue holds; a snapshot.
     pub(crate) fn held(&self) -> Passed {
-        // The head first: what is received meanwhile only makes the answer too large, never negative.
+        // The head first: what is received meanwhile only makes the answer too large.
         let received = self.received();
-        let held = self.sent().less(received);
-        let backlog = self.control().receivers.backlog.read();
-        Passed { bytes: held.bytes + backlog.bytes, messages: held.messages + backlog.messages }
+        self.sent().less(received)
     }
 
-    /// All that was ever sent.
+    /// All that was ever sent: what is counted, and the record at the tail if there is one. Its sender counts it in a moment,
+    /// or was killed after the commit; a receiver may have taken it already.
     pub(crate) fn sent(&self) -> Passed {
-        self.control().senders.end.look().1
+        let tail = &self.control().senders.end;
+        // Each retry means that a message passed meanwhile. The bound is against scribblers.
+        for _ in 0..1 << 20 {
+            let (place, counted) = tail.look();
+            let word = self.word(place, 0).get();
+            if tail.look().0 == place {
+                return self.checked_length(place, word).map_or(counted, |length| counted.and(length));
+            }
+        }
+        tail.look().1
     }
 
     /// All that ever left the ring.
@@ -557,6 +580,8 @@ impl Ring {
         let waiting = &self.control().senders_waiting;
         let announced = waiting.event.announce();
         waiting.wanted.lower(length);
+        // Between both announcements and the try.
+        fence(Ordering::SeqCst);
         announced
     }
 
@@ -571,33 +596,34 @@ impl Ring {
 
 /// The dead.
 impl Ring {
-    /// Takes over the locks that former owners of the heir's slot hold, and repairs.
+    /// Takes over the locks that former owners of the heir's slot hold, and repairs. An end that can't be repaired is damaged for
+    /// whoever uses it; that is no reason not to join.
     pub(crate) fn settle(&self, host: &impl Host, heir: Participant) -> Result<(), Fault> {
         let Control { senders, receivers, .. } = self.control();
-        if senders.end.lock.inherit_from_slot(heir) {
-            self.repair_or_unlock(host, &senders.end.lock, Self::repair_senders)?;
+        if senders.end.lock.inherit_from_slot(heir) && self.repair_senders_or_unlock(host).is_ok() {
             senders.end.lock.unlock(host)?;
+            self.wake_receiver(host);
         }
         if receivers.end.lock.inherit_from_slot(heir) {
-            self.repair_or_unlock(host, &receivers.end.lock, Self::repair_receivers)?;
+            self.note_repair();
             receivers.end.lock.unlock(host)?;
         }
         Ok(())
     }
 
-    /// Repairs an end whose lock was inherited. If that can't be done the lock is given back, so that nobody hangs.
+    /// Repairs the senders' end, whose lock was inherited. If that can't be done the lock is given back, so that nobody hangs.
     #[cold]
-    fn repair_or_unlock(
-        &self,
-        host: &impl Host,
-        lock: &RobustLock,
-        repair: impl FnOnce(&Self) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        self.control().settings.repairs.add(1);
-        repair(self).or_else(|fault| {
-            lock.unlock(host)?;
+    fn repair_senders_or_unlock(&self, host: &impl Host) -> Result<(), Fault> {
+        self.note_repair();
+        self.repair_senders().or_else(|fault| {
+            self.control().senders.end.lock.unlock(host)?;
             Err(fault)
         })
+    }
+
+    #[cold]
+    fn note_repair(&self) {
+        self.control().settings.repairs.add(1);
     }
 
     /// Takes the senders' lock as the next sender would, and repairs if its owner was dead.
@@ -605,7 +631,7 @@ impl Ring {
     pub(crate) fn settle_for_test(&self, host: &impl Host) -> Result<(), Fault> {
         let lock = &self.control().senders.end.lock;
         if lock.lock(host, Deadline::NOW)? == Locked::Inherited {
-            self.repair_or_unlock(host, lock, Self::repair_senders)?;
+            self.repair_senders_or_unlock(host)?;
         }
         lock.unlock(host)
     }

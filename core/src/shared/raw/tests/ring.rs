@@ -1,7 +1,8 @@
 //! The ring under the trap, and against a plain queue.
 
-use std::collections::VecDeque;
-use std::os::fd::AsFd;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -17,6 +18,10 @@ use crate::sys::{file, memory};
 /// A ring on a file without a name, and what it should hold.
 struct Tested {
     ring: Ring,
+    /// The ring's file; every page that is touched without having been taken shows in it.
+    file: OwnedFd,
+    /// Where a piece was taken, and its length.
+    taken: RefCell<BTreeMap<u64, u64>>,
     model: VecDeque<(i64, Vec<u8>)>,
     sent: u64,
 }
@@ -26,10 +31,11 @@ impl Tested {
         let geometry = Geometry::new(capacity, max_messages, 8).unwrap().with_near(near());
         let file = file::create_unnamed(c"/dev/shm").unwrap();
         file::set_size(file.as_fd(), geometry.shape().size).unwrap();
+        file::allocate(file.as_fd(), 0, geometry.first_space()).unwrap();
         let mapping = Arc::new(Mapping::of_queue(file.as_fd(), &geometry).unwrap());
         let ring = mapping.ring(geometry);
         ring.create();
-        Self { ring, model: VecDeque::new(), sent: 0 }
+        Self { ring, file, taken: RefCell::new([(0, geometry.first_space())].into()), model: VecDeque::new(), sent: 0 }
     }
 
     /// Whether the limits admit a message of `length` bytes.
@@ -52,7 +58,7 @@ impl Tested {
     /// Sends if it may; the model knows whether it must.
     fn send(&mut self, who: Actor, length: usize) {
         let message = self.next(length);
-        let sent = send(&self.ring, who, &message);
+        let sent = send(self, who, &message);
         assert_eq!(sent == Sent::Done, self.admits(length), "{sent:?} with {} held", self.model.len());
         if sent == Sent::Done {
             self.note_sent(message);
@@ -61,7 +67,7 @@ impl Tested {
 
     fn receive(&mut self, who: Actor) {
         let expected = self.model.pop_front();
-        assert_eq!(receive(&self.ring, who), expected);
+        assert_eq!(receive(self, who), expected);
     }
 
     /// All that it should hold comes out in order, and all its room is usable again.
@@ -85,21 +91,30 @@ impl Tested {
         }
         self.send(who, self.ring.geometry().capacity as usize);
         self.receive(who);
+        let allocated = file::stat(self.file.as_fd()).unwrap().allocated;
+        let taken = self.taken.borrow().values().sum();
+        assert!(allocated <= taken, "{allocated} bytes were touched, {taken} taken");
         assert_eq!((self.ring.held().bytes, self.ring.held().messages), (0, 0));
     }
 }
 
-/// As a handle sends: taking the space that is asked for (a test's file takes it when it is touched).
-fn send(ring: &Ring, who: Actor, (mtype, data): &(i64, Vec<u8>)) -> Sent {
+/// As a handle sends: taking the space that is asked for.
+fn send(tested: &Tested, who: Actor, (mtype, data): &(i64, Vec<u8>)) -> Sent {
     loop {
-        match ring.send(&who, *mtype, data, Deadline::NOW).unwrap() {
-            Sent::NeedsSpace(space) => ring.grant(space),
+        match tested.ring.send(&who, *mtype, data, Deadline::NOW).unwrap() {
+            Sent::NeedsSpace(space) => {
+                file::allocate(tested.file.as_fd(), space.offset, space.length).unwrap();
+                // A sender who died after this asks for the same piece again.
+                tested.taken.borrow_mut().insert(space.offset, space.length);
+                tested.ring.grant(space);
+            }
             sent => return sent,
         }
     }
 }
 
-fn receive(ring: &Ring, who: Actor) -> Option<(i64, Vec<u8>)> {
+fn receive(tested: &Tested, who: Actor) -> Option<(i64, Vec<u8>)> {
+    let ring = &tested.ring;
     let mut buffer = vec![0; ring.geometry().capacity as usize];
     match ring.receive(&who, &mut buffer, Deadline::NOW).unwrap() {
         Received::Message(envelope) => Some((envelope.mtype, buffer[..envelope.length as usize].to_vec())),
@@ -146,14 +161,16 @@ const STATES: usize = 5;
 fn send_and_die(tested: &mut Tested, who: Actor, length: usize, stores: u32) -> Result<(), Died> {
     let message = tested.next(length);
     let before = tested.ring.sent().messages;
-    let outcome = die_after(stores, || send(&tested.ring, who, &message));
+    let outcome = die_after(stores, || send(tested, who, &message));
     if outcome.is_err() {
         who.dies();
     }
-    // What was committed is only known to the next owner of the lock.
+    // What was committed is only settled by the next owner of the lock, but everybody sees it.
+    let sent = tested.ring.sent();
     let next = who.world.participant(7);
     let probe = die_after(u32::MAX, || tested.ring.settle_for_test(&next)).unwrap();
     assert!(probe.is_ok());
+    assert_eq!(tested.ring.sent(), sent);
     if tested.ring.sent().messages > before {
         tested.note_sent(message);
     }
@@ -184,7 +201,7 @@ fn a_receiver_may_die_at_every_store() {
             let mut tested = prepared(state, &world);
             let dying = world.participant(1);
             let before = tested.ring.received().messages;
-            let lived = die_after(stores, || receive(&tested.ring, dying)).is_ok();
+            let lived = die_after(stores, || receive(&tested, dying)).is_ok();
             dying.dies();
             if tested.ring.received().messages > before {
                 tested.model.pop_front();
@@ -210,10 +227,10 @@ fn who_repairs_may_die_at_every_store() {
                 let message = tested.next(24);
                 let before = tested.ring.sent().messages;
                 let [one, two, three] = [1, 2, 3].map(|slot| world.participant(slot));
-                lived = die_after(first, || send(&tested.ring, one, &message)).is_ok();
+                lived = die_after(first, || send(&tested, one, &message)).is_ok();
                 one.dies();
                 let later = (message.0 + 1, message.1.clone());
-                let repaired = die_after(second, || send(&tested.ring, two, &later)).is_ok();
+                let repaired = die_after(second, || send(&tested, two, &later)).is_ok();
                 two.dies();
                 tested.ring.settle_for_test(&three).unwrap();
                 // The first's message may be missing, if it died before its commit; the second's likewise.
@@ -239,9 +256,9 @@ fn who_repairs_may_die_at_every_store() {
 
 /// Whether `expected` is the last message of the ring, found by receiving a copy of all: the ring is drained and refilled.
 fn is_last(tested: &Tested, who: Actor, expected: &(i64, Vec<u8>)) -> bool {
-    let all: Vec<_> = std::iter::from_fn(|| receive(&tested.ring, who)).collect();
+    let all: Vec<_> = std::iter::from_fn(|| receive(tested, who)).collect();
     for message in &all {
-        assert_eq!(send(&tested.ring, who, message), Sent::Done);
+        assert_eq!(send(tested, who, message), Sent::Done);
     }
     all.last() == Some(expected)
 }
@@ -285,7 +302,7 @@ proptest! {
                 }
                 Step::ReceiveAndDie { stores } => {
                     let before = tested.ring.received().messages;
-                    let _ = die_after(stores, || receive(&tested.ring, mortal));
+                    let _ = die_after(stores, || receive(&tested, mortal));
                     mortal.dies();
                     if tested.ring.received().messages > before {
                         tested.model.pop_front();
