@@ -32,7 +32,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | `EOWNERDEAD` | this handle was presumed dead by the others and may not go on |
 /// | `EBADF`, `EFAULT` | a closed handle, a null pointer (C, Python) |
 #[derive(Debug, thiserror::Error)]
-#[error("{what}: {} ({})", describe(*.errno), name(*.errno))]
+#[error("{what} ({})", name(*.errno))]
 pub struct Error {
     errno: i32,
     what: Cow<'static, str>,
@@ -99,11 +99,4 @@ fn name(errno: i32) -> Cow<'static, str> {
         EMSGSIZE E2BIG ENOTSUP EPROTOTYPE EPROTO EUCLEAN ENOSPC EUSERS EOWNERDEAD EBADF EFAULT ENOMEM EMFILE ENFILE
         EIDRM EOVERFLOW ENOSYS EROFS EIO ENXIO EFBIG EDQUOT ENOLCK
     }
-}
-
-/// The errno's text, as strerror gives it.
-fn describe(errno: i32) -> String {
-    let text = io::Error::from_raw_os_error(errno).to_string();
-    // std appends " (os error N)".
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -19,6 +20,7 @@ use super::mapping::Mapping;
 use super::object::{self, Object};
 use super::patience::Patience;
 use super::raw::Fault;
+use super::raw::cell::Target;
 use super::raw::event::{Announced, Event, NAP};
 use super::raw::geometry::{Geometry, MOST_BYTES, MOST_MESSAGES};
 use super::raw::header::{Kind, Misfit};
@@ -558,11 +560,30 @@ impl Queue {
     /// it needs.
     #[inline]
     pub fn recv_into(&self, select: Select, buffer: &mut [u8], deadline: Deadline) -> Result<Received> {
+        self.recv_to(select, buffer.into(), deadline)
+    }
+
+    /// As [`recv_into`](Self::recv_into), into memory that need not be initialised: the first [`Received::length`] bytes are then.
+    ///
+    /// # Errors
+    /// As [`recv_into`](Self::recv_into).
+    #[inline]
+    pub fn recv_into_uninit(
+        &self,
+        select: Select,
+        buffer: &mut [MaybeUninit<u8>],
+        deadline: Deadline,
+    ) -> Result<Received> {
+        self.recv_to(select, buffer.into(), deadline)
+    }
+
+    #[inline]
+    fn recv_to(&self, select: Select, mut target: Target, deadline: Deadline) -> Result<Received> {
         let Select::Any = select;
         let present = self.enter()?;
-        match self.understand(self.ring.receive(&present, buffer, deadline), deadline)? {
+        match self.understand(self.ring.receive(&present, &mut target, deadline), deadline)? {
             Some(received) => Ok(received),
-            None => self.recv_slow(buffer, deadline),
+            None => self.recv_slow(&mut target, deadline),
         }
     }
 
@@ -580,7 +601,7 @@ impl Queue {
     }
 
     #[cold]
-    fn recv_slow(&self, buffer: &mut [u8], deadline: Deadline) -> Result<Received> {
+    fn recv_slow(&self, target: &mut Target, deadline: Deadline) -> Result<Received> {
         // Several messages since the last wait: they stream.
         let received = self.ring.received().messages;
         let gathers = received.wrapping_sub(self.last_wait.swap(received, Ordering::Relaxed)) > 1;
@@ -598,7 +619,7 @@ impl Queue {
         self.wait(wait, || {
             // Anew each time: a signal handler may have forked, and this be the child.
             let present = self.enter()?;
-            self.understand(self.ring.receive(&present, buffer, deadline), deadline)
+            self.understand(self.ring.receive(&present, target, deadline), deadline)
         })
     }
 }

@@ -6,6 +6,8 @@
 //!
 //! Every store passes the trap, with which the tests end an operation at its n-th store. Outside of tests the trap is empty.
 
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -86,6 +88,42 @@ pub(super) unsafe fn copy_in(from: &[u8], to: NonNull<u8>) {
     trap::store();
     // SAFETY: the caller's promise; `from`, a reference, can't overlap what no reference covers.
     unsafe { to.copy_from_nonoverlapping(NonNull::from(from).cast(), from.len()) };
+}
+
+/// Where a message is copied to: the caller's buffer, whether it was initialised or not.
+#[derive(Debug)]
+pub(crate) struct Target<'a>(NonNull<[u8]>, PhantomData<&'a mut [MaybeUninit<u8>]>);
+
+impl<'a> From<&'a mut [u8]> for Target<'a> {
+    #[inline]
+    fn from(buffer: &'a mut [u8]) -> Self {
+        Self(buffer.into(), PhantomData)
+    }
+}
+
+impl<'a> From<&'a mut [MaybeUninit<u8>]> for Target<'a> {
+    #[inline]
+    fn from(buffer: &'a mut [MaybeUninit<u8>]) -> Self {
+        Self(NonNull::slice_from_raw_parts(NonNull::from(&mut *buffer).cast(), buffer.len()), PhantomData)
+    }
+}
+
+impl Target<'_> {
+    #[inline]
+    pub(super) fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Copies `length` bytes, which it has room for, from `from`.
+    ///
+    /// # Safety
+    /// `from` is valid for reads of `length` bytes, and no Rust reference that the target came from covers them.
+    #[inline]
+    pub(super) unsafe fn fill(&mut self, from: NonNull<u8>, length: usize) {
+        debug_assert!(length <= self.length());
+        // SAFETY: the target is borrowed for this, and has the room; whole bytes are written, so what was initialised stays so.
+        unsafe { self.0.cast().copy_from_nonoverlapping(from, length) };
+    }
 }
 
 /// The trap of the tests.

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use super::Fault;
-use super::cell::{U32, U64, copy_in};
+use super::cell::{Target, U32, U64, copy_in};
 use super::end::{End, Mark, Passed, Place};
 use super::event::{Announced, Event, fence_after_unlock};
 use super::geometry::{Geometry, PIECE, RECORD, SPARE, Side, WORD, record_size};
@@ -287,9 +287,6 @@ impl Ring {
                 Err(Blocked::Damaged(what)) => return Err(Fault::Damaged(what)),
             };
         }
-        if self.word(place, 0).peek() != 0 {
-            return Err(Fault::Damaged("the word at the tail is not 0"));
-        }
         self.word(place, WORD).set(mtype.cast_unsigned());
         // SAFETY: a record of `size` bytes fits the ring (checked above or in `make_room`), which is mapped for that many
         // bytes after any place in it; nobody reads there before its word says so.
@@ -326,6 +323,10 @@ impl Ring {
         let taken = settings.taken[side as usize].get();
         if end > taken {
             return Err(Blocked::NeedsSpace(self.next_space(side, taken, end)));
+        }
+        // Repair that failed set the room to 0, so who comes after it comes by here.
+        if self.word(place, 0).get() != 0 {
+            return Err(Blocked::Damaged("the word at the tail is not 0"));
         }
         if crosses {
             self.skip(place);
@@ -424,15 +425,15 @@ impl Ring {
 
 /// Receiving.
 impl Ring {
-    /// Takes the first message into `buffer` if there is one, and wakes a sender who waits for the room.
+    /// Takes the first message into `target` if there is one, and wakes a sender who waits for the room.
     #[inline]
-    pub(crate) fn receive(&self, host: &impl Host, buffer: &mut [u8], limit: Deadline) -> Result<Received, Fault> {
+    pub(crate) fn receive(&self, host: &impl Host, target: &mut Target, limit: Deadline) -> Result<Received, Fault> {
         let lock = &self.control().receivers.end.lock;
         if lock.lock(host, limit)? == Locked::Inherited {
             // The head's place is all there is; nothing can be half done.
             self.note_repair();
         }
-        let received = self.pop(buffer);
+        let received = self.pop(target);
         lock.unlock(host)?;
         if let Ok(Received::Message(_)) = received {
             fence_after_unlock();
@@ -445,7 +446,7 @@ impl Ring {
     }
 
     #[inline]
-    fn pop(&self, buffer: &mut [u8]) -> Result<Received, Fault> {
+    fn pop(&self, target: &mut Target) -> Result<Received, Fault> {
         let receivers = &self.control().receivers;
         let mut place = receivers.end.place();
         let mut word = self.word(place, 0).get();
@@ -459,17 +460,14 @@ impl Ring {
             return Ok(Received::Empty);
         }
         let length = self.checked_length(place, word)?;
-        let Some(target) = buffer.get_mut(..length as usize) else {
+        if length > target.length() as u64 {
             return Ok(Received::TooSmall(length));
-        };
+        }
         let passed = receivers.end.passed(place);
         let mtype = self.word(place, WORD).peek().cast_signed();
         // SAFETY: the record fits the ring (`checked_length`), which is mapped for that many bytes after any place in
-        // it; senders don't write there before the head has moved on. `target` is a Rust slice, so no ring.
-        unsafe {
-            let payload = self.byte(place).byte_add(RECORD as usize);
-            payload.copy_to_nonoverlapping(NonNull::from(target).cast(), length as usize);
-        }
+        // it; senders don't write there before the head has moved on. No Rust reference covers a ring.
+        unsafe { target.fill(self.byte(place).byte_add(RECORD as usize), length as usize) };
         receivers.end.advance(place, record_size(length), passed.and(length)); // the commit
         Ok(Received::Message(Envelope { mtype, length, sequence: passed.messages }))
     }

@@ -116,7 +116,7 @@ fn send(tested: &Tested, who: Actor, (mtype, data): &(i64, Vec<u8>)) -> Sent {
 fn receive(tested: &Tested, who: Actor) -> Option<(i64, Vec<u8>)> {
     let ring = &tested.ring;
     let mut buffer = vec![0; ring.geometry().capacity as usize];
-    match ring.receive(&who, &mut buffer, Deadline::NOW).unwrap() {
+    match ring.receive(&who, &mut buffer.as_mut_slice().into(), Deadline::NOW).unwrap() {
         Received::Message(envelope) => Some((envelope.mtype, buffer[..envelope.length as usize].to_vec())),
         Received::Empty => None,
         Received::TooSmall(length) => panic!("a message of {length} bytes"),

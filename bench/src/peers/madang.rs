@@ -1,0 +1,104 @@
+//! Our queue, from Rust.
+
+use std::io;
+
+use madang::{Deadline, Queue, Select};
+
+use super::{Frame, Link, Receiver, Sender};
+use crate::harness::Task;
+
+/// Names of queues; unlinked when dropped.
+pub(super) struct Names(pub(super) Vec<String>);
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        for name in &self.0 {
+            // A worker that failed early made no queue.
+            let _ = Queue::unlink(name);
+        }
+    }
+}
+
+/// A queue by its name: each worker opens it for itself, as strangers do.
+pub(crate) struct Madang {
+    names: Names,
+    capacity: u64,
+}
+
+impl Madang {
+    fn open(&self) -> io::Result<Queue> {
+        Ok(Queue::options().capacity(self.capacity).open(&self.names.0[0])?)
+    }
+}
+
+impl Link for Madang {
+    type Sender = Handle;
+    type Receiver = Handle;
+
+    fn make(task: &Task, name: &str) -> io::Result<Self> {
+        let link = Self { names: Names(vec![name.to_owned()]), capacity: task.capacity as u64 };
+        link.open()?;
+        Ok(link)
+    }
+
+    fn sender(&self) -> io::Result<Handle> {
+        Ok(Handle(self.open()?))
+    }
+
+    fn receiver(&self) -> io::Result<Handle> {
+        Ok(Handle(self.open()?))
+    }
+}
+
+pub(crate) struct Handle(Queue);
+
+impl Sender for Handle {
+    #[inline]
+    fn send(&mut self, frame: &Frame) -> io::Result<()> {
+        Ok(self.0.send(1, frame.body())?)
+    }
+}
+
+/// An awake partner waits here as everybody does who calls `recv`: by the spin that comes before each sleep.
+impl Receiver for Handle {
+    #[inline]
+    fn recv(&mut self, frame: &mut Frame) -> io::Result<usize> {
+        let received = self.0.recv_into(Select::Any, frame.body_mut(), Deadline::NEVER)?;
+        Ok(received.length)
+    }
+}
+
+/// The same queue by `try` in a loop, as the peers from the kernel are polled.
+pub(crate) struct Polled(Madang);
+
+impl Link for Polled {
+    type Sender = Handle;
+    type Receiver = Poller;
+
+    fn make(task: &Task, name: &str) -> io::Result<Self> {
+        Madang::make(task, name).map(Self)
+    }
+
+    fn sender(&self) -> io::Result<Handle> {
+        self.0.sender()
+    }
+
+    fn receiver(&self) -> io::Result<Poller> {
+        Ok(Poller(self.0.open()?))
+    }
+}
+
+pub(crate) struct Poller(Queue);
+
+impl Receiver for Poller {
+    #[inline]
+    fn recv(&mut self, frame: &mut Frame) -> io::Result<usize> {
+        loop {
+            match self.0.recv_into(Select::Any, frame.body_mut(), Deadline::NOW) {
+                Ok(received) => return Ok(received.length),
+                Err(error) if error.errno() == libc::EAGAIN => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

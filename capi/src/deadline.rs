@@ -1,0 +1,41 @@
+//! Until when a call may wait, as C says it: `int64_t timeout_ns` and two flags.
+
+use std::time::Duration;
+
+use madang_core::Deadline;
+
+use crate::error::{Failure, Result};
+
+/// Flag of calls that wait: timeout_ns is not a duration but a time on CLOCK_MONOTONIC, as
+/// clock_gettime(2) gives it, in nanoseconds. One that has passed means one last try, then
+/// -ETIMEDOUT. Negative still waits for ever.
+pub const MADANG_DEADLINE: u32 = 1;
+
+/// Flag of calls that wait: don't wait, and don't sleep even for another participant who is inside
+/// the same end of the queue for its one small copy: -EBUSY after some microseconds. timeout_ns must
+/// be 0. For callers who hold a lock of their own meanwhile.
+pub const MADANG_INSTANT: u32 = 2;
+
+/// The deadline that a call's `flags` and `timeout_ns` mean.
+#[inline]
+pub(crate) fn deadline(flags: u32, timeout_ns: i64) -> Result<Deadline> {
+    match (flags, u64::try_from(timeout_ns)) {
+        (0, Ok(0)) => Ok(Deadline::NOW),
+        (0, Ok(timeout)) => Ok(Deadline::after(Duration::from_nanos(timeout))),
+        (MADANG_DEADLINE, Ok(time)) => Ok(Deadline::at_ns(time)),
+        (0 | MADANG_DEADLINE, Err(_)) => Ok(Deadline::NEVER),
+        (MADANG_INSTANT, Ok(0)) => Ok(Deadline::INSTANT),
+        _ => Err(bad(flags)),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn bad(flags: u32) -> Failure {
+    let what = match flags {
+        MADANG_INSTANT => "MADANG_INSTANT doesn't wait: timeout_ns must be 0 with it".into(),
+        _ if flags == MADANG_DEADLINE | MADANG_INSTANT => "either MADANG_DEADLINE or MADANG_INSTANT, not both".into(),
+        _ => format!("flags {flags:#x}: it knows only MADANG_DEADLINE and MADANG_INSTANT"),
+    };
+    Failure::misuse(libc::EINVAL, what)
+}

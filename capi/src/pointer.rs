@@ -1,0 +1,266 @@
+//! The one file that follows C's pointers, and the only one here with `unsafe` blocks.
+//!
+//! **The contract**, as the header's prologue gives it to the C reader: a pointer that is not NULL points to what its type
+//! says, and to as many bytes as the length beside it or the `struct_size` in it says; during the call nobody changes
+//! what is read there, and nobody else touches what is written there; a handle came from its kind's open, nobody is
+//! inside when it is closed, and it is not used after so many others were closed that it has left quarantine.
+//!
+//! What can be checked is checked: NULL (`EFAULT`), closed handles (`EBADF`), lengths and `struct_size` that can't be true
+//! (`EINVAL`). References made here live for the call.
+//!
+//! **Structs grow at their end.** An older program's is shorter: what it doesn't have is 0, the default, or not filled. A
+//! newer program's is longer: what this version doesn't know must be 0 in a struct that is read (else `E2BIG`, as with
+//! openat2(2)), and becomes 0 in one that is filled.
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::slice;
+
+use crate::error::{Failure, Result};
+use crate::handle::{Handle, Shell};
+use crate::shared::queue::{madang_message, madang_queue_options, madang_queue_status};
+use crate::shared::segment::madang_segment_options;
+
+/// No struct of madang's will be longer; what says so was not initialised.
+const LONGEST_STRUCT: usize = 4096;
+
+#[cold]
+#[inline(never)]
+fn null(what: &str) -> Failure {
+    Failure::misuse(libc::EFAULT, format!("{what} is NULL"))
+}
+
+/// A name of the caller's.
+pub(crate) fn text<'a>(at: *const c_char) -> Result<&'a str> {
+    if at.is_null() {
+        return Err(null("name"));
+    }
+    // SAFETY: by the contract, a C string that stays as it is for the call.
+    let text = unsafe { CStr::from_ptr(at) };
+    text.to_str().map_err(|_| Failure::misuse(libc::EINVAL, format!("the name {text:?} is not UTF-8")))
+}
+
+/// Bytes of the caller's to be read. NULL is as good as any place for none.
+#[inline]
+pub(crate) fn bytes<'a>(at: *const c_void, length: usize, what: &str) -> Result<&'a [u8]> {
+    let at = place_of(at.cast_mut(), length, what)?;
+    // SAFETY: by the contract, `length` bytes that stay as they are for the call.
+    Ok(unsafe { slice::from_raw_parts(at.as_ptr(), length) })
+}
+
+/// Bytes of the caller's to be filled. NULL is as good as any place for none.
+#[inline]
+pub(crate) fn bytes_mut<'a>(at: *mut c_void, length: usize, what: &str) -> Result<&'a mut [u8]> {
+    let at = place_of(at, length, what)?;
+    // SAFETY: by the contract, `length` bytes that nobody else touches during the call. They are only written, and any
+    // content is a valid `u8`.
+    Ok(unsafe { slice::from_raw_parts_mut(at.as_ptr(), length) })
+}
+
+#[inline]
+fn place_of(at: *mut c_void, length: usize, what: &str) -> Result<NonNull<u8>> {
+    match NonNull::new(at.cast()) {
+        None if length > 0 => Err(null(what)),
+        None => Ok(NonNull::dangling()),
+        Some(_) if length > isize::MAX as usize => Err(too_large(length, what)),
+        Some(at) => Ok(at),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn too_large(length: usize, what: &str) -> Failure {
+    Failure::misuse(libc::EINVAL, format!("{what} of {length} bytes: no memory is so large"))
+}
+
+/// A struct that crosses the boundary.
+///
+/// # Safety
+/// `repr(C)`; a `u32` called `struct_size` comes first; all else are integers; there is no padding.
+pub(crate) unsafe trait Struct: Copy + Default {
+    const NAME: &str;
+}
+
+/// Declares structs to be such, and holds them against their sizes: the sum of their fields.
+macro_rules! structs {
+    ($($name:ident $size:literal)*) => {$(
+        const _: () = assert!(size_of::<$name>() == $size && std::mem::offset_of!($name, struct_size) == 0);
+        // SAFETY: seen in its definition; the size leaves no room for padding.
+        unsafe impl Struct for $name {
+            const NAME: &str = stringify!($name);
+        }
+    )*};
+}
+
+structs! {
+    madang_queue_options 40
+    madang_queue_status 88
+    madang_message 32
+    madang_segment_options 24
+}
+
+/// What a struct's first field says, and whether it can be so.
+#[inline]
+fn struct_size<T: Struct>(at: NonNull<T>) -> Result<usize> {
+    // SAFETY: by the contract a struct, which begins with this field.
+    let size = unsafe { at.cast::<u32>().read_unaligned() } as usize;
+    if (size_of::<u32>()..=LONGEST_STRUCT).contains(&size) { Ok(size) } else { Err(bad_size::<T>(size)) }
+}
+
+#[cold]
+#[inline(never)]
+fn bad_size<T: Struct>(size: usize) -> Failure {
+    let name = T::NAME;
+    Failure::misuse(libc::EINVAL, format!("struct_size is {size}: set it to sizeof({name}), and the other fields to 0"))
+}
+
+/// As much of the struct as both sides know; the rest is 0.
+fn known<T: Struct>(at: NonNull<T>, size: usize) -> T {
+    let mut known = T::default();
+    // SAFETY: by the contract there are `size` bytes at `at`; any content is valid for a struct of integers.
+    unsafe { at.cast::<u8>().copy_to_nonoverlapping(NonNull::from(&mut known).cast(), size.min(size_of::<T>())) };
+    known
+}
+
+/// Options of the caller's; NULL means all defaults.
+pub(crate) fn options<T: Struct>(at: *const T) -> Result<T> {
+    let Some(at) = NonNull::new(at.cast_mut()) else { return Ok(T::default()) };
+    let size = struct_size(at)?;
+    let unknown = size.saturating_sub(size_of::<T>());
+    // SAFETY: by the contract there are `size` bytes at `at`; these are the last of them.
+    let unknown = unsafe { slice::from_raw_parts(at.cast::<u8>().add(size - unknown).as_ptr(), unknown) };
+    if unknown.iter().any(|&byte| byte != 0) {
+        let what = format!("{} sets a field that this version of madang doesn't have: it needs a newer one", T::NAME);
+        return Err(Failure::misuse(libc::E2BIG, what));
+    }
+    Ok(known(at, size))
+}
+
+/// A struct of the caller's that is to be filled.
+#[derive(Clone, Copy)]
+pub(crate) struct Out<T> {
+    at: NonNull<T>,
+    size: usize,
+}
+
+impl<T: Struct> Out<T> {
+    pub(crate) fn required(at: *mut T, what: &str) -> Result<Self> {
+        Self::optional(at)?.ok_or_else(|| null(what))
+    }
+
+    /// `None` if the caller doesn't care.
+    #[inline]
+    pub(crate) fn optional(at: *mut T) -> Result<Option<Self>> {
+        let Some(at) = NonNull::new(at) else { return Ok(None) };
+        Ok(Some(Self { at, size: struct_size(at)? }))
+    }
+
+    /// Fills it, except its `struct_size`.
+    #[inline]
+    pub(crate) fn fill(&self, value: &T) {
+        if self.size == size_of::<T>() {
+            // The usual case apart, so that it is a few moves.
+            self.write(value, size_of::<T>());
+        } else {
+            self.fill_other_size(value);
+        }
+    }
+
+    #[cold]
+    fn fill_other_size(&self, value: &T) {
+        let known = self.size.min(size_of::<T>());
+        self.write(value, known);
+        // SAFETY: by the contract there are `size` bytes at `at`; these are the ones after the known.
+        unsafe { self.at.cast::<u8>().add(known).write_bytes(0, self.size - known) };
+    }
+
+    /// Changes some fields and leaves the others.
+    #[cold]
+    pub(crate) fn change(&self, change: impl FnOnce(&mut T)) {
+        let mut value = known(self.at, self.size);
+        change(&mut value);
+        self.write(&value, self.size.min(size_of::<T>()));
+    }
+
+    #[inline]
+    fn write(&self, value: &T, length: usize) {
+        let after = size_of::<u32>();
+        // SAFETY: by the contract there are `size` bytes at `at`, and `length` is neither more than that nor than a `T`
+        // has; `struct_size` found that it is not less than `after` either. Without padding, all of them are initialised.
+        unsafe {
+            let from = NonNull::from(value).cast::<u8>().add(after);
+            from.copy_to_nonoverlapping(self.at.cast::<u8>().add(after), length - after);
+        }
+    }
+}
+
+/// Where a handle is to be put once it is open.
+pub(crate) struct Place<S> {
+    at: NonNull<*mut S>,
+    kind: PhantomData<S>,
+}
+
+impl<S: Shell> Place<S> {
+    pub(crate) fn new(at: *mut *mut S) -> Result<Self> {
+        let at = NonNull::new(at).ok_or_else(|| null(S::NOUN))?;
+        Ok(Self { at, kind: PhantomData })
+    }
+
+    pub(crate) fn put(self, object: S::Object, name: &str) {
+        // It came from a C string, and so has no NUL in it.
+        let name = CString::new(name).unwrap_or_default();
+        let shell: *mut S = Box::into_raw(Box::new(Handle::open(object, name)));
+        // SAFETY: by the contract a pointer that nobody else touches during the call.
+        unsafe { self.at.write(shell) };
+    }
+}
+
+/// The shell behind a handle, whether it is open or not.
+#[inline]
+fn shell<'a, S: Shell>(handle: *const S) -> Result<&'a S> {
+    // SAFETY: by the contract it came from `Place::put`, and if it was closed, it is still in quarantine.
+    unsafe { handle.as_ref() }.ok_or_else(|| null(S::NOUN))
+}
+
+/// The object behind an open handle.
+#[inline]
+pub(crate) fn opened<'a, S: Shell>(handle: *const S) -> Result<&'a S::Object> {
+    let handle = shell(handle)?.handle();
+    if !handle.is_open::<S>() {
+        return Err(closed::<S>());
+    }
+    // SAFETY: it is open; by the contract nobody closes it during the call.
+    Ok(unsafe { &*handle.object() })
+}
+
+/// The name behind an open handle.
+pub(crate) fn name_of<S: Shell>(handle: *const S) -> Result<*const c_char> {
+    opened(handle)?;
+    Ok(shell(handle)?.handle().name().as_ptr())
+}
+
+/// Closes a handle: its object goes, its shell stays in quarantine.
+pub(crate) fn close<S: Shell>(at: *mut S) -> Result<()> {
+    let handle = shell(at)?.handle();
+    if !handle.close::<S>() {
+        return Err(closed::<S>());
+    }
+    // SAFETY: the handle was open, and this thread alone closed it; by the contract nobody is inside.
+    drop(unsafe { ManuallyDrop::take(&mut *handle.object()) });
+    let oldest = S::quarantine().swap(at);
+    if !oldest.is_null() {
+        // SAFETY: `Place::put` made it with a `Box`; it came out of quarantine, where nothing is twice; its object is gone,
+        // and by the contract nobody uses it any more.
+        drop(unsafe { Box::from_raw(oldest) });
+    }
+    Ok(())
+}
+
+#[cold]
+#[inline(never)]
+fn closed<S: Shell>() -> Failure {
+    let noun = S::NOUN;
+    Failure::misuse(libc::EBADF, format!("{noun} is not an open handle of a {noun}: was it closed before?"))
+}

@@ -1,0 +1,49 @@
+//! Primitives whose state lies in shared memory, for C; and what their options have in common.
+
+pub mod queue;
+pub mod segment;
+
+use madang_core::Create;
+
+use crate::error::{Failure, Result};
+
+/// create: opens what exists, else creates it. Two processes that do so at once get the same object.
+/// The default.
+pub const MADANG_CREATE_IF_MISSING: u32 = 0;
+
+/// create: only opens what exists, otherwise -ENOENT.
+pub const MADANG_CREATE_NEVER: u32 = 1;
+
+/// create: only creates, -EEXIST if the name is taken.
+pub const MADANG_CREATE_ONLY: u32 = 2;
+
+/// Option flag: opens it although it belongs to another user than this process's or root. That user
+/// can do with it what he likes: read it, damage it, or truncate it, which kills this process with
+/// SIGBUS. For users who trust each other.
+pub const MADANG_ANY_OWNER: u32 = 1 << 8;
+
+/// Option flag of segments: opens it only to be read. Writing to it then kills the process with
+/// SIGSEGV. It must exist.
+pub const MADANG_READ_ONLY: u32 = 1 << 9;
+
+fn create(word: u32) -> Result<Create> {
+    match word {
+        MADANG_CREATE_IF_MISSING => Ok(Create::IfMissing),
+        MADANG_CREATE_NEVER => Ok(Create::Never),
+        MADANG_CREATE_ONLY => Ok(Create::Only),
+        _ => Err(Failure::misuse(
+            libc::EINVAL,
+            format!("create {word}: it is one of MADANG_CREATE_IF_MISSING, _NEVER, _ONLY"),
+        )),
+    }
+}
+
+/// Whether each flag of `known` is set in `flags`.
+fn option_flags<const N: usize>(flags: u32, known: [(u32, &str); N]) -> Result<[bool; N]> {
+    let all = known.iter().fold(0, |all, (flag, _)| all | flag);
+    if flags & !all != 0 {
+        let names = known.map(|(_, name)| name).join(" and ");
+        return Err(Failure::misuse(libc::EINVAL, format!("option flags {flags:#x}: it knows only {names}")));
+    }
+    Ok(known.map(|(flag, _)| flags & flag != 0))
+}

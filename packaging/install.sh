@@ -1,0 +1,34 @@
+#!/bin/bash
+# Puts the C library where programs, pkg-config and CMake find it. `make install` calls it, when everything is built.
+#
+#     DESTDIR=… PREFIX=… LIBDIR=… INCLUDEDIR=… install.sh BUILT      BUILT: where libmadang.so and libmadang.a lie
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+built=$1
+lib=${DESTDIR-}$LIBDIR include=${DESTDIR-}$INCLUDEDIR
+
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$here/../Cargo.toml")
+# The ABI's number is the one in the soname (capi/build.rs).
+abi=0
+# CMake's files know no prefix, so that the whole may be moved.
+include_from_lib=$(realpath --canonicalize-missing --relative-to="$LIBDIR" "$INCLUDEDIR")
+
+# fill_in TEMPLATE DIRECTORY: installs it without the .in.
+fill_in() {
+    local file
+    file=$2/$(basename "$1" .in)
+    install -d "$2"
+    sed -e "s|@PREFIX@|$PREFIX|; s|@LIBDIR@|$LIBDIR|; s|@INCLUDEDIR@|$INCLUDEDIR|; s|@VERSION@|$version|" \
+        -e "s|@ABI@|$abi|; s|@INCLUDEDIR_FROM_LIBDIR@|$include_from_lib|" "$here/$1" >"$file"
+    chmod 644 "$file"
+}
+
+install -d "$lib" "$include"
+install -m 755 "$built/libmadang.so" "$lib/libmadang.so.$version"
+ln -sf "libmadang.so.$version" "$lib/libmadang.so.$abi"
+ln -sf "libmadang.so.$abi" "$lib/libmadang.so"
+install -m 644 "$built/libmadang.a" "$lib/libmadang.a"
+install -m 644 "$here/../include/madang.h" "$include/madang.h"
+fill_in madang.pc.in "$lib/pkgconfig"
+fill_in madang-config.cmake.in "$lib/cmake/madang"
+fill_in madang-config-version.cmake.in "$lib/cmake/madang"

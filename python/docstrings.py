@@ -1,0 +1,44 @@
+"""Writes the docstrings of the installed module into its stub, madang/__init__.pyi.
+
+They are written once, as doc comments in src/. Run this after a change there, with the new module installed;
+tests/python/test_stub.py fails as long as it would change anything.
+"""
+
+import ast
+import inspect
+import textwrap
+from pathlib import Path
+
+import madang
+
+STUB = Path(__file__).parent / "madang" / "__init__.pyi"
+
+
+def main() -> None:
+    STUB.write_text(with_docstrings(STUB.read_text()))
+
+
+def with_docstrings(stub: str) -> str:
+    """The stub, with each docstring that it has replaced by the module's."""
+    lines = stub.split("\n")
+    # From the last to the first, so that line numbers stay right.
+    for node, thing in reversed(list(documented(ast.parse(stub), madang))):
+        start, end, indent = node.lineno - 1, node.end_lineno, " " * node.col_offset
+        doc = inspect.getdoc(thing) or ""
+        text = f'"""{doc}"""' if "\n" not in doc else f'"""{doc}\n"""'
+        lines[start:end] = textwrap.indent(text, indent).split("\n")
+    return "\n".join(lines)
+
+
+def documented(scope: ast.Module | ast.ClassDef | ast.FunctionDef, thing: object):
+    """Each docstring's node in the stub, in order, and what it is the docstring of."""
+    first = scope.body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        yield first, thing
+    for child in scope.body:
+        if isinstance(child, ast.ClassDef | ast.FunctionDef):
+            yield from documented(child, getattr(thing, child.name, None))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+//! The Python module `madang`: each file of the core that people hold has its mirror here, under the same path.
+//!
+//! A method converts, calls, converts. What is Python's own affair stands in four files: `error.rs` (an errno becomes an
+//! `OSError`), `timeout.rs` (waiting without the GIL, with signal handlers running), `buffer.rs` (memory that Python
+//! and Rust share; the only file with pointers) and `options.rs` (sizes as text and the like).
+//!
+//! The doc comments of classes and methods are Python's docstrings. The manual for a Python reader is
+//! `madang/__init__.pyi`, which has the same texts: `docstrings.py` writes them there, and `tests/python/test_stub.py`
+//! compares them.
+
+mod buffer;
+mod error;
+mod options;
+mod shared;
+mod timeout;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _madang {
+    #[pymodule_export]
+    use crate::shared::queue::{Queue, QueueStatus, Received};
+
+    #[pymodule_export]
+    use crate::shared::segment::Segment;
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals, reason = "the name that Python expects")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}

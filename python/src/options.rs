@@ -1,0 +1,92 @@
+//! The arguments of the constructors, where Python's form differs from the core's.
+
+use madang::Create;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+/// A size in bytes: a number, or text such as "4M".
+#[derive(Clone, Copy)]
+pub(crate) struct Size(u64);
+
+impl FromPyObject<'_, '_> for Size {
+    type Error = PyErr;
+
+    fn extract(size: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let bytes = match size.extract::<&str>() {
+            Ok(text) => parse(text).ok_or_else(|| {
+                let how = "write bytes, or a number with K, M, G or T (1024 each), as in \"4M\"";
+                PyValueError::new_err(format!("{text:?} is not a size: {how}"))
+            })?,
+            Err(_) => number(&size).map_err(|error| {
+                let py = size.py();
+                if !error.is_instance_of::<PyTypeError>(py) {
+                    return error;
+                }
+                PyTypeError::new_err("a size is an int, or text such as \"4M\"")
+            })?,
+        };
+        at_least_1("a size", bytes).map(Self)
+    }
+}
+
+impl From<Size> for u64 {
+    fn from(size: Size) -> Self {
+        size.0
+    }
+}
+
+/// A limit on how many: 1 or more.
+#[derive(Clone, Copy)]
+pub(crate) struct Count(u64);
+
+impl FromPyObject<'_, '_> for Count {
+    type Error = PyErr;
+
+    fn extract(count: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        at_least_1("a limit", number(&count)?).map(Self)
+    }
+}
+
+impl From<Count> for u64 {
+    fn from(count: Count) -> Self {
+        count.0
+    }
+}
+
+fn number(value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    value.extract()
+}
+
+/// The core takes 0 for "the default", which is None in Python: a 0 that was computed shouldn't mean a megabyte.
+fn at_least_1(what: &str, value: i64) -> PyResult<u64> {
+    match u64::try_from(value) {
+        Ok(value) if value > 0 => Ok(value),
+        _ => Err(PyValueError::new_err(format!("{what} of {value}: it is 1 or more (None is the default)"))),
+    }
+}
+
+/// The bytes that "65536", "64K", "4M", "1G" or "1T" stand for.
+fn parse(text: &str) -> Option<i64> {
+    let shift = match text.bytes().last()?.to_ascii_uppercase() {
+        b'K' => 10,
+        b'M' => 20,
+        b'G' => 30,
+        b'T' => 40,
+        _ => 0,
+    };
+    let digits = if shift == 0 { text } else { &text[..text.len() - 1] };
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse::<i64>().ok()?.checked_mul(1 << shift)
+}
+
+/// The argument `create`.
+pub(crate) fn create(when: &str) -> PyResult<Create> {
+    match when {
+        "if-missing" => Ok(Create::IfMissing),
+        "never" => Ok(Create::Never),
+        "only" => Ok(Create::Only),
+        _ => Err(PyValueError::new_err(format!("create={when:?}: it is \"if-missing\", \"never\" or \"only\""))),
+    }
+}

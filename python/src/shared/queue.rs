@@ -1,0 +1,471 @@
+//! `madang.Queue`.
+//!
+//! Each verb first tries with the GIL held, which is all that most calls need: a send and a receive of 64 bytes take
+//! some 100 ns together, and letting the GIL go in both would be as much once more. It is let go to wait, and to copy much.
+//!
+//! A small message is received into the handle's own scratch memory, since its length isn't known before; for a larger
+//! one the queue tells the length, and it is received into a new `bytes` of just that length.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use madang::{Deadline, Select};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::buffer::{NewBytes, Readable, Writable};
+use crate::error::{Error, Result};
+use crate::options::{self, Count, Size};
+use crate::timeout::{self, Timeout};
+
+/// From this length on, in bytes, a message is copied without the GIL. To let it go and take it again is 50 ns; to copy that
+/// much is 500 ns from the cache, and 5 µs from another processor's.
+const MUCH: usize = 64 << 10;
+
+/// Messages up to this length, in bytes, go through scratch memory: to copy that much twice costs as much as to ask twice.
+const SMALL: usize = 1 << 10;
+
+/// A message as `recv` returns it.
+type Message<'py> = (Bound<'py, PyBytes>, i64);
+
+/// A bounded queue of messages in shared memory, for any number of senders and receivers.
+///
+/// They may be in any processes and languages: who opens the same name, from Python, Rust or C, has
+/// the same queue. A message is some bytes and a type greater than 0. Messages are received in the
+/// order in which they were sent.
+///
+///     with madang.Queue("orders", capacity="4M") as q:
+///         q.send(b"two teas", type=3, timeout=1.0)
+///         data, type = q.recv()
+///
+/// The constructor opens the queue, or creates it. It doesn't wait.
+///
+/// name: 1 to 242 bytes, without "/". The queue is the file madang.queue.NAME in /dev/shm, or in the
+///     directory MADANG_DIR of the environment.
+/// capacity: the most bytes that it holds, also the longest message; an int, or text with K, M, G or
+///     T (1024 each): "64K", "4M". Of a new queue by default 1 MiB; of an existing one it is the
+///     least that will do. 1 TiB at most; memory is only taken as it is used.
+/// max_messages: the most messages that it holds. By default the lesser of the capacity and 65,536.
+/// max_participants: for how many open handles, in all processes together, it has room: 1 to 65,534.
+///     By default 1,024.
+/// mode: the permission bits of a new queue, exactly (no umask). Who takes part needs read and write
+///     permission.
+/// create: "if-missing"; "never" only opens what exists; "only" only opens what it creates.
+/// any_owner: opens it although it belongs to another user, who can do with it what he likes. (What
+///     belongs to root is always opened.)
+///
+/// The queue persists, with what it holds, until Queue.unlink(name). A handle is closed by close(),
+/// at the end of a `with` block, and when it is forgotten; that never unlinks.
+///
+/// A handle may be shared by threads. It may be used in a forked child, and be sent to another
+/// process: pickled, it is its name, and unpickling opens the queue, but never creates it. So it can
+/// be an argument of a multiprocessing.Process, whatever the start method.
+///
+/// What is promised: a process that is killed at any instruction leaves every other one able to go
+/// on, and a message whose send returned is received once. Who is killed right after a receive takes
+/// the message along.
+///
+/// What fails raises OSError with an errno, and the subclass that Python has for it. Here:
+/// FileNotFoundError (ENOENT) and FileExistsError (EEXIST), as `create` says; PermissionError (EACCES:
+/// its mode; EPERM: it is another user's); IsADirectoryError, and ELOOP (a symbolic link) and ENODEV
+/// (no regular file) for what has the name but is no queue; EINVAL for a bad name or limit, or
+/// where an existing queue is smaller than asked for; ENAMETOOLONG; ENOSPC; EUSERS if it has no place
+/// for another handle; EPROTOTYPE for another kind of object, EPROTO for another layout version,
+/// EUCLEAN for a damaged one. On a closed handle: EBADF. A number out of its range is ValueError.
+#[pyclass(frozen, module = "madang")]
+pub(crate) struct Queue {
+    handle: Mutex<Handle>,
+    name: String,
+    capacity: u64,
+    is_new: bool,
+    any_owner: bool,
+}
+
+/// What a lock guards. It is held only by threads that have the GIL and for one try, so nobody ever waits for it; and never
+/// where Python could run code of its own, which may come back here.
+struct Handle {
+    /// Those who wait have a share of their own; `None` when it is closed.
+    queue: Option<Arc<madang::Queue>>,
+    scratch: Box<[u8; SMALL]>,
+}
+
+#[pymethods]
+impl Queue {
+    #[new]
+    #[pyo3(signature = (
+        name, *, capacity=None, max_messages=None, max_participants=None, mode=0o600, create="if-missing", any_owner=false
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn new(
+        py: Python,
+        name: &str,
+        capacity: Option<Size>,
+        max_messages: Option<Count>,
+        max_participants: Option<Count>,
+        mode: u32,
+        create: &str,
+        any_owner: bool,
+    ) -> Result<Self> {
+        let participants = max_participants.map_or(0, u64::from);
+        let options = madang::Queue::options()
+            .capacity(capacity.map_or(0, u64::from))
+            .max_messages(max_messages.map_or(0, u64::from))
+            .max_participants(u32::try_from(participants).unwrap_or(u32::MAX))
+            .mode(mode)
+            .create(options::create(create)?)
+            .any_owner(any_owner);
+        let queue = py.detach(|| options.open(name))?;
+        let (capacity, is_new) = (queue.capacity(), queue.is_new());
+        let handle = Handle { queue: Some(Arc::new(queue)), scratch: Box::new([0; SMALL]) };
+        Ok(Self { handle: Mutex::new(handle), name: name.to_owned(), capacity, is_new, any_owner })
+    }
+
+    /// Sends a message; waits while the queue is full.
+    ///
+    /// data: its bytes: bytes, bytearray, memoryview, a NumPy array, or what else has contiguous memory.
+    /// type: greater than 0.
+    /// timeout: in seconds. None waits for ever; 0 doesn't wait.
+    ///
+    /// Other threads go on while it waits, or copies 64 KiB or more. Signal handlers run, and then it
+    /// goes on to the same deadline.
+    ///
+    /// Whatever it raises, the message was not sent. BlockingIOError (EAGAIN): the queue is full, and the
+    /// timeout is 0. TimeoutError: it stayed full. OSError with EINVAL for the type, EMSGSIZE if data is
+    /// longer than the capacity, ENOSPC if there is no memory for it, EBUSY if the timeout is 0 and
+    /// another sender stays inside for a second (it was stopped), EBADF. ValueError for the timeout;
+    /// TypeError and BufferError for data; and what a signal handler raises, as KeyboardInterrupt.
+    #[pyo3(signature = (data, r#type=1, timeout=None))]
+    fn send(&self, py: Python, data: Readable, r#type: i64, timeout: Option<Timeout>) -> Result<()> {
+        let data = data.as_slice();
+        if data.len() < MUCH {
+            match self.handle().open(self)?.send_until(r#type, data, Deadline::INSTANT) {
+                Err(error) if timeout::may_wait(&error, timeout) => {}
+                outcome => return Ok(outcome?),
+            }
+        }
+        timeout::wait(py, timeout::deadline(timeout), |slice| {
+            let queue = self.share()?;
+            py.detach(|| Ok(queue.send_until(r#type, data, slice)?))
+        })
+    }
+
+    /// Receives the first message; waits while there is none. Returns its bytes and its type.
+    ///
+    /// type: 0 is any type. (To choose by type comes with a later version; until then it is ENOTSUP.)
+    /// timeout: in seconds. None waits for ever; 0 doesn't wait.
+    ///
+    /// Other threads go on while it waits, or copies 64 KiB or more. Signal handlers run, and then it
+    /// goes on to the same deadline.
+    ///
+    /// When it raises, nothing was received. BlockingIOError (EAGAIN): the queue is empty, and the timeout
+    /// is 0. TimeoutError: no message came. OSError with EBUSY if the timeout is 0 and another receiver
+    /// stays inside for a second (it was stopped), EUCLEAN if the queue is damaged, ENOTSUP, EBADF.
+    /// ValueError for the timeout; MemoryError; and what a signal handler raises, as KeyboardInterrupt.
+    #[pyo3(signature = (r#type=0, timeout=None))]
+    fn recv<'py>(&self, py: Python<'py>, r#type: i64, timeout: Option<Timeout>) -> Result<Message<'py>> {
+        let select = self.select(r#type)?;
+        match self.try_small(py, select) {
+            Err(Error::Core(error)) if error.errno() == libc::E2BIG || timeout::may_wait(&error, timeout) => {
+                self.recv_slow(py, select, timeout::deadline(timeout), error.length())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Receives as recv does, but into the caller's memory: nothing is allocated.
+    ///
+    /// buffer: bytearray, memoryview, a NumPy array, or what else has contiguous memory that may be
+    ///     written. It is filled from its start; what lies after the message is left as it was.
+    ///
+    /// Raises as recv does. OSError with E2BIG if the buffer is too small: the message stays, and the
+    /// exception has an attribute `length`, the bytes that it needs. TypeError and BufferError for buffer.
+    #[pyo3(signature = (buffer, r#type=0, timeout=None))]
+    fn recv_into(&self, py: Python, mut buffer: Writable, r#type: i64, timeout: Option<Timeout>) -> Result<Received> {
+        let select = self.select(r#type)?;
+        let buffer = buffer.as_mut_slice();
+        // A longer message is copied without the GIL.
+        let little = buffer.len().min(MUCH);
+        match self.handle().open(self)?.recv_into(select, &mut buffer[..little], Deadline::INSTANT) {
+            Err(error) if error.errno() == libc::E2BIG && little < buffer.len() => {}
+            Err(error) if timeout::may_wait(&error, timeout) => {}
+            outcome => return Ok(outcome?.into()),
+        }
+        timeout::wait(py, timeout::deadline(timeout), |slice| {
+            let queue = self.share()?;
+            py.detach(|| Ok(queue.recv_into(select, buffer, slice)?.into()))
+        })
+    }
+
+    /// What the queue is and holds now.
+    fn stat(&self, py: Python) -> Result<QueueStatus> {
+        let queue = self.share()?;
+        Ok(py.detach(|| queue.stat())?.into())
+    }
+
+    /// How many messages the queue holds now.
+    fn __len__(&self) -> Result<usize> {
+        Ok(self.handle().open(self)?.len() as usize)
+    }
+
+    /// The name by which it was opened.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The most bytes that it holds; also the longest message.
+    #[getter]
+    fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Whether this very handle created it.
+    #[getter]
+    fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Whether this handle is closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.handle().queue.is_none()
+    }
+
+    /// Closes the handle; doesn't unlink the queue. Closing it again does nothing.
+    ///
+    /// A call that waits in another thread raises OSError with EBADF within a fifth of a second.
+    fn close(&self, py: Python) {
+        let queue = self.handle().queue.take();
+        // To unmap a large queue takes a while.
+        py.detach(|| drop(queue));
+    }
+
+    /// Takes the name away; who has the queue open goes on with it. The next open makes a new one.
+    ///
+    /// Raises FileNotFoundError; PermissionError if it is another user's; OSError with EINVAL or
+    /// ENAMETOOLONG for a bad name.
+    #[staticmethod]
+    fn unlink(name: &str) -> Result<()> {
+        Ok(madang::Queue::unlink(name)?)
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Result<Bound<'_, Self>> {
+        slf.get().share()?;
+        Ok(slf)
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python, _exception: &Bound<'_, PyAny>) {
+        self.close(py);
+    }
+
+    /// Pickled, a queue is its name.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> Result<(Bound<'py, PyAny>, (String,))> {
+        let queue = slf.get();
+        queue.share()?;
+        let options = PyDict::new(slf.py());
+        options.set_item("any_owner", queue.any_owner)?;
+        Ok((super::reopen(slf, &options)?, (queue.name.clone(),)))
+    }
+
+    fn __repr__(&self) -> String {
+        let Self { name, capacity, .. } = self;
+        match &self.handle().queue {
+            Some(queue) => format!("<madang.Queue {name:?}: {} messages, capacity {capacity}>", queue.len()),
+            None => format!("<madang.Queue {name:?}: closed>"),
+        }
+    }
+}
+
+impl Queue {
+    fn handle(&self) -> MutexGuard<'_, Handle> {
+        self.handle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A share of the open queue, for use without the GIL.
+    fn share(&self) -> Result<Arc<madang::Queue>> {
+        self.handle().open(self).cloned()
+    }
+
+    fn select(&self, r#type: i64) -> Result<Select> {
+        match r#type {
+            0 => Ok(Select::Any),
+            _ => Err(self.cannot_select(r#type)),
+        }
+    }
+
+    #[cold]
+    fn cannot_select(&self, r#type: i64) -> Error {
+        let what = "this version receives messages of any type only: give 0, and look at the type that comes (ENOTSUP)";
+        Error::os(libc::ENOTSUP, format!("recv {:?}: type {}: {what}", self.name, r#type))
+    }
+
+    /// Receives a small message if there is one.
+    #[inline]
+    fn try_small<'py>(&self, py: Python<'py>, select: Select) -> Result<Message<'py>> {
+        let mut handle = self.handle();
+        let (queue, scratch) = handle.parts(self)?;
+        let received = queue.recv_into(select, scratch, Deadline::INSTANT)?;
+        // Making a `bytes` runs no code of Python's; making the tuple may (the garbage collector).
+        let data = PyBytes::new(py, &scratch[..received.length]);
+        Ok((data, received.mtype))
+    }
+
+    /// Waits for a message, of which it may be known that it needs `length` bytes. Another receiver may take it meanwhile; the
+    /// next may be longer again.
+    #[cold]
+    fn recv_slow<'py>(
+        &self,
+        py: Python<'py>,
+        select: Select,
+        deadline: Deadline,
+        mut length: u64,
+    ) -> Result<Message<'py>> {
+        loop {
+            let outcome = match length {
+                0 => self.wait_small(py, select, deadline),
+                _ => self.wait_large(py, select, deadline, length),
+            };
+            match outcome {
+                Err(error) => length = error.needed_length().ok_or(error)?,
+                message => return message,
+            }
+        }
+    }
+
+    fn wait_small<'py>(&self, py: Python<'py>, select: Select, deadline: Deadline) -> Result<Message<'py>> {
+        let mut scratch = [0; SMALL];
+        let received = self.wait_into(py, select, &mut scratch, deadline)?;
+        Ok((PyBytes::new(py, &scratch[..received.length]), received.mtype))
+    }
+
+    fn wait_large<'py>(
+        &self,
+        py: Python<'py>,
+        select: Select,
+        deadline: Deadline,
+        length: u64,
+    ) -> Result<Message<'py>> {
+        let mut bytes = NewBytes::new(py, length)?;
+        let received = match self.try_little(select, bytes.as_mut_slice())? {
+            Some(received) => received,
+            None => self.wait_into(py, select, bytes.as_mut_slice(), deadline)?,
+        };
+        Ok((bytes.filled(received.length), received.mtype))
+    }
+
+    /// Receives with the GIL held if that is little to copy and can be done at once.
+    fn try_little(&self, select: Select, buffer: &mut [u8]) -> Result<Option<madang::Received>> {
+        if buffer.len() >= MUCH {
+            return Ok(None);
+        }
+        match self.handle().open(self)?.recv_into(select, buffer, Deadline::INSTANT) {
+            Err(error) if matches!(error.errno(), libc::EAGAIN | libc::EBUSY) => Ok(None),
+            outcome => Ok(Some(outcome?)),
+        }
+    }
+
+    fn wait_into(&self, py: Python, select: Select, buffer: &mut [u8], deadline: Deadline) -> Result<madang::Received> {
+        timeout::wait(py, deadline, |slice| {
+            let queue = self.share()?;
+            py.detach(|| Ok(queue.recv_into(select, buffer, slice)?))
+        })
+    }
+}
+
+impl Handle {
+    #[inline]
+    fn open(&self, queue: &Queue) -> Result<&Arc<madang::Queue>> {
+        self.queue.as_ref().ok_or_else(|| Error::closed("queue", &queue.name))
+    }
+
+    #[inline]
+    fn parts(&mut self, queue: &Queue) -> Result<(&madang::Queue, &mut [u8; SMALL])> {
+        let open = self.queue.as_deref().ok_or_else(|| Error::closed("queue", &queue.name))?;
+        Ok((open, &mut self.scratch))
+    }
+}
+
+/// What is said of a message that was received into a buffer.
+#[pyclass(frozen, get_all, eq, hash, module = "madang")]
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Received {
+    /// How many bytes of the buffer it filled.
+    length: usize,
+    /// Its type, greater than 0.
+    r#type: i64,
+    /// How many messages were sent to this queue before it.
+    sequence: u64,
+}
+
+#[pymethods]
+impl Received {
+    fn __repr__(&self) -> String {
+        super::repr(self)
+    }
+}
+
+impl From<madang::Received> for Received {
+    fn from(received: madang::Received) -> Self {
+        let madang::Received { length, mtype, sequence, .. } = received;
+        Self { length, r#type: mtype, sequence }
+    }
+}
+
+/// What Queue.stat() tells; a snapshot.
+#[pyclass(frozen, get_all, eq, hash, module = "madang")]
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct QueueStatus {
+    /// The most bytes that it holds; also the longest message.
+    capacity: u64,
+    /// The most messages that it holds.
+    max_messages: u64,
+    /// How many open handles it has room for.
+    max_participants: u32,
+    /// Bytes held.
+    bytes: u64,
+    /// Messages held.
+    messages: u64,
+    /// Messages ever sent to it.
+    sent: u64,
+    /// Messages ever received from it.
+    received: u64,
+    /// Open handles in all living processes.
+    participants: u32,
+    /// How often the living repaired what a killed process left half done.
+    repairs: u64,
+    /// Bytes of memory that it takes.
+    allocated: u64,
+    /// Permission bits.
+    mode: u32,
+    /// The owner's user id.
+    uid: u32,
+    /// The owner's group id.
+    gid: u32,
+}
+
+#[pymethods]
+impl QueueStatus {
+    fn __repr__(&self) -> String {
+        super::repr(self)
+    }
+}
+
+impl From<madang::QueueStatus> for QueueStatus {
+    fn from(status: madang::QueueStatus) -> Self {
+        Self {
+            capacity: status.capacity,
+            max_messages: status.max_messages,
+            max_participants: status.max_participants,
+            bytes: status.bytes,
+            messages: status.messages,
+            sent: status.sent,
+            received: status.received,
+            participants: status.participants,
+            repairs: status.repairs,
+            allocated: status.allocated,
+            mode: status.mode,
+            uid: status.uid,
+            gid: status.gid,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What `make install` puts in place is found by pkg-config and by CMake, and programs run with it, linked either way.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::c_library::{compiler, directory, succeed, top};
+
+/// Where the packages of some distributions have it.
+const LIBDIR: &str = "usr/lib/triplet";
+
+/// Everything, installed as a packager does it: PREFIX is where it will be, DESTDIR where it is for now.
+fn installed() -> &'static Path {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let root = directory().join("root");
+        let _ = fs::remove_dir_all(&root);
+        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+        let mut make = Command::new("make");
+        make.args(["install", "PREFIX=/usr"]).arg(format!("LIBDIR=/{LIBDIR}")).arg(format!("PROFILE={profile}"));
+        make.arg(format!("DESTDIR={}", root.display())).current_dir(top());
+        // As the test was built, and not as a make that called cargo has it.
+        make.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()).env_remove("MAKEFLAGS");
+        succeed(&mut make);
+        root
+    })
+}
+
+fn library() -> PathBuf {
+    installed().join(LIBDIR)
+}
+
+/// A program that tells the library's version.
+fn source() -> PathBuf {
+    let source = directory().join("version.c");
+    let text = r#"
+        #include <madang.h>
+        #include <stdio.h>
+        int main(void) { return printf("%d %s\n", madang_version() == MADANG_VERSION, madang_last_error()) < 0; }
+    "#;
+    fs::write(&source, text).unwrap();
+    source
+}
+
+const PRINTS: &str = "1 no call of madang has failed in this thread\n";
+
+/// Whether there is such a program; says so aloud if not.
+fn has(tool: &str) -> bool {
+    let found = Command::new(tool).arg("--version").output().is_ok();
+    if !found {
+        eprintln!("skipped: there is no {tool}");
+    }
+    found
+}
+
+fn pkg_config(flags: &[&str]) -> Vec<String> {
+    let mut pkg_config = Command::new("pkg-config");
+    pkg_config.env("PKG_CONFIG_PATH", library().join("pkgconfig")).env("PKG_CONFIG_SYSROOT_DIR", installed());
+    succeed(pkg_config.args(flags).arg("madang")).split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_names_lead_to_each_other() {
+    for (link, to) in [("libmadang.so", "libmadang.so.0"), ("libmadang.so.0", "libmadang.so.0.1.0")] {
+        assert_eq!(fs::read_link(library().join(link)).unwrap(), Path::new(to));
+    }
+    assert!(installed().join("usr/include/madang.h").is_file());
+}
+
+#[test]
+fn pkg_config_links_dynamically() {
+    if has("pkg-config") {
+        let program = directory().join("dynamic");
+        succeed(compiler("c").arg(source()).args(pkg_config(&["--cflags", "--libs"])).arg("-o").arg(&program));
+        assert_eq!(succeed(Command::new(&program).env("LD_LIBRARY_PATH", library())), PRINTS);
+        assert!(succeed(Command::new("readelf").arg("--dynamic").arg(program)).contains("[libmadang.so.0]"));
+    }
+}
+
+#[test]
+fn pkg_config_links_statically() {
+    if has("pkg-config") {
+        let program = directory().join("static");
+        let flags = pkg_config(&["--static", "--cflags", "--libs"]);
+        succeed(compiler("c").arg("-static").arg(source()).args(flags).arg("-o").arg(&program));
+        assert_eq!(succeed(&mut Command::new(program)), PRINTS);
+    }
+}
+
+#[test]
+fn cmake_links_both_ways() {
+    if !has("cmake") {
+        return;
+    }
+    let project = directory().join("project");
+    let _ = fs::remove_dir_all(&project);
+    fs::create_dir_all(&project).unwrap();
+    fs::copy(source(), project.join("version.c")).unwrap();
+    let lists = "
+        cmake_minimum_required(VERSION 3.16)
+        project(example C)
+        find_package(madang 0.1.0 REQUIRED)
+        add_executable(dynamic version.c)
+        target_link_libraries(dynamic PRIVATE madang::madang)
+        add_executable(static version.c)
+        target_link_libraries(static PRIVATE madang::madang-static)
+        find_package(madang 0.2 QUIET)
+        if(madang_FOUND)
+          message(FATAL_ERROR \"0.1 is not 0.2\")
+        endif()
+    ";
+    fs::write(project.join("CMakeLists.txt"), lists).unwrap();
+    let prefix = format!("-Dmadang_DIR={}", library().join("cmake/madang").display());
+    succeed(Command::new("cmake").args(["-S", ".", "-B", "build"]).arg(prefix).current_dir(&project));
+    succeed(Command::new("cmake").args(["--build", "build"]).current_dir(&project));
+    for program in ["dynamic", "static"] {
+        // CMake gives the one a path to the library; the other asks for none.
+        assert_eq!(succeed(&mut Command::new(project.join("build").join(program))), PRINTS);
+    }
+}

@@ -1,0 +1,73 @@
+"""The stub says what the module does: the same names and signatures, and the same docstrings."""
+
+import importlib.util
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import madang
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> str:
+    """Runs a Python module, away from the sources: it is the installed madang that is looked at."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=300, cwd=Path(sys.prefix)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_stubtest(tmp_path):
+    # Before 3.12 the buffer protocol has no methods that Python could see.
+    allowlist = tmp_path / "allowlist"
+    allowlist.write_text("madang\\.Segment\\.__buffer__\n" if sys.version_info < (3, 12) else "")
+    run("mypy.stubtest", "--allowlist", str(allowlist), "madang")
+
+
+def test_docstrings():
+    spec = importlib.util.spec_from_file_location("docstrings", ROOT / "python" / "docstrings.py")
+    docstrings = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(docstrings)
+    stub = docstrings.STUB.read_text()
+    assert docstrings.with_docstrings(stub) == stub, "run python/docstrings.py"
+
+
+def test_types_as_a_user_sees_them(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text("""
+from typing import assert_type
+import madang
+import numpy
+
+with madang.Queue("orders", capacity="4M", create="never") as q:
+    q.send(b"", type=3, timeout=1.0)
+    q.send(numpy.zeros(3))
+    data, type = q.recv()
+    assert_type(data, bytes)
+    assert_type(type, int)
+    assert_type(q.recv_into(bytearray(3)).sequence, int)
+    assert_type(q.stat().bytes, int)
+    s = madang.Segment("frame", length=8)
+    q.send(s)
+    memoryview(s)
+    numpy.frombuffer(s, "f4")
+    q.send("text")  # type: ignore[arg-type]
+    madang.Queue("orders", create="maybe")  # type: ignore[arg-type]
+""")
+    # From 3.12 on, since for 3.11 NumPy's own stubs don't say that an array is a buffer.
+    run("mypy", "--strict", "--python-version", "3.12", "--cache-dir", str(tmp_path / "cache"), str(program))
+
+
+def test_every_public_name_is_documented():
+    for thing in (madang, *(getattr(madang, name) for name in madang.__all__ if name != "__version__")):
+        assert thing.__doc__
+        for name in dir(thing) if thing is not madang else ():
+            assert name.startswith("_") or getattr(thing, name).__doc__, f"{thing}.{name}"
+
+
+def test_version():
+    cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())
+    assert madang.__version__ == cargo["workspace"]["package"]["version"]

@@ -1,0 +1,11 @@
+//! The Rust face of madang, with threads and with real processes.
+
+mod shared {
+    mod damage;
+    mod kill;
+    mod model;
+    mod names;
+    mod participants;
+    mod queue;
+    mod segment;
+}

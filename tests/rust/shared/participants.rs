@@ -1,0 +1,242 @@
+//! Who takes part: real processes that die, fork, exec, close everything, or are stopped.
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use madang::{Queue, Select};
+use madang_tests::{Checkpoint, Name, WATCHDOG, fork};
+
+fn participants(queue: &Queue) -> u32 {
+    queue.stat().unwrap().participants
+}
+
+/// The death of a process shows when its last thread is gone, which may be a moment after it was buried.
+fn wait_for_participants(queue: &Queue, count: u32) {
+    let begun = Instant::now();
+    while participants(queue) != count {
+        assert!(begun.elapsed() < WATCHDOG, "{} take part, not {count}", participants(queue));
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_killed_process_is_dead_even_as_a_zombie() {
+    let name = Name::new("zombie");
+    let queue = Queue::open(&name).unwrap();
+    let joined = Checkpoint::default();
+    let child = fork(|| {
+        let _queue = Queue::open(&name).unwrap();
+        joined.reach();
+        thread::sleep(6 * WATCHDOG);
+        1
+    });
+    joined.wait();
+    assert_eq!(participants(&queue), 2);
+    child.kill_unburied();
+    wait_for_participants(&queue, 1);
+}
+
+#[test]
+fn a_forked_child_takes_part_from_its_first_use() {
+    let name = Name::new("forked");
+    let queue = Queue::open(&name).unwrap();
+    let (forked, used, go) = (Checkpoint::default(), Checkpoint::default(), Checkpoint::default());
+    let child = fork(|| {
+        forked.reach();
+        go.wait();
+        queue.send(1, b"from the child").unwrap();
+        used.reach();
+        go.wait();
+        0
+    });
+    forked.wait();
+    assert_eq!(participants(&queue), 1, "not before");
+    go.reach();
+    used.wait();
+    assert_eq!(participants(&queue), 2);
+    go.reach();
+    child.succeeds();
+    wait_for_participants(&queue, 1);
+    assert_eq!(queue.recv(Select::Any).unwrap().data, b"from the child");
+}
+
+#[test]
+fn a_child_that_outlives_its_parent_keeps_nothing_of_the_parents() {
+    let name = Name::new("orphan");
+    let queue = Queue::open(&name).unwrap();
+    let (ready, done) = (Checkpoint::default(), Checkpoint::default());
+    let middle = fork(|| {
+        let inherited = Queue::open(&name).unwrap();
+        // Not through `fork`, whose child dies with its parent. It never uses the handle.
+        // SAFETY: the child only waits and leaves.
+        if unsafe { libc::fork() } == 0 {
+            ready.reach();
+            done.wait();
+            // Nor does it give the parent's place back.
+            drop(inherited);
+            ready.reach();
+            // SAFETY: the end of the child.
+            unsafe { libc::_exit(0) };
+        }
+        thread::sleep(6 * WATCHDOG);
+        1
+    });
+    ready.wait();
+    assert_eq!(participants(&queue), 2);
+    middle.kill();
+    wait_for_participants(&queue, 1);
+    let third = Queue::open(&name).unwrap();
+    assert_eq!(participants(&queue), 2);
+    done.reach();
+    ready.wait();
+    assert_eq!(participants(&third), 2, "the grandchild's end took nobody's place away");
+}
+
+#[test]
+fn exec_ends_it() {
+    let name = Name::new("exec");
+    let queue = Queue::open(&name).unwrap();
+    let execed = Checkpoint::default();
+    let child = fork(|| {
+        let _queue = Queue::open(&name).unwrap();
+        let _failed = std::os::unix::process::CommandExt::exec(
+            std::process::Command::new("/bin/sh").args(["-c", "echo . ; exec sleep 60"]).stdout(execed.into_writer()),
+        );
+        1
+    });
+    // The parent's copy of the checkpoint went into the closure; the shell's first word shows as participants.
+    wait_for_participants(&queue, 1);
+    assert_ne!(child.state(), 'Z', "it runs, as another program");
+}
+
+#[test]
+fn it_survives_closefrom() {
+    let name = Name::new("closefrom");
+    let queue = Queue::options().capacity(8 << 20).open(&name).unwrap();
+    let closed = Name::new("closefrom-done");
+    let back = Queue::open(&closed).unwrap();
+    let child = fork(|| {
+        let inner = Queue::open(&name).unwrap();
+        // SAFETY: a daemon's way; the child uses no descriptor of its own afterwards.
+        unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) };
+        // Its numbers are something else now.
+        // SAFETY: the path is a C string.
+        (0..20).for_each(|_| assert!(unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) } >= 0));
+        back.send(1, b"closed").unwrap();
+        // New space must be taken, though the descriptor is gone.
+        inner.send(1, &vec![9; 4 << 20]).unwrap();
+        back.recv_timeout(Select::Any, WATCHDOG).map_or(1, |_| i32::from(inner.stat().unwrap().participants != 2))
+    });
+    assert_eq!(back.recv_timeout(Select::Any, WATCHDOG).unwrap().data, b"closed");
+    assert_eq!(queue.recv_timeout(Select::Any, WATCHDOG).unwrap().data, vec![9; 4 << 20]);
+    assert_eq!(participants(&queue), 2, "its lock needs no descriptor");
+    back.send(1, b"go").unwrap();
+    child.succeeds();
+}
+
+#[test]
+fn a_full_roster_is_told_and_the_dead_make_room() {
+    let name = Name::new("roster");
+    let queue = Queue::options().max_participants(3).open(&name).unwrap();
+    let joined = Checkpoint::default();
+    let child = fork(|| {
+        let _both = [Queue::open(&name).unwrap(), Queue::open(&name).unwrap()];
+        joined.reach();
+        thread::sleep(6 * WATCHDOG);
+        1
+    });
+    joined.wait();
+    let error = Queue::open(&name).unwrap_err();
+    assert_eq!(error.errno(), libc::EUSERS, "{error}");
+    child.kill_unburied();
+    wait_for_participants(&queue, 1);
+    let again = [Queue::open(&name).unwrap(), Queue::open(&name).unwrap()];
+    assert_eq!(participants(&queue), 3);
+    drop(again);
+    assert_eq!(participants(&queue), 1);
+}
+
+/// All threads of one process open and close at once.
+#[test]
+fn joining_at_once() {
+    let name = Name::new("joining");
+    let queue = Queue::options().max_participants(64).open(&name).unwrap();
+    let barrier = Barrier::new(8);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                barrier.wait();
+                for _ in 0..200 {
+                    let one = Queue::open(&name).unwrap();
+                    let two = Queue::open(&name).unwrap();
+                    one.send(1, b"x").unwrap();
+                    two.recv(Select::Any).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(participants(&queue), 1);
+}
+
+/// Whoever makes the name first, all get the same queue, and nobody sees a half-made one.
+#[test]
+fn creating_at_once() {
+    for _ in 0..50 {
+        let name = Name::new("creating");
+        let start = Checkpoint::default();
+        let children: Vec<_> = (0..6)
+            .map(|_| {
+                fork(|| {
+                    start.wait();
+                    Queue::open(&name).and_then(|queue| queue.send(1, b"here")).map_or(1, |()| 0)
+                })
+            })
+            .collect();
+        children.iter().for_each(|_| start.reach());
+        children.into_iter().for_each(madang_tests::Child::succeeds);
+        assert_eq!(Queue::open(&name).unwrap().len(), 6);
+    }
+}
+
+/// A stopped process lives: what it holds is waited for to the deadline, not taken. And when it goes on, nothing is lost.
+#[test]
+fn a_stopped_participant_is_waited_for() {
+    let name = Name::new("stopped");
+    let queue = Queue::options().capacity(1 << 16).open(&name).unwrap();
+    let child = fork(|| {
+        for index in 0.. {
+            queue.send(1, &madang_tests::payload(0, index, 12)).unwrap();
+        }
+        0
+    });
+    let (mut next, mut blocked, mut longest) = (0, 0, Duration::ZERO);
+    for _ in 0..200 {
+        child.signal(libc::SIGSTOP);
+        while child.state() != 'T' {
+            thread::yield_now();
+        }
+        // It may have been stopped while it held the senders' lock; receivers don't need that.
+        while let Ok(message) = queue.try_recv(Select::Any) {
+            assert_eq!(madang_tests::origin(&message.data), (0, next));
+            next += 1;
+        }
+        let begun = Instant::now();
+        match queue.send_timeout(2, &madang_tests::payload(1, 0, 12), Duration::from_millis(15)) {
+            Ok(()) => assert_eq!(queue.recv(Select::Any).unwrap().mtype, 2),
+            Err(error) => {
+                assert_eq!(error.errno(), libc::ETIMEDOUT, "{error}");
+                blocked += 1;
+            }
+        }
+        longest = longest.max(begun.elapsed());
+        child.signal(libc::SIGCONT);
+        let message = queue.recv_timeout(Select::Any, WATCHDOG).unwrap();
+        assert_eq!(madang_tests::origin(&message.data), (0, next));
+        next += 1;
+    }
+    println!(
+        "{next} messages; stopped inside the senders' lock {blocked} times of 200; the longest send took {longest:?}"
+    );
+    assert_eq!(queue.stat().unwrap().repairs, 0, "nothing was taken from the living");
+}

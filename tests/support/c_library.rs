@@ -1,0 +1,68 @@
+//! The C library, for tests that compile against it: built as these tests are, with the names that the linker and the
+//! loader ask for.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// What gcc and clang find wrong with our C is an error.
+pub(crate) const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+
+/// The repository.
+pub(crate) fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository")
+}
+
+/// A directory with `libmadang.so`, `libmadang.so.0` and `libmadang.a`, for `-L` and `-rpath`; and this test's own files.
+pub(crate) fn directory() -> &'static Path {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let built = build();
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME"));
+        std::fs::create_dir_all(&directory).unwrap();
+        for (name, target) in [("so", "so"), ("so.0", "so"), ("a", "a")] {
+            let link = directory.join(format!("libmadang.{name}"));
+            let _ = std::fs::remove_file(&link);
+            std::os::unix::fs::symlink(built.join(format!("libmadang.{target}")), link).unwrap();
+        }
+        directory
+    })
+}
+
+/// Builds the library, and says where it lies. Cargo has given its lock back when tests run.
+fn build() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp");
+    let (profile, flags): (_, &[&str]) =
+        if cfg!(debug_assertions) { ("debug", &[]) } else { ("release", &["--release"]) };
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--package", "madang-capi", "--target-dir"]).arg(target).args(flags);
+    succeed(cargo.current_dir(top()));
+    target.join(profile)
+}
+
+/// `cc`, or `c++` for C++, or what the environment says, with our headers.
+pub(crate) fn compiler(language: &str) -> Command {
+    let (variable, usual) = if language == "c++" { ("CXX", "c++") } else { ("CC", "cc") };
+    let mut compiler = Command::new(std::env::var_os(variable).unwrap_or_else(|| usual.into()));
+    compiler.arg(format!("-I{}", top().join("include").display()));
+    compiler
+}
+
+/// Compiles `source` into a program that finds the library, with `flags` besides.
+pub(crate) fn compile(source: &Path, program: &str, flags: &[&str]) -> PathBuf {
+    let output = directory().join(program);
+    let library = directory().display();
+    let mut compiler = compiler("c");
+    compiler.args(["-std=c11", "-g", "-pthread"]).args(WARNINGS).args(flags).arg(source).arg("-o").arg(&output);
+    compiler.arg(format!("-L{library}")).arg("-lmadang").arg(format!("-Wl,-rpath,{library}"));
+    succeed(&mut compiler);
+    output
+}
+
+/// Runs it to the end, and returns what it printed.
+pub(crate) fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+    out.into_owned()
+}
