@@ -90,6 +90,19 @@ pub(super) unsafe fn copy_in(from: &[u8], to: NonNull<u8>) {
     unsafe { to.copy_from_nonoverlapping(NonNull::from(from).cast(), from.len()) };
 }
 
+/// Asks for a line that will be read soon. A hint: any address will do.
+#[inline]
+pub(super) fn prefetch(address: NonNull<u8>) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch has no effect that a program could see, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// Where a message is copied to: the caller's buffer, whether it was initialised or not.
 #[derive(Debug)]
 pub(crate) struct Target<'a>(NonNull<[u8]>, PhantomData<&'a mut [MaybeUninit<u8>]>);

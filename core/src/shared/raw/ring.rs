@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use super::Fault;
-use super::cell::{Target, U32, U64, copy_in};
+use super::cell::{Target, U32, U64, copy_in, prefetch};
 use super::end::{End, Mark, Passed, Place};
 use super::event::{Announced, Event, fence_after_unlock};
 use super::geometry::{Geometry, PIECE, RECORD, SPARE, Side, WORD, record_size};
@@ -56,6 +56,9 @@ const LENGTH: u32 = 8;
 
 /// A sender in the deep ring looks this often, in bytes, whether it can go back to the near one.
 const REVISIT: u64 = 64 << 10;
+/// How far ahead of the record that is being read the next ones are asked for: the lock's instructions keep the processor
+/// from doing so by itself. Measured at 64 B near: 35 M messages a second without, 44 with 256 bytes, and 42 with twice that.
+const AHEAD: u64 = 256;
 /// How often a waker looks again for sleepers who announced themselves while it looked.
 const MOST_TURNS: u32 = 4;
 /// How many skips a receiver follows at once. A sender may skip back as soon as it sees that its skip was followed, and die before
@@ -463,6 +466,7 @@ impl Ring {
         if length > target.length() as u64 {
             return Ok(Received::TooSmall(length));
         }
+        prefetch(self.byte(Place(place.0.wrapping_add(AHEAD))));
         let passed = receivers.end.passed(place);
         let mtype = self.word(place, WORD).peek().cast_signed();
         // SAFETY: the record fits the ring (`checked_length`), which is mapped for that many bytes after any place in
@@ -535,6 +539,13 @@ impl Ring {
         let held = self.held();
         let (bytes, messages) = self.limits();
         held.messages < messages && held.bytes.saturating_add(length) <= bytes
+    }
+
+    /// Whether it holds at most half of what it may: a hint.
+    pub(crate) fn is_half_free(&self) -> bool {
+        let held = self.held();
+        let (bytes, messages) = self.limits();
+        held.bytes <= bytes / 2 && held.messages <= messages / 2
     }
 
     /// What the queue holds; a snapshot.

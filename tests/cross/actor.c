@@ -1,0 +1,386 @@
+/* The actor in C; main.rs says what an actor does. */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <inttypes.h>
+#include <madang.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static madang_queue *queue;
+static madang_segment *segment;
+
+/* What there is to tell if the command succeeds, and what a message needs if a buffer is too small for it. */
+static FILE *answer;
+static uint64_t needed;
+
+static void die(const char *why, int64_t number)
+{
+    fprintf(stderr, "actor.c: %s %" PRId64 "\n", why, number);
+    exit(EXIT_FAILURE);
+}
+
+/* The command: a verb, perhaps a name, and key=value pairs ---------------------------------------------------------- */
+
+#define MOST_WORDS 16
+static char *word[MOST_WORDS];
+static int words;
+
+static void split(char *line)
+{
+    words = 0;
+    for (char *next = strtok(line, " \n"); next && words < MOST_WORDS; next = strtok(NULL, " \n"))
+        word[words++] = next;
+}
+
+/* NULL if there is none. */
+static char *value(const char *key)
+{
+    size_t length = strlen(key);
+    for (int i = 1; i < words; i++)
+        if (strncmp(word[i], key, length) == 0 && word[i][length] == '=')
+            return word[i] + length + 1;
+    return NULL;
+}
+
+static int64_t number(const char *key, int64_t otherwise)
+{
+    const char *text = value(key);
+    return text ? strtoll(text, NULL, 10) : otherwise;
+}
+
+static uint32_t create(void)
+{
+    const char *text = value("create");
+    if (!text)
+        return MADANG_CREATE_IF_MISSING;
+    return strcmp(text, "only") == 0 ? MADANG_CREATE_ONLY : MADANG_CREATE_NEVER;
+}
+
+static int64_t timeout_ns(void)
+{
+    int64_t milliseconds = number("timeout", -1);
+    return milliseconds < 0 ? -1 : milliseconds * 1000000;
+}
+
+/* Messages ---------------------------------------------------------------------------------------------------------- */
+
+#define HEAD 12 /* bytes: sender and index, with the least significant byte first */
+
+struct room {
+    unsigned char *bytes;
+    size_t length;
+};
+
+/* Makes it so large at least. */
+static unsigned char *room_for(struct room *room, size_t length)
+{
+    if (length + HEAD > room->length) {
+        room->length = length + HEAD;
+        room->bytes = realloc(room->bytes, room->length);
+        if (!room->bytes)
+            die("no memory for a length of", (int64_t)length);
+    }
+    return room->bytes;
+}
+
+/* Good until the next one. */
+static const unsigned char *payload(uint32_t sender, uint64_t index, size_t length)
+{
+    static struct room room;
+    unsigned char *bytes = room_for(&room, length);
+    for (int i = 0; i < 4; i++)
+        bytes[i] = (unsigned char)(sender >> 8 * i);
+    for (int i = 0; i < 8; i++)
+        bytes[4 + i] = (unsigned char)(index >> 8 * i);
+    for (size_t at = HEAD; at < length; at++)
+        bytes[at] = (unsigned char)(at * 31 + index);
+    return bytes;
+}
+
+/* What the command says. */
+static const unsigned char *told_payload(size_t length)
+{
+    return payload((uint32_t)number("sender", 0), (uint64_t)number("index", 0), length);
+}
+
+static int is_whole(const unsigned char *bytes, size_t length)
+{
+    return memcmp(bytes, told_payload(length), length) == 0;
+}
+
+/* Who sent it, and which it is; ends here if a byte of it is wrong. */
+static void origin(const unsigned char *bytes, size_t length, uint32_t *sender, uint64_t *index)
+{
+    *sender = 0;
+    *index = 0;
+    for (int i = 0; i < 4; i++)
+        *sender |= (uint32_t)bytes[i] << 8 * i;
+    for (int i = 0; i < 8; i++)
+        *index |= (uint64_t)bytes[4 + i] << 8 * i;
+    if (length < HEAD || memcmp(bytes, payload(*sender, *index, length), length) != 0)
+        die("a message is garbled, of length", (int64_t)length);
+}
+
+/* The queue: functions return 0, or -errno --------------------------------------------------------------------------- */
+
+static int close_queue(void)
+{
+    int failed = queue ? madang_queue_close(queue) : 0;
+    queue = NULL;
+    return failed;
+}
+
+static int open_queue(void)
+{
+    madang_queue_options options = {
+        .struct_size = sizeof options,
+        .capacity = (uint64_t)number("capacity", 0),
+        .max_messages = (uint64_t)number("max_messages", 0),
+        .max_participants = (uint32_t)number("max_participants", 0),
+        .mode = (uint32_t)number("mode", 0),
+        .create = create(),
+    };
+    close_queue();
+    int failed = madang_queue_open(word[1], &options, &queue);
+    if (failed == 0)
+        fprintf(answer, "new=%d capacity=%" PRId64 " messages=%" PRId64, madang_queue_is_new(queue),
+                madang_queue_capacity(queue), madang_queue_length(queue));
+    return failed;
+}
+
+static int unlink_queue(void)
+{
+    return madang_queue_unlink(word[1]);
+}
+
+static int send_message(void)
+{
+    size_t length = (size_t)number("length", 0);
+    return madang_queue_send(queue, number("type", 0), told_payload(length), length, 0, timeout_ns());
+}
+
+/* Receives into so many bytes; returns the length, or -errno. */
+static int64_t receive(struct room *room, size_t capacity, uint32_t flags, madang_message *message, int64_t timeout)
+{
+    *message = (madang_message){.struct_size = sizeof *message};
+    int64_t length = madang_queue_recv(queue, 0, room_for(room, capacity), capacity, flags, message, timeout);
+    needed = length == -E2BIG ? message->length : 0;
+    return length;
+}
+
+/* Receives a message of whatever length, as the header advises: to one deadline, with the room that it asks for. */
+static int64_t receive_any(struct room *room, madang_message *message)
+{
+    int64_t timeout = timeout_ns();
+    uint32_t flags = 0;
+    if (timeout > 0) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        timeout += now.tv_sec * 1000000000LL + now.tv_nsec;
+        flags = MADANG_DEADLINE;
+    }
+    int64_t length = receive(room, 64, flags, message, timeout);
+    while (length == -E2BIG)
+        length = receive(room, needed, flags, message, timeout);
+    return length;
+}
+
+static int receive_message(void)
+{
+    static struct room room;
+    madang_message message;
+    int64_t buffer = number("buffer", -1);
+    int64_t length =
+        buffer < 0 ? receive_any(&room, &message) : receive(&room, (size_t)buffer, 0, &message, timeout_ns());
+    if (length < 0)
+        return (int)length;
+    if ((uint64_t)length != message.length)
+        die("two lengths are told, one is", length);
+    int whole = is_whole(room.bytes, (size_t)length);
+    fprintf(answer, "type=%" PRId64 " length=%" PRId64 " whole=%d", message.type, length, whole);
+    if (buffer >= 0)
+        fprintf(answer, " sequence=%" PRIu64, message.sequence);
+    return 0;
+}
+
+static int tell_status(void)
+{
+    madang_queue_status s = {.struct_size = sizeof s};
+    int failed = madang_queue_stat(queue, &s);
+    if (failed == 0)
+        fprintf(answer,
+                "capacity=%" PRIu64 " max_messages=%" PRIu64 " max_participants=%" PRIu32 " bytes=%" PRIu64
+                " messages=%" PRIu64 " sent=%" PRIu64 " received=%" PRIu64 " participants=%" PRIu32 " repairs=%" PRIu64
+                " allocated=%" PRIu64 " mode=%" PRIu32 " uid=%" PRIu32 " gid=%" PRIu32,
+                s.capacity, s.max_messages, s.max_participants, s.bytes, s.messages, s.sent, s.received,
+                s.participants, s.repairs, s.allocated, s.mode, s.uid, s.gid);
+    return failed;
+}
+
+/* Adds 1 to the message's byte in the segment, if that was asked for. */
+static void mark(int64_t marks, uint64_t index)
+{
+    if (marks >= 0) {
+        volatile unsigned char *bytes = madang_segment_data(segment);
+        bytes[(uint64_t)marks + index]++;
+    }
+}
+
+#define MOST_LENGTHS 16
+
+static size_t parse_lengths(size_t lengths[MOST_LENGTHS])
+{
+    size_t count = 0;
+    for (char *next = strtok(value("lengths"), ","); next && count < MOST_LENGTHS; next = strtok(NULL, ","))
+        lengths[count++] = (size_t)strtoull(next, NULL, 10);
+    return count;
+}
+
+static int stream(void)
+{
+    size_t lengths[MOST_LENGTHS];
+    size_t of_each = parse_lengths(lengths);
+    uint32_t sender = (uint32_t)number("sender", 0);
+    uint64_t first = (uint64_t)number("first", 0), end = first + (uint64_t)number("count", 0);
+    int64_t marks = number("marks", -1);
+    for (uint64_t index = first; index < end; index++) {
+        size_t length = lengths[index % of_each];
+        int failed = madang_queue_send(queue, (int64_t)sender + 1, payload(sender, index, length), length, 0, -1);
+        if (failed < 0)
+            return failed;
+        mark(marks, index);
+    }
+    return 0;
+}
+
+static int collect(void)
+{
+    static struct room room;
+    madang_message message;
+    size_t capacity = (size_t)madang_queue_capacity(queue);
+    int64_t length, marks = number("marks", -1);
+    while ((length = receive(&room, capacity, 0, &message, -1)) > 0) {
+        uint32_t sender;
+        uint64_t index;
+        origin(room.bytes, (size_t)length, &sender, &index);
+        mark(marks, index);
+        fprintf(answer, "%" PRIu64 ":%" PRId64 ":%" PRIu32 ":%" PRIu64 ":%" PRId64 " ", message.sequence, message.type,
+                sender, index, length);
+    }
+    return (int)length;
+}
+
+/* The segment --------------------------------------------------------------------------------------------------------- */
+
+static int close_segment(void)
+{
+    int failed = segment ? madang_segment_close(segment) : 0;
+    segment = NULL;
+    return failed;
+}
+
+static int open_segment(void)
+{
+    madang_segment_options options = {
+        .struct_size = sizeof options,
+        .flags = number("read_only", 0) ? MADANG_READ_ONLY : 0,
+        .length = (uint64_t)number("length", 0),
+        .mode = (uint32_t)number("mode", 0),
+        .create = create(),
+    };
+    close_segment();
+    int failed = madang_segment_open(word[1], &options, &segment);
+    if (failed == 0)
+        fprintf(answer, "new=%d length=%zu", madang_segment_is_new(segment), madang_segment_size(segment));
+    return failed;
+}
+
+static int unlink_segment(void)
+{
+    return madang_segment_unlink(word[1]);
+}
+
+static int write_segment(void)
+{
+    size_t length = (size_t)number("length", 0);
+    return madang_segment_write(segment, (size_t)number("offset", 0), told_payload(length), length);
+}
+
+/* Through the pointer, as programs will. */
+static int read_segment(void)
+{
+    size_t offset = (size_t)number("offset", 0), length = (size_t)number("length", 0);
+    fprintf(answer, "whole=%d", is_whole((unsigned char *)madang_segment_data(segment) + offset, length));
+    return 0;
+}
+
+/* The dialogue -------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *verb;
+    int (*perform)(void);
+} commands[] = {
+    {"open", open_queue},
+    {"close", close_queue},
+    {"unlink", unlink_queue},
+    {"send", send_message},
+    {"recv", receive_message},
+    {"stat", tell_status},
+    {"stream", stream},
+    {"collect", collect},
+    {"open-segment", open_segment},
+    {"close-segment", close_segment},
+    {"unlink-segment", unlink_segment},
+    {"write", write_segment},
+    {"read", read_segment},
+};
+
+static int perform(void)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(word[0], commands[i].verb) == 0)
+            return commands[i].perform();
+    die("an unknown command of so many words:", words);
+    return 0;
+}
+
+static void say(const char *line)
+{
+    puts(line);
+    fflush(stdout);
+}
+
+static void answer_command(void)
+{
+    char *text = NULL;
+    size_t length = 0;
+    answer = open_memstream(&text, &length);
+    needed = 0;
+    int failed = perform();
+    fclose(answer);
+    if (failed < 0)
+        printf("error errno=%d length=%" PRIu64 " ", -failed, needed);
+    else
+        printf("ok ");
+    say(failed < 0 ? madang_last_error() : text);
+    free(text);
+}
+
+int main(void)
+{
+    char *line = NULL;
+    size_t size = 0;
+    uint32_t version = madang_version();
+    printf("ok version=%" PRIu32 ".%" PRIu32 ".%" PRIu32 "\n", version >> 16, version >> 8 & 0xff, version & 0xff);
+    fflush(stdout);
+    while (getline(&line, &size, stdin) > 0) {
+        split(line);
+        say("begun");
+        answer_command();
+    }
+    free(line);
+    return close_queue() < 0 || close_segment() < 0;
+}

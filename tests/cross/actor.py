@@ -1,0 +1,128 @@
+"""The actor in Python; main.rs says what an actor does."""
+
+import struct
+import sys
+from functools import cache
+
+import madang
+
+
+def main() -> None:
+    actor = Actor()
+    say(f"ok version={madang.__version__}")
+    for line in sys.stdin:
+        say("begun")
+        verb, *words = line.split()
+        names = [word for word in words if "=" not in word]
+        values = {key: value(text) for key, text in (word.split("=") for word in words if "=" in word)}
+        try:
+            say(f"ok {getattr(actor, verb.replace('-', '_'))(*names, **values) or ''}")
+        except OSError as error:
+            say(f"error errno={error.errno} length={getattr(error, 'length', 0)} {error.strerror}")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def value(text: str) -> int | str:
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+def seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def payload(sender: int, index: int, length: int) -> bytes:
+    rest = pattern(index % 256) * (length // 256 + 1)
+    return (struct.pack("<IQ", sender, index) + rest[12:])[:length]
+
+
+@cache
+def pattern(index: int) -> bytes:
+    """The bytes by their places in the message; they come again after 256."""
+    return bytes((at * 31 + index) % 256 for at in range(256))
+
+
+class Actor:
+    queue: madang.Queue
+    segment: madang.Segment
+
+    def open(self, name: str, **options) -> str:
+        self.close()
+        self.queue = queue = madang.Queue(name, **options)
+        return f"new={queue.is_new:d} capacity={queue.capacity} messages={len(queue)}"
+
+    def close(self) -> None:
+        if hasattr(self, "queue"):
+            self.queue.close()
+
+    def unlink(self, name: str) -> None:
+        madang.Queue.unlink(name)
+
+    def send(self, sender: int, index: int, length: int, type: int, timeout: int | None = None) -> None:
+        self.queue.send(payload(sender, index, length), type, seconds(timeout))
+
+    def recv(self, sender: int, index: int, buffer: int | None = None, timeout: int | None = None) -> str:
+        if buffer is None:
+            data, type = self.queue.recv(timeout=seconds(timeout))
+            whole = data == payload(sender, index, len(data))
+            return f"type={type} length={len(data)} whole={whole:d}"
+        room = bytearray(buffer)
+        message = self.queue.recv_into(room, timeout=seconds(timeout))
+        whole = room[: message.length] == payload(sender, index, message.length)
+        return f"type={message.type} length={message.length} whole={whole:d} sequence={message.sequence}"
+
+    def stat(self) -> str:
+        s = self.queue.stat()
+        return (
+            f"capacity={s.capacity} max_messages={s.max_messages} max_participants={s.max_participants} "
+            f"bytes={s.bytes} messages={s.messages} sent={s.sent} received={s.received} "
+            f"participants={s.participants} repairs={s.repairs} allocated={s.allocated} "
+            f"mode={s.mode} uid={s.uid} gid={s.gid}"
+        )
+
+    def stream(self, sender: int, first: int, count: int, lengths: str, marks: int | None = None) -> None:
+        of_each = [int(length) for length in str(lengths).split(",")]
+        for index in range(first, first + count):
+            self.queue.send(payload(sender, index, of_each[index % len(of_each)]), sender + 1)
+            self.mark(marks, index)
+
+    def collect(self, marks: int | None = None) -> str:
+        room = memoryview(bytearray(self.queue.capacity))
+        log = []
+        while (message := self.queue.recv_into(room)).length > 0:
+            data = room[: message.length]
+            sender, index = struct.unpack_from("<IQ", data)
+            assert data == payload(sender, index, len(data)), f"message {index} of sender {sender} is garbled"
+            self.mark(marks, index)
+            log.append(f"{message.sequence}:{message.type}:{sender}:{index}:{message.length}")
+        return " ".join(log)
+
+    def mark(self, marks: int | None, index: int) -> None:
+        """Adds 1 to the message's byte in the segment, if that was asked for."""
+        if marks is not None:
+            self.bytes[marks + index] += 1
+
+    def open_segment(self, name: str, length: int | None = None, read_only: int = 0, **options) -> str:
+        self.close_segment()
+        self.segment = segment = madang.Segment(name, length=length, read_only=read_only == 1, **options)
+        self.bytes = memoryview(segment)
+        return f"new={segment.is_new:d} length={len(segment)}"
+
+    def close_segment(self) -> None:
+        if hasattr(self, "segment"):
+            self.bytes.release()
+            self.segment.close()
+
+    def unlink_segment(self, name: str) -> None:
+        madang.Segment.unlink(name)
+
+    def write(self, offset: int, sender: int, index: int, length: int) -> None:
+        self.bytes[offset : offset + length] = payload(sender, index, length)
+
+    def read(self, offset: int, sender: int, index: int, length: int) -> str:
+        return f"whole={self.bytes[offset : offset + length] == payload(sender, index, length):d}"
+
+
+main()

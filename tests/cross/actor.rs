@@ -1,0 +1,230 @@
+//! The actor in Rust; main.rs says what an actor does.
+
+use std::fmt::Write;
+use std::io::stdin;
+use std::str::FromStr;
+use std::time::Duration;
+
+use madang::{Create, Deadline, Queue, Received, Result, Segment, Select};
+use madang_tests::origin;
+
+fn main() {
+    let mut actor = Actor::default();
+    println!("ok version={}", env!("CARGO_PKG_VERSION"));
+    for line in stdin().lines() {
+        println!("begun");
+        match actor.perform(&Command::new(&line.expect("a line"))) {
+            Ok(answer) => println!("ok {answer}"),
+            Err(error) => println!("error errno={} length={} {error}", error.errno(), error.length()),
+        }
+    }
+}
+
+/// A verb, perhaps a name, and `key=value` pairs.
+struct Command<'a> {
+    words: Vec<&'a str>,
+}
+
+impl<'a> Command<'a> {
+    fn new(line: &'a str) -> Self {
+        Self { words: line.split(' ').collect() }
+    }
+
+    fn name(&self) -> &str {
+        self.words[1]
+    }
+
+    fn text(&self, key: &str) -> Option<&'a str> {
+        self.words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    fn number<T: FromStr>(&self, key: &str) -> Option<T> {
+        self.text(key).map(|text| text.parse().unwrap_or_else(|_| panic!("{key}={text}")))
+    }
+
+    fn need<T: FromStr>(&self, key: &str) -> T {
+        self.number(key).unwrap_or_else(|| panic!("{key} is missing"))
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        self.number("timeout").map(Duration::from_millis)
+    }
+
+    fn create(&self) -> Create {
+        match self.text("create") {
+            None => Create::IfMissing,
+            Some("never") => Create::Never,
+            Some("only") => Create::Only,
+            Some(other) => panic!("create={other}"),
+        }
+    }
+
+    /// What is to be sent, or is expected.
+    fn payload(&self, length: usize) -> Vec<u8> {
+        payload(self.need("sender"), self.need("index"), length)
+    }
+}
+
+fn payload(sender: u32, index: u64, length: usize) -> Vec<u8> {
+    let mut bytes = madang_tests::payload(sender, index, length);
+    bytes.truncate(length);
+    bytes
+}
+
+#[derive(Default)]
+struct Actor {
+    queue: Option<Queue>,
+    segment: Option<Segment>,
+}
+
+impl Actor {
+    fn perform(&mut self, command: &Command) -> Result<String> {
+        match command.words[0] {
+            "open" => self.open(command),
+            "close" => Ok(self.queue = None).map(nothing),
+            "unlink" => Queue::unlink(command.name()).map(nothing),
+            "send" => self.send(command).map(nothing),
+            "recv" if command.text("buffer").is_some() => self.recv_into(command),
+            "recv" => self.recv(command),
+            "stat" => self.stat(),
+            "stream" => self.stream(command).map(nothing),
+            "collect" => self.collect(command),
+            "open-segment" => self.open_segment(command),
+            "close-segment" => Ok(self.segment = None).map(nothing),
+            "unlink-segment" => Segment::unlink(command.name()).map(nothing),
+            "write" => self.write(command).map(nothing),
+            "read" => self.read(command),
+            other => panic!("what is {other}?"),
+        }
+    }
+
+    fn queue(&self) -> &Queue {
+        self.queue.as_ref().expect("an open queue")
+    }
+
+    fn segment(&self) -> &Segment {
+        self.segment.as_ref().expect("an open segment")
+    }
+
+    fn open(&mut self, command: &Command) -> Result<String> {
+        self.queue = None;
+        let queue = Queue::options()
+            .create(command.create())
+            .capacity(command.number("capacity").unwrap_or_default())
+            .max_messages(command.number("max_messages").unwrap_or_default())
+            .max_participants(command.number("max_participants").unwrap_or_default())
+            .mode(command.number("mode").unwrap_or(0o600))
+            .open(command.name())?;
+        let queue = self.queue.insert(queue);
+        Ok(format!("new={} capacity={} messages={}", u8::from(queue.is_new()), queue.capacity(), queue.len()))
+    }
+
+    fn send(&self, command: &Command) -> Result<()> {
+        let (mtype, data) = (command.need("type"), command.payload(command.need("length")));
+        match command.timeout() {
+            None => self.queue().send(mtype, &data),
+            Some(Duration::ZERO) => self.queue().try_send(mtype, &data),
+            Some(timeout) => self.queue().send_timeout(mtype, &data, timeout),
+        }
+    }
+
+    fn recv(&self, command: &Command) -> Result<String> {
+        let message = match command.timeout() {
+            None => self.queue().recv(Select::Any),
+            Some(Duration::ZERO) => self.queue().try_recv(Select::Any),
+            Some(timeout) => self.queue().recv_timeout(Select::Any, timeout),
+        }?;
+        let whole = message.data == command.payload(message.data.len());
+        Ok(format!("type={} length={} whole={}", message.mtype, message.data.len(), u8::from(whole)))
+    }
+
+    fn recv_into(&self, command: &Command) -> Result<String> {
+        let mut buffer = vec![0; command.need("buffer")];
+        let deadline = command.timeout().map_or(Deadline::NEVER, Deadline::after);
+        let Received { mtype, length, sequence, .. } = self.queue().recv_into(Select::Any, &mut buffer, deadline)?;
+        let whole = u8::from(buffer[..length] == command.payload(length));
+        Ok(format!("type={mtype} length={length} whole={whole} sequence={sequence}"))
+    }
+
+    fn stat(&self) -> Result<String> {
+        let s = self.queue().stat()?;
+        Ok(format!(
+            "capacity={} max_messages={} max_participants={} bytes={} messages={} sent={} received={} participants={} \
+             repairs={} allocated={} mode={} uid={} gid={}",
+            s.capacity,
+            s.max_messages,
+            s.max_participants,
+            s.bytes,
+            s.messages,
+            s.sent,
+            s.received,
+            s.participants,
+            s.repairs,
+            s.allocated,
+            s.mode,
+            s.uid,
+            s.gid
+        ))
+    }
+
+    fn stream(&self, command: &Command) -> Result<()> {
+        let (sender, first, count): (u32, u64, u64) =
+            (command.need("sender"), command.need("first"), command.need("count"));
+        let lengths: Vec<_> = command.need::<String>("lengths").split(',').map(|n| n.parse().expect("lengths")).collect();
+        for index in first..first + count {
+            let length = lengths[index as usize % lengths.len()];
+            self.queue().send(i64::from(sender) + 1, &payload(sender, index, length))?;
+            self.mark(command, index)?;
+        }
+        Ok(())
+    }
+
+    fn collect(&self, command: &Command) -> Result<String> {
+        let mut buffer = vec![0; self.queue().capacity() as usize];
+        let mut log = String::new();
+        loop {
+            let Received { mtype, length, sequence, .. } =
+                self.queue().recv_into(Select::Any, &mut buffer, Deadline::NEVER)?;
+            if length == 0 {
+                return Ok(log);
+            }
+            let (sender, index) = origin(&buffer[..length]);
+            self.mark(command, index)?;
+            write!(log, "{sequence}:{mtype}:{sender}:{index}:{length} ").expect("memory");
+        }
+    }
+
+    /// Adds 1 to the message's byte in the segment, if that was asked for.
+    fn mark(&self, command: &Command, index: u64) -> Result<()> {
+        let Some(marks) = command.number::<usize>("marks") else { return Ok(()) };
+        let (at, mut mark) = (marks + index as usize, [0]);
+        self.segment().read(at, &mut mark)?;
+        self.segment().write(at, &[mark[0] + 1])
+    }
+
+    fn open_segment(&mut self, command: &Command) -> Result<String> {
+        self.segment = None;
+        let segment = Segment::options()
+            .create(command.create())
+            .length(command.number("length").unwrap_or_default())
+            .mode(command.number("mode").unwrap_or(0o600))
+            .read_only(command.number("read_only") == Some(1))
+            .open(command.name())?;
+        let segment = self.segment.insert(segment);
+        Ok(format!("new={} length={}", u8::from(segment.is_new()), segment.len()))
+    }
+
+    fn write(&self, command: &Command) -> Result<()> {
+        self.segment().write(command.need("offset"), &command.payload(command.need("length")))
+    }
+
+    fn read(&self, command: &Command) -> Result<String> {
+        let mut bytes = vec![0; command.need("length")];
+        self.segment().read(command.need("offset"), &mut bytes)?;
+        Ok(format!("whole={}", u8::from(bytes == command.payload(bytes.len()))))
+    }
+}
+
+fn nothing((): ()) -> String {
+    String::new()
+}

@@ -1,0 +1,41 @@
+//! Every writer language × every reader language, through one named object, with real processes.
+//!
+//! There is one small program for each language, an *actor*: `actor.c`, `actor.py`, `actor.rs`. They do the same: a command
+//! comes as a line on standard input, `begun` is the first answer to each, and when it is done another line says what came
+//! of it: `ok` with what there is to tell, or `error`. So a scenario is written once, here, and runs for all nine pairs.
+//!
+//! ```text
+//! test → actor                                         actor → test
+//! open NAME [create= capacity= max_messages=           ok new= capacity= messages=
+//!       max_participants= mode=]
+//! send sender= index= length= type= [timeout=]         ok
+//! recv sender= index= [buffer= timeout=]               ok type= length= whole= [sequence=]
+//! stat                                                 ok capacity= max_messages= …
+//! stream sender= first= count= lengths=12,… [marks=]   ok
+//! collect [marks=]                                     ok SEQUENCE:TYPE:SENDER:INDEX:LENGTH …
+//! close, unlink NAME                                   ok
+//! open-segment NAME [create= length= mode= read_only=] ok new= length=
+//! write offset= sender= index= length=                 ok
+//! read offset= sender= index= length=                  ok whole=
+//! close-segment, unlink-segment NAME                   ok
+//! any                                                  error errno= length= SENTENCE
+//! ```
+//!
+//! An actor has one queue and one segment at a time; opening closes the one before. Times are in milliseconds, and none means
+//! for ever. What is sent, or written, is the payload that belongs to `sender`, `index` and `length` (see
+//! [`madang_tests::payload`], cut off where it is shorter than its head); `whole` says whether what came is exactly that.
+//!
+//! `recv` with a `buffer` of that many bytes receives into it, otherwise in the way that is usual in the language. `stream`
+//! sends many messages, of the listed lengths in turn and of type sender + 1; `collect` receives until an empty message
+//! comes, and tells of each. With `marks` both add 1 to the byte of the segment at marks + index when they are through with a
+//! message: so it is known how far somebody came who was killed.
+
+mod company;
+
+mod shared {
+    mod kill;
+    mod queue;
+    mod refusals;
+    mod segment;
+    mod stream;
+}
