@@ -170,7 +170,8 @@ impl Actor {
     fn stream(&self, command: &Command) -> Result<()> {
         let (sender, first, count): (u32, u64, u64) =
             (command.need("sender"), command.need("first"), command.need("count"));
-        let lengths: Vec<_> = command.need::<String>("lengths").split(',').map(|n| n.parse().expect("lengths")).collect();
+        let lengths: Vec<_> =
+            command.need::<String>("lengths").split(',').map(|n| n.parse().expect("lengths")).collect();
         for index in first..first + count {
             let length = lengths[index as usize % lengths.len()];
             self.queue().send(i64::from(sender) + 1, &payload(sender, index, length))?;

@@ -44,6 +44,12 @@ impl std::ops::Deref for Name {
     }
 }
 
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(self)
+    }
+}
+
 impl Drop for Name {
     fn drop(&mut self) {
         // Most tests made only one of them, if any.
@@ -168,11 +174,10 @@ impl Child {
         assert_eq!(self.wait_for(WATCHDOG), 0, "the child failed");
     }
 
-    /// Whether it sleeps (in a futex, most likely) or is stopped: state `S` or `T` of proc(5).
+    /// Whether it sleeps (in a futex, most likely) or is stopped: see [`state`].
     #[must_use]
     pub fn state(&self) -> char {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
-        stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).unwrap_or('?')
+        state(self.0)
     }
 
     /// Waits until it sleeps.
@@ -193,6 +198,13 @@ impl Drop for Child {
             libc::waitpid(self.0, std::ptr::null_mut(), 0);
         }
     }
+}
+
+/// What a process does: its state in proc(5), `S` if it sleeps, `T` if it is stopped.
+#[must_use]
+pub fn state(pid: i32) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).unwrap_or('?')
 }
 
 /// The message number `index` of sender `sender`: its bytes tell both, and every byte is checked.

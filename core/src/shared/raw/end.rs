@@ -93,7 +93,7 @@ pub(super) struct End {
     pub(super) place: U64,
     pub(super) marks: [Mark; 2],
     /// Where this side left each ring; in force for the one that it is not in.
-    left: [U64; 2],
+    pub(super) left: [U64; 2],
 }
 
 impl End {

@@ -72,13 +72,13 @@ pub(crate) enum Misfit {
 /// See the head of this file.
 #[repr(C)]
 pub(crate) struct Header {
-    magic: U64,
-    layout: U32,
-    arch: U32,
-    kind: U32,
-    slots: U32,
-    size: U64,
-    parameters: [U64; PARAMETERS],
+    pub(super) magic: U64,
+    pub(super) layout: U32,
+    pub(super) arch: U32,
+    pub(super) kind: U32,
+    pub(super) slots: U32,
+    pub(super) size: U64,
+    pub(super) parameters: [U64; PARAMETERS],
 }
 
 const _: () = assert!(size_of::<Header>() == 96 && size_of::<Header>() as u64 <= CONTROL);

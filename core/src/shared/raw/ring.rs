@@ -68,56 +68,56 @@ const MOST_SKIPS: u32 = 8;
 /// The senders' line.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
-struct Senders {
-    end: End,
+pub(super) struct Senders {
+    pub(super) end: End,
     /// Up to where the present ring is known to be free and taken.
-    room: U64,
+    pub(super) room: U64,
     /// Up to which sums of bytes and messages the limits admit more.
-    bytes_end: U64,
-    messages_end: U64,
+    pub(super) bytes_end: U64,
+    pub(super) messages_end: U64,
 }
 
 /// The receivers' line.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
-struct Receivers {
-    end: End,
+pub(super) struct Receivers {
+    pub(super) end: End,
     /// For what will have been taken out of the ring but not yet out of the queue.
-    _backlog: Mark,
+    pub(super) _backlog: Mark,
 }
 
 /// What a side's sleepers sleep on.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
-struct Waiting {
-    event: Event,
+pub(super) struct Waiting {
+    pub(super) event: Event,
     _unused: U32,
     /// Senders: the smallest message that waits for room. Too small is harmless, it only wakes too often.
-    wanted: U64,
+    pub(super) wanted: U64,
 }
 
 /// What is hardly ever written.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
-struct Settings {
+pub(super) struct Settings {
     /// The limits in force; at most the geometry's.
-    bytes: U64,
-    messages: U64,
+    pub(super) bytes: U64,
+    pub(super) messages: U64,
     /// How far each ring's space is taken from the file; `u64::MAX` when all of it is.
-    taken: [U64; 2],
+    pub(super) taken: [U64; 2],
     /// How often an end was inherited from the dead.
-    repairs: U64,
+    pub(super) repairs: U64,
 }
 
 /// A queue's control lines, at [`CONTROL`] in the file.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Control {
-    settings: Settings,
-    senders: Senders,
-    receivers: Receivers,
-    senders_waiting: Waiting,
-    receivers_waiting: Waiting,
+    pub(super) settings: Settings,
+    pub(super) senders: Senders,
+    pub(super) receivers: Receivers,
+    pub(super) senders_waiting: Waiting,
+    pub(super) receivers_waiting: Waiting,
 }
 
 const _: () = {

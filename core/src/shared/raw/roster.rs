@@ -26,11 +26,11 @@ const TAKEN: u32 = 2 << 30;
 #[repr(C)]
 pub(crate) struct Slot {
     /// State in the two highest bits, generation in the lowest fifteen.
-    word: U32,
+    pub(super) word: U32,
     /// The process, as its own pid namespace numbers it. For people; nothing relies on it.
-    pid: U32,
+    pub(super) pid: U32,
     /// When it joined, on the monotonic clock in nanoseconds. For people.
-    joined: U64,
+    pub(super) joined: U64,
     _later: [U64; 2],
 }
 

@@ -4,6 +4,7 @@
 //! The participants of a test are plain numbers; who is dead is a set. Sleeping returns at once with `ETIMEDOUT`, so a lock whose
 //! owner is dead is inherited at once, and one whose owner lives is [`Fault::Busy`] at the first deadline.
 
+mod layout;
 mod lock;
 mod ring;
 mod roster;
