@@ -52,7 +52,8 @@ $(VENV)/.tools: $(VENV)/.made tests/python/requirements.txt
 ## The demo ------------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: demo-cargo build/words/words build/words/text $(VENV)/.wheel  ## count the words of FILE=… with C, Python and Rust
+demo: demo-cargo build/words/words $(filter build/words/text,$(FILE)) $(VENV)/.wheel  ## count the words of FILE=… with C, Python and Rust
+	@ln -sf "$$CARGO_TARGET_DIR/release/libmadang.so" build/words/libmadang.so.0
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" examples/words/run.sh "$$FILE" build/words "$$CARGO_TARGET_DIR/release/words-worker"
 
 .PHONY: demo-cargo
@@ -61,7 +62,6 @@ demo-cargo: | need
 
 build/words/words: examples/words/words.c include/madang.h | demo-cargo
 	@mkdir -p $(@D)
-	@ln -sf "$$CARGO_TARGET_DIR/release/libmadang.so" $(@D)/libmadang.so.0
 	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -g -Wall -Wextra $(CFLAGS) -Iinclude $< -o $@ \
 		-L$(TARGET)/release -lmadang -Wl,-rpath,'$$ORIGIN'
 
@@ -102,6 +102,14 @@ lint: need $(VENV)/.tools  ## formatting, clippy, ruff, documentation without wa
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
 	$(VENV)/bin/ruff check --quiet .
 	$(VENV)/bin/ruff format --check --quiet .
+
+## Measuring ------------------------------------------------------------------------------------------------------------
+
+# Arguments of the harness, as --quick (two minutes) or --only 1-1/64.
+BENCH ?=
+.PHONY: bench
+bench: need               ## madang and its rivals, side by side: some ten minutes (BENCH=--quick: two)
+	bench/run $(BENCH)
 
 .PHONY: clean
 clean:                    ## remove what was built

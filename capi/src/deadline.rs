@@ -16,15 +16,22 @@ pub const MADANG_DEADLINE: u32 = 1;
 /// be 0. For callers who hold a lock of their own meanwhile.
 pub const MADANG_INSTANT: u32 = 2;
 
-/// The deadline that a call's `flags` and `timeout_ns` mean.
+/// For how long a call may wait.
+pub(crate) enum Limit {
+    Until(Deadline),
+    /// From when it has found that it must wait: the clock costs more than a message.
+    For(Duration),
+}
+
+/// What a call's `flags` and `timeout_ns` mean.
 #[inline]
-pub(crate) fn deadline(flags: u32, timeout_ns: i64) -> Result<Deadline> {
+pub(crate) fn limit(flags: u32, timeout_ns: i64) -> Result<Limit> {
     match (flags, u64::try_from(timeout_ns)) {
-        (0, Ok(0)) => Ok(Deadline::NOW),
-        (0, Ok(timeout)) => Ok(Deadline::after(Duration::from_nanos(timeout))),
-        (MADANG_DEADLINE, Ok(time)) => Ok(Deadline::at_ns(time)),
-        (0 | MADANG_DEADLINE, Err(_)) => Ok(Deadline::NEVER),
-        (MADANG_INSTANT, Ok(0)) => Ok(Deadline::INSTANT),
+        (0, Ok(0)) => Ok(Limit::Until(Deadline::NOW)),
+        (0, Ok(timeout)) => Ok(Limit::For(Duration::from_nanos(timeout))),
+        (MADANG_DEADLINE, Ok(time)) => Ok(Limit::Until(Deadline::at_ns(time))),
+        (0 | MADANG_DEADLINE, Err(_)) => Ok(Limit::Until(Deadline::NEVER)),
+        (MADANG_INSTANT, Ok(0)) => Ok(Limit::Until(Deadline::INSTANT)),
         _ => Err(bad(flags)),
     }
 }

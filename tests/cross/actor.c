@@ -22,7 +22,7 @@ static void die(const char *why, int64_t number)
     exit(EXIT_FAILURE);
 }
 
-/* The command: a verb, perhaps a name, and key=value pairs ---------------------------------------------------------- */
+/* The command: a verb, perhaps a name, and key=value pairs -------------------------------------------------------- */
 
 #define MOST_WORDS 16
 static char *word[MOST_WORDS];
@@ -65,7 +65,7 @@ static int64_t timeout_ns(void)
     return milliseconds < 0 ? -1 : milliseconds * 1000000;
 }
 
-/* Messages ---------------------------------------------------------------------------------------------------------- */
+/* Messages -------------------------------------------------------------------------------------------------------- */
 
 #define HEAD 12 /* bytes: sender and index, with the least significant byte first */
 
@@ -124,7 +124,7 @@ static void origin(const unsigned char *bytes, size_t length, uint32_t *sender, 
         die("a message is garbled, of length", (int64_t)length);
 }
 
-/* The queue: functions return 0, or -errno --------------------------------------------------------------------------- */
+/* The queue: functions return 0, or -errno ------------------------------------------------------------------------ */
 
 static int close_queue(void)
 {
@@ -215,8 +215,8 @@ static int tell_status(void)
                 "capacity=%" PRIu64 " max_messages=%" PRIu64 " max_participants=%" PRIu32 " bytes=%" PRIu64
                 " messages=%" PRIu64 " sent=%" PRIu64 " received=%" PRIu64 " participants=%" PRIu32 " repairs=%" PRIu64
                 " allocated=%" PRIu64 " mode=%" PRIu32 " uid=%" PRIu32 " gid=%" PRIu32,
-                s.capacity, s.max_messages, s.max_participants, s.bytes, s.messages, s.sent, s.received,
-                s.participants, s.repairs, s.allocated, s.mode, s.uid, s.gid);
+                s.capacity, s.max_messages, s.max_participants, s.bytes, s.messages, s.sent, s.received, s.participants,
+                s.repairs, s.allocated, s.mode, s.uid, s.gid);
     return failed;
 }
 
@@ -273,7 +273,7 @@ static int collect(void)
     return (int)length;
 }
 
-/* The segment --------------------------------------------------------------------------------------------------------- */
+/* The segment ----------------------------------------------------------------------------------------------------- */
 
 static int close_segment(void)
 {
@@ -317,7 +317,7 @@ static int read_segment(void)
     return 0;
 }
 
-/* The dialogue -------------------------------------------------------------------------------------------------------- */
+/* The dialogue ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *verb;

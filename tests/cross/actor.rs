@@ -81,7 +81,7 @@ impl Actor {
     fn perform(&mut self, command: &Command) -> Result<String> {
         match command.words[0] {
             "open" => self.open(command),
-            "close" => Ok(self.queue = None).map(nothing),
+            "close" => self.close(),
             "unlink" => Queue::unlink(command.name()).map(nothing),
             "send" => self.send(command).map(nothing),
             "recv" if command.text("buffer").is_some() => self.recv_into(command),
@@ -90,7 +90,7 @@ impl Actor {
             "stream" => self.stream(command).map(nothing),
             "collect" => self.collect(command),
             "open-segment" => self.open_segment(command),
-            "close-segment" => Ok(self.segment = None).map(nothing),
+            "close-segment" => self.close_segment(),
             "unlink-segment" => Segment::unlink(command.name()).map(nothing),
             "write" => self.write(command).map(nothing),
             "read" => self.read(command),
@@ -117,6 +117,11 @@ impl Actor {
             .open(command.name())?;
         let queue = self.queue.insert(queue);
         Ok(format!("new={} capacity={} messages={}", u8::from(queue.is_new()), queue.capacity(), queue.len()))
+    }
+
+    fn close(&mut self) -> Result<String> {
+        self.queue = None;
+        Ok(String::new())
     }
 
     fn send(&self, command: &Command) -> Result<()> {
@@ -213,6 +218,11 @@ impl Actor {
             .open(command.name())?;
         let segment = self.segment.insert(segment);
         Ok(format!("new={} length={}", u8::from(segment.is_new()), segment.len()))
+    }
+
+    fn close_segment(&mut self) -> Result<String> {
+        self.segment = None;
+        Ok(String::new())
     }
 
     fn write(&self, command: &Command) -> Result<()> {

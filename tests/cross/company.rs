@@ -19,7 +19,7 @@ mod c_library;
 /// Nothing that an actor does takes so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How old an actor may become, in seconds.
-const LIFETIME: u32 = 120;
+const LIFETIME: u32 = 300;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
@@ -49,16 +49,21 @@ fn c_actor() -> &'static PathBuf {
     ACTOR.get_or_init(|| c_library::compile(&c_library::top().join("tests/cross/actor.c"), "actor", &[]))
 }
 
-/// An interpreter that has the module: what `MADANG_PYTHON` says, else the one that `make test` makes.
-fn python() -> PathBuf {
-    if let Some(python) = std::env::var_os("MADANG_PYTHON") {
-        return python.into();
-    }
-    let python = c_library::top().join("build/venv/bin/python");
-    let what = "run `make test`, which builds the Python module, or set MADANG_PYTHON to an interpreter that has it";
-    assert!(python.exists(), "there is no {}: {what}", python.display());
-    python
+/// An interpreter that has the module: the one that `MADANG_PYTHON` names, else that of `make test`.
+fn python() -> &'static PathBuf {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let usual = || c_library::top().join("build/venv/bin/python");
+        let python = std::env::var_os("MADANG_PYTHON").map_or_else(usual, PathBuf::from);
+        let imported = Command::new(&python).args(["-c", "import madang"]).stderr(Stdio::null()).status();
+        let has_it = imported.is_ok_and(|status| status.success());
+        assert!(has_it, "{} has no module madang: {HOW_TO_GET_IT}", python.display());
+        python
+    })
 }
+
+const HOW_TO_GET_IT: &str =
+    "run `make test`, which builds it for build/venv/bin/python, or set MADANG_PYTHON to an interpreter that has it";
 
 /// A process that speaks one of the languages.
 #[derive(Debug)]
@@ -76,16 +81,21 @@ impl Actor {
     /// With these variables in its environment besides.
     pub(crate) fn start_with(language: Language, variables: &[(&str, &str)]) -> Self {
         let actor = Self::spawn(language, variables);
-        let version = actor.answer();
-        assert_eq!(version.0, concat!("version=", env!("CARGO_PKG_VERSION")), "{language:?} is of another version");
+        actor.greets();
         actor
     }
 
     /// One of each language; they start at the same time.
     pub(crate) fn one_of_each() -> [Self; 3] {
         let actors = LANGUAGES.map(|language| Self::spawn(language, &[]));
-        actors.each_ref().map(Self::answer);
+        actors.iter().for_each(Self::greets);
         actors
+    }
+
+    /// Waits for its first line: it is ready, and of the version that is tested.
+    fn greets(&self) {
+        let (version, ours) = (self.answer().0, concat!("version=", env!("CARGO_PKG_VERSION")));
+        assert_eq!(version, ours, "{:?} is of another version; for Python, {HOW_TO_GET_IT}", self.language);
     }
 
     fn spawn(language: Language, variables: &[(&str, &str)]) -> Self {
@@ -260,6 +270,11 @@ pub(crate) fn pairs(scenario: impl Fn(&Actor, &Actor)) {
             scenario(writer, reader);
         }
     }
+}
+
+/// All do the same, one after the other, and succeed.
+pub(crate) fn all<'a>(actors: impl IntoIterator<Item = &'a Actor>, command: impl AsRef<str>) {
+    actors.into_iter().for_each(|actor| drop(actor.ask(&command)));
 }
 
 /// Looks until it is so.

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int, c_void};
 use madang_core::{Error, Queue, QueueOptions, QueueStatus, Received, Select};
 
 use super::{MADANG_ANY_OWNER, create, option_flags};
-use crate::deadline::deadline;
+use crate::deadline::{Limit, limit};
 use crate::error::{Failure, Result, call};
 use crate::handle::{Handle, shell};
 use crate::pointer::{self, Out, Place};
@@ -226,7 +226,10 @@ pub extern "C" fn madang_queue_send(
     call("madang_queue_send", || {
         let queue = pointer::opened(queue)?;
         let data = pointer::bytes(data, length, "data")?;
-        queue.send_until(r#type, data, deadline(flags, timeout_ns)?)?;
+        match limit(flags, timeout_ns)? {
+            Limit::Until(deadline) => queue.send_until(r#type, data, deadline)?,
+            Limit::For(timeout) => queue.send_timeout(r#type, data, timeout)?,
+        }
         Ok(0)
     })
 }
@@ -271,7 +274,11 @@ pub extern "C" fn madang_queue_recv(
         let queue = pointer::opened(queue)?;
         let message = Out::optional(message)?;
         let buffer = pointer::bytes_mut(buffer, capacity, "buffer")?;
-        let received = queue.recv_into(selected(select)?, buffer, deadline(flags, timeout_ns)?);
+        let select = selected(select)?;
+        let received = match limit(flags, timeout_ns)? {
+            Limit::Until(deadline) => queue.recv_into(select, buffer, deadline),
+            Limit::For(timeout) => queue.recv_into_timeout(select, buffer, timeout),
+        };
         let received = received.inspect_err(|error| tell_length(message, error))?;
         if let Some(message) = message {
             message.fill(&received.into());

@@ -417,7 +417,7 @@ impl Queue {
     /// # Errors
     /// As [`send`](Self::send); `ETIMEDOUT`.
     pub fn send_timeout(&self, mtype: i64, data: &[u8], timeout: Duration) -> Result<()> {
-        self.send_until(mtype, data, Deadline::after(timeout))
+        in_time(timeout, |deadline| self.send_until(mtype, data, deadline))
     }
 
     /// As [`send`](Self::send), but waits until `deadline` at most.
@@ -521,7 +521,7 @@ impl Queue {
     /// # Errors
     /// As [`recv`](Self::recv); `ETIMEDOUT`.
     pub fn recv_timeout(&self, select: Select, timeout: Duration) -> Result<Message> {
-        self.recv_until(select, Deadline::after(timeout))
+        in_time(timeout, |deadline| self.recv_until(select, deadline))
     }
 
     /// As [`recv`](Self::recv), but waits until `deadline` at most.
@@ -572,6 +572,15 @@ impl Queue {
     #[inline]
     pub fn recv_into(&self, select: Select, buffer: &mut [u8], deadline: Deadline) -> Result<Received> {
         self.recv_to(select, buffer.into(), deadline)
+    }
+
+    /// As [`recv_into`](Self::recv_into), but waits for `timeout` at most.
+    ///
+    /// # Errors
+    /// As [`recv_into`](Self::recv_into); `ETIMEDOUT`.
+    #[inline]
+    pub fn recv_into_timeout(&self, select: Select, buffer: &mut [u8], timeout: Duration) -> Result<Received> {
+        in_time(timeout, |deadline| self.recv_into(select, buffer, deadline))
     }
 
     /// As [`recv_into`](Self::recv_into), into memory that need not be initialised: the first [`Received::length`] bytes are then.
@@ -633,6 +642,17 @@ impl Queue {
             woken_for_nothing: || {},
         };
         self.wait(wait, || self.attempt_recv(target, deadline))
+    }
+}
+
+/// Tries at once, and only then asks for the time: the clock costs more than a message.
+#[inline]
+fn in_time<T>(timeout: Duration, mut attempt: impl FnMut(Deadline) -> Result<T>) -> Result<T> {
+    match attempt(Deadline::INSTANT) {
+        Err(error) if error.errno() == libc::EAGAIN || error.errno() == libc::EBUSY => {
+            attempt(Deadline::after(timeout))
+        }
+        done => done,
     }
 }
 

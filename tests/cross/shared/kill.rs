@@ -9,7 +9,7 @@ use std::time::Duration;
 use madang::Segment;
 use madang_tests::{Name, Random};
 
-use crate::company::{Actor, Collected, LANGUAGES, pairs, wait_until};
+use crate::company::{Actor, Collected, LANGUAGES, Language, all, pairs, wait_until};
 
 /// For each of the nine pairs.
 const KILLS: u64 = 6;
@@ -48,7 +48,7 @@ impl Marks {
 }
 
 /// An actor that takes part in the queue, and can leave marks.
-fn join(language: crate::company::Language, queue: &Name, marks: &Marks) -> Actor {
+fn join(language: Language, queue: &Name, marks: &Marks) -> Actor {
     let actor = Actor::start(language);
     actor.ask(format!("open {queue} create=never"));
     actor.ask(format!("open-segment {} create=never", marks.name));
@@ -141,7 +141,7 @@ fn a_sleeping_reader_is_killed() {
     for language in LANGUAGES {
         let name = Name::new("cross-kill-sleeper");
         let [one, two, three] = Actor::one_of_each();
-        [&one, &two, &three].map(|actor| actor.ask(format!("open {name}")));
+        all([&one, &two, &three], format!("open {name}"));
         let sleeper = Actor::start(language);
         sleeper.ask(format!("open {name}"));
         sleeper.begin("recv sender=1 index=1");

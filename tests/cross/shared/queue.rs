@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use madang_tests::Name;
 
-use crate::company::{Actor, Answer, LANGUAGES, pairs};
+use crate::company::{Actor, Answer, LANGUAGES, all, pairs};
 
 /// The longest message of most tests here: the capacity of their queue.
 const CAPACITY: u64 = 150_001;
@@ -110,16 +110,18 @@ fn create_and_open() {
 /// Two open what isn't there: one of them creates it, and both have the same.
 #[test]
 fn both_create() {
+    // It goes last, after whoever may just be creating it.
+    let name = Name::new("cross-both");
     pairs(|writer, reader| {
+        let both = [writer, reader];
         for _ in 0..10 {
-            let name = Name::new("cross-both");
-            let both = [writer, reader];
-            both.map(|actor| actor.tell(&format!("open {name} capacity=500")));
-            both.map(Actor::has_begun);
+            both.iter().for_each(|actor| actor.tell(&format!("open {name} capacity=500")));
+            both.iter().for_each(|actor| actor.has_begun());
             let new = both.map(|actor| actor.answer().number("new"));
             assert_eq!(new[0] + new[1], 1, "one of them creates it");
             writer.ask("send sender=1 index=1 length=100 type=1");
             check(&reader.ask("recv sender=1 index=1"), 1, 100);
+            writer.ask(format!("unlink {name}"));
         }
     });
 }
@@ -184,7 +186,7 @@ fn stat() {
         };
         let mode = 0o620;
         one.ask(format!("open {name} capacity=10000 max_messages=6 max_participants=7 mode={mode}"));
-        [two, three].map(|actor| actor.ask(format!("open {name}")));
+        all([two, three], format!("open {name}"));
         expect([
             ("capacity", 10_000),
             ("max_messages", 6),
@@ -214,7 +216,7 @@ fn stat() {
 fn the_dead_are_not_counted() {
     let actors = Actor::one_of_each();
     let name = Name::new("cross-dead");
-    actors.each_ref().map(|actor| actor.ask(format!("open {name} max_participants=4")));
+    all(&actors, format!("open {name} max_participants=4"));
     for language in LANGUAGES {
         let fourth = Actor::start(language);
         fourth.ask(format!("open {name}"));
@@ -242,7 +244,7 @@ fn is_soon(round: impl FnMut(usize) -> Duration) {
 fn sleeping_receivers_are_woken() {
     pairs(|writer, reader| {
         let name = Name::new("cross-receiver");
-        [writer, reader].map(|actor| actor.ask(format!("open {name} capacity=1000")));
+        all([writer, reader], format!("open {name} capacity=1000"));
         is_soon(|index| {
             let timeout = ["", " timeout=20000"][index % 2];
             reader.begin(&format!("recv sender=1 index={index}{timeout}"));
@@ -260,7 +262,7 @@ fn sleeping_receivers_are_woken() {
 fn sleeping_senders_are_woken() {
     pairs(|writer, reader| {
         let name = Name::new("cross-sender");
-        [writer, reader].map(|actor| actor.ask(format!("open {name} capacity=1000")));
+        all([writer, reader], format!("open {name} capacity=1000"));
         writer.ask("send sender=1 index=0 length=600 type=1");
         is_soon(|index| {
             let timeout = ["", " timeout=20000"][index % 2];

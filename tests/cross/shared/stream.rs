@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use madang_tests::Name;
 
-use crate::company::{Actor, Collected, LANGUAGES, pairs};
+use crate::company::{Actor, Collected, LANGUAGES, all, pairs};
 
 /// How long they are, in turn.
 const LENGTHS: [u64; 7] = [12, 40, 13, 700, 64, 12, 3000];
@@ -33,7 +33,7 @@ fn spsc() {
     const COUNT: u64 = 1500;
     pairs(|writer, reader| {
         let name = Name::new("cross-spsc");
-        [writer, reader].map(|actor| actor.ask(format!("open {name} capacity=5000")));
+        all([writer, reader], format!("open {name} capacity=5000"));
         reader.begin("collect");
         writer.ask(stream(0, COUNT));
         writer.ask("send sender=0 index=0 length=0 type=1");
@@ -48,7 +48,7 @@ fn mpmc() {
     let (writers, readers) = ([(); 2].map(|()| Actor::one_of_each()), [(); 2].map(|()| Actor::one_of_each()));
     let (writers, readers) = (writers.as_flattened(), readers.as_flattened());
     let name = Name::new("cross-mpmc");
-    writers.iter().chain(readers).for_each(|actor| drop(actor.ask(format!("open {name} capacity=8000"))));
+    all(writers.iter().chain(readers), format!("open {name} capacity=8000"));
 
     readers.iter().for_each(|reader| reader.begin("collect"));
     writers.iter().enumerate().for_each(|(sender, writer)| writer.begin(&stream(sender, COUNT)));

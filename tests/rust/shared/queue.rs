@@ -359,6 +359,28 @@ fn mixed_lengths_between_processes() {
     sender.wait_for(3 * WATCHDOG);
 }
 
+/// A queue that is kept up with stays in a small part of its memory, whatever its capacity; one that was full uses it again.
+#[test]
+fn locality() {
+    let name = Name::new("locality");
+    let queue = Queue::options().capacity(64 << 20).open(&name).unwrap();
+    let mut buffer = vec![0; 1 << 16];
+    let mut stream = |bytes: usize, length: usize| {
+        for _ in 0..bytes / length {
+            queue.send(1, &vec![1; length]).unwrap();
+            queue.recv_into(Select::Any, &mut buffer, Deadline::NOW).unwrap();
+        }
+        queue.stat().unwrap().allocated
+    };
+    assert!(stream(16 << 20, 1000) <= 320 << 10, "the header and the near ring");
+    assert!(stream(16 << 20, 60_000) <= 320 << 10);
+    (0..500).for_each(|_| queue.send(1, &[2; 50_000]).unwrap());
+    (0..500).for_each(|_| drop(queue.recv(Select::Any).unwrap()));
+    let deep = queue.stat().unwrap().allocated;
+    assert!(deep >= 500 * 50_000);
+    assert_eq!(stream(16 << 20, 1000), deep, "back in the near ring");
+}
+
 /// A child forked in the midst of sends and receives by other threads takes part on its own.
 #[test]
 fn fork_while_another_thread_sends() {
