@@ -4,6 +4,7 @@
 //! queue, segment      the handles that people hold
 //!   object            a named file: found or made, checked, never seen half made
 //!   attached          a participant of an object: its place in the roster, and who else lives
+//!   wait              waiting for what another will do
 //!   patience          how long one looks before one sleeps
 //!   mapping           the one file that maps memory
 //!   raw/              what lies in the memory: no names, no files
@@ -16,6 +17,7 @@ mod patience;
 pub(crate) mod queue;
 mod raw;
 pub(crate) mod segment;
+mod wait;
 
 /// Whether opening a name may create the object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,194 +1,36 @@
 //! A bounded message queue in shared memory, with System V's meaning: what people hold.
 //!
 //! What happens in the memory stands in [`raw::ring`](super::raw::ring), who takes part in
-//! [`attached`](super::attached). Here is what is between: names and options, waiting, errors in words.
-//!
-//! **Waiting.** A try first; then a short spin, in which a partner on another processor answers; a few yields, for a partner on
-//! this one; then the event count (`raw/event.rs`): announce, the whole try again, sleep.
+//! [`attached`](super::attached). Here is what is between: names, tries, errors in words; options are in
+//! `queue/options.rs`, waiting in [`wait`](super::wait).
 
 #![forbid(unsafe_code)]
 
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::Create;
 use super::attached::{Attached, Present};
-use super::mapping::Mapping;
-use super::object::{self, Object};
+use super::object;
 use super::patience::{Patience, SENDERS_GATHER, receivers_gather};
 use super::raw::Fault;
 use super::raw::cell::Target;
-use super::raw::event::{Announced, Event, NAP};
-use super::raw::geometry::{Geometry, MOST_BYTES, MOST_MESSAGES};
-use super::raw::header::{Kind, Misfit};
-use super::raw::host::{MOST_SLOTS, Participant};
+use super::raw::geometry::Geometry;
+use super::raw::host::Participant;
 use super::raw::ring::{Envelope, Received as Popped, Ring, Sent};
+use super::wait::Wait;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::name::Name;
-use crate::sys::Errno;
+
+pub use options::QueueOptions;
+
+mod options;
 
 /// What a queue is called in its file's name.
 const KIND: &str = "queue";
 
-const DEFAULT_CAPACITY: u64 = 1 << 20;
-const DEFAULT_MAX_MESSAGES: u64 = 65_536;
-const DEFAULT_PARTICIPANTS: u32 = 1024;
-
-/// How a queue is opened; made by [`Queue::options`].
-#[derive(Clone, Debug, Default)]
-pub struct QueueOptions {
-    object: object::Options,
-    capacity: u64,
-    max_messages: u64,
-    participants: u32,
-}
-
-impl QueueOptions {
-    /// The most bytes that it holds, 1 to 2⁴⁰; also the longest message. Default 1 MiB. Of an existing queue this is what it must
-    /// have at least; 0, the default, takes it as it is. Memory is only taken as it is used.
-    #[must_use]
-    pub fn capacity(mut self, bytes: u64) -> Self {
-        self.capacity = bytes;
-        self
-    }
-
-    /// The most messages that it holds, 1 to 2³². Default: the lesser of the capacity and 65,536.
-    #[must_use]
-    pub fn max_messages(mut self, messages: u64) -> Self {
-        self.max_messages = messages;
-        self
-    }
-
-    /// For how many open handles, in all processes together, it has room: 1 to 65,534. Default 1,024.
-    #[must_use]
-    pub fn max_participants(mut self, handles: u32) -> Self {
-        self.participants = handles;
-        self
-    }
-
-    /// Whether it may be created; by default if it is missing.
-    #[must_use]
-    pub fn create(mut self, create: Create) -> Self {
-        self.object.create = create;
-        self
-    }
-
-    /// The permission bits of a new queue, exactly (no umask); by default `0o600`. Whoever takes part needs read and
-    /// write permission.
-    #[must_use]
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.object.mode = mode;
-        self
-    }
-
-    /// Opens it although it belongs to another user, who can do with it what he likes.
-    #[must_use]
-    pub fn any_owner(mut self, yes: bool) -> Self {
-        self.object.any_owner = yes;
-        self
-    }
-
-    /// Opens the queue `name`, which is 1 to 242 bytes without `/`. Doesn't block.
-    ///
-    /// # Errors
-    /// `ENOENT`, `EEXIST` as [`create`](Self::create) says; `EINVAL` for a bad name or limit, or where an existing queue is
-    /// smaller than asked for; `ENAMETOOLONG`; `ENOSPC`; `EACCES`; `EPERM` for another user's; `EISDIR`, `ELOOP`, `ENODEV` where
-    /// the name is something else than a file; `EPROTOTYPE` where it is another kind of object; `EPROTO` another layout;
-    /// `EUCLEAN` damaged; `EUSERS` if the roster is full.
-    pub fn open(&self, name: &str) -> Result<Queue> {
-        let name = Name::object(KIND, name)?;
-        let geometry = self.geometry(&name)?;
-        let fill = |fd: std::os::fd::BorrowedFd| {
-            object::allocate(fd, 0, geometry.first_space())?;
-            let mapping = Mapping::of_queue(fd, &geometry).map_err(|errno| errno.during("mmap"))?;
-            let mapping = Arc::new(mapping);
-            mapping.ring(geometry).create();
-            mapping.header().expect("a queue has a header").write(&geometry.shape());
-            Ok(())
-        };
-        let Object { fd, stat, is_new } = object::open(&name, self.object, || Ok(geometry.shape().size), fill)?;
-        let geometry = if is_new { geometry } else { self.check(&name, fd.as_fd(), stat.size)? };
-        let mapping = Mapping::of_queue(fd.as_fd(), &geometry)
-            .map_err(|errno| errno.during(format!("open {name}: mmap of its header and rings")))?;
-        let mapping = Arc::new(mapping);
-        let ring = mapping.ring(geometry);
-        let attached = Attached::new(name, fd, &stat, mapping, geometry.slots)?;
-        let queue = Queue {
-            ring,
-            attached,
-            is_new,
-            usual_length: AtomicUsize::new(FIRST_BUFFER),
-            senders_patience: Patience::default(),
-            receivers_patience: Patience::default(),
-            last_wait: AtomicU64::new(0),
-        };
-        queue.enter()?;
-        Ok(queue)
-    }
-
-    /// What a new queue would be like.
-    fn geometry(&self, name: &Name) -> Result<Geometry> {
-        let capacity = if self.capacity == 0 { DEFAULT_CAPACITY } else { self.capacity };
-        let max_messages = if self.max_messages == 0 { capacity.min(DEFAULT_MAX_MESSAGES) } else { self.max_messages };
-        let slots = if self.participants == 0 { DEFAULT_PARTICIPANTS } else { self.participants };
-        let bad = |what: String| Error::new(libc::EINVAL, format!("open {name}: {what}"));
-        if capacity > MOST_BYTES {
-            return Err(bad(format!("a capacity of {capacity} bytes: it may be {MOST_BYTES} at most")));
-        }
-        if max_messages > MOST_MESSAGES {
-            return Err(bad(format!("max_messages {max_messages}: it may be {MOST_MESSAGES} at most")));
-        }
-        if slots > MOST_SLOTS {
-            return Err(bad(format!("max_participants {slots}: it may be {MOST_SLOTS} at most")));
-        }
-        Geometry::new(capacity, max_messages, slots).ok_or_else(|| bad("limits of 0".to_owned()))
-    }
-
-    /// Reads the geometry of an existing queue, and holds it against what was asked for.
-    fn check(&self, name: &Name, fd: std::os::fd::BorrowedFd, size: u64) -> Result<Geometry> {
-        let error = |errno, what: String| Error::new(errno, format!("open {name}: {what}"));
-        let damaged = |what| error(libc::EUCLEAN, format!("it is damaged ({what}): unlink it and make a new one"));
-        if size < HEADER_LENGTH {
-            return Err(damaged("its file is too short"));
-        }
-        let head = Mapping::of_file(fd, HEADER_LENGTH, false)
-            .map_err(|errno| errno.during(format!("open {name}: mmap of its header")))?;
-        let header = head.header().expect("long enough for a header");
-        let shape = header.read(Kind::Queue, size).map_err(|misfit| match misfit {
-            Misfit::Damaged(what) => damaged(what),
-            Misfit::OtherKind(what) => error(libc::EPROTOTYPE, format!("it is {what}, not a queue")),
-            Misfit::OtherLayout(theirs) => {
-                let ours = super::raw::header::LAYOUT;
-                error(
-                    libc::EPROTO,
-                    format!("it has layout version {theirs}, this library {ours}: use one version of madang"),
-                )
-            }
-            Misfit::OtherByteOrder => error(libc::EPROTO, "it was made by a machine of another byte order".to_owned()),
-        })?;
-        let geometry = Geometry::of(&shape).ok_or_else(|| damaged("its sizes contradict each other"))?;
-        for (what, has, asked) in [
-            ("capacity", geometry.capacity, self.capacity),
-            ("max_messages", geometry.max_messages, self.max_messages),
-            ("max_participants", geometry.slots.into(), self.participants.into()),
-        ] {
-            if has < asked {
-                return Err(error(
-                    libc::EINVAL,
-                    format!("its {what} is {has}, {asked} was asked for: unlink it, or ask for less"),
-                ));
-            }
-        }
-        Ok(geometry)
-    }
-}
-
-/// As much of a file as is looked at before it is believed.
-const HEADER_LENGTH: u64 = 64 << 10;
 /// What a receive that allocates offers at first.
 const FIRST_BUFFER: usize = 256;
 /// And at most, before it knows the length.
@@ -386,6 +228,34 @@ impl Queue {
         })
     }
 
+    /// Makes a handle, and joins.
+    fn attach(ring: Ring, attached: Attached, is_new: bool) -> Result<Self> {
+        let queue = Self {
+            ring,
+            attached,
+            is_new,
+            usual_length: AtomicUsize::new(FIRST_BUFFER),
+            senders_patience: Patience::default(),
+            receivers_patience: Patience::default(),
+            last_wait: AtomicU64::new(0),
+        };
+        queue.enter()?;
+        Ok(queue)
+    }
+
+    /// A fault in words. Who waits to a deadline for a lock has waited for the queue.
+    #[cold]
+    fn explain(&self, fault: Fault, doing: &str, deadline: Deadline) -> Error {
+        match fault {
+            Fault::Busy if !deadline.is_try() => {
+                let name = self.attached.name();
+                let what = format!("{doing} {name}: another participant is inside and doesn't get on (is it stopped?)");
+                Error::new(libc::ETIMEDOUT, what)
+            }
+            fault => self.attached.explain(fault, doing),
+        }
+    }
+
     #[inline]
     fn enter(&self) -> Result<Present<'_>> {
         self.attached.enter(&|present: &Present, heir: Participant| self.ring.settle(present, heir))
@@ -480,16 +350,17 @@ impl Queue {
         let wait = Wait {
             present: &present,
             deadline,
-            doing: "send",
+            doing: &|| format!("send {}", self.attached.name()),
+            in_vain: "the queue stayed full",
             event: self.ring.senders_event(),
             patience: &self.senders_patience,
             gather: SENDERS_GATHER,
-            enough: || self.ring.is_half_free(),
-            may: || self.ring.admits(length),
-            announce: || self.ring.announce_sender(length),
-            woken_for_nothing: || self.ring.pass_wake_on(&present, length),
+            enough: &|| self.ring.is_half_free(),
+            may: &|| self.ring.admits(length),
+            announce: &|| self.ring.announce_sender(length),
+            woken_for_nothing: &|| self.ring.pass_wake_on(&present, length),
         };
-        self.wait(wait, attempt)?;
+        wait.until_done(attempt)?;
         // The room that woke this sender may be enough for another.
         if self.ring.senders_wait() {
             self.ring.wake_senders(&present);
@@ -632,16 +503,17 @@ impl Queue {
         let wait = Wait {
             present: &self.enter()?,
             deadline,
-            doing: "recv",
+            doing: &|| format!("recv {}", self.attached.name()),
+            in_vain: "no message came",
             event: self.ring.receivers_event(),
             patience: &self.receivers_patience,
             gather: receivers_gather(taken),
-            enough: || false,
-            may: || self.ring.may_receive(),
-            announce: || self.ring.announce_receiver(),
-            woken_for_nothing: || {},
+            enough: &|| false,
+            may: &|| self.ring.may_receive(),
+            announce: &|| self.ring.announce_receiver(),
+            woken_for_nothing: &|| {},
         };
-        self.wait(wait, || self.attempt_recv(target, deadline))
+        wait.until_done(|| self.attempt_recv(target, deadline))
     }
 }
 
@@ -653,79 +525,5 @@ fn in_time<T>(timeout: Duration, mut attempt: impl FnMut(Deadline) -> Result<T>)
             attempt(Deadline::after(timeout))
         }
         done => done,
-    }
-}
-
-/// What one side of the queue waits by.
-struct Wait<'a, Enough, May, Announce, WokenForNothing> {
-    present: &'a Present<'a>,
-    deadline: Deadline,
-    doing: &'static str,
-    event: &'a Event,
-    patience: &'a Patience,
-    /// How many pauses to let more gather before it is taken, unless there is `enough`; see [`Patience`].
-    gather: u32,
-    enough: Enough,
-    /// A hint that costs no lock.
-    may: May,
-    announce: Announce,
-    /// A wake was taken, and the try after it failed.
-    woken_for_nothing: WokenForNothing,
-}
-
-/// Waiting.
-impl Queue {
-    /// Tries until it is done, the deadline passes or a signal handler runs. The last thing before an error is a try.
-    fn wait<T>(
-        &self,
-        wait: Wait<impl Fn() -> bool, impl Fn() -> bool, impl Fn() -> Announced, impl Fn()>,
-        mut attempt: impl FnMut() -> Result<Option<T>>,
-    ) -> Result<T> {
-        let Wait { present, deadline, doing, event, patience, gather, enough, may, announce, woken_for_nothing } = wait;
-        loop {
-            if patience.spin(present, gather, &enough, &may)
-                && let Some(done) = attempt()?
-            {
-                return Ok(done);
-            }
-            let announced = announce();
-            // An error may come from a try that a wake was spent on: then somebody else should try.
-            let mut last = || attempt().inspect_err(|_| event.raise(present));
-            if let Some(done) = last()? {
-                return Ok(done);
-            }
-            let slept = event.sleep(present, announced, deadline.left(NAP));
-            if let Some(done) = last()? {
-                return Ok(done);
-            }
-            let name = self.attached.name();
-            match slept {
-                Ok(()) => woken_for_nothing(),
-                Err(Errno(libc::EINTR)) => {
-                    return Err(Error::new(
-                        libc::EINTR,
-                        format!("{doing} {name}: a signal handler ran while waiting; nothing was done"),
-                    ));
-                }
-                Err(_) => {}
-            }
-            if deadline.has_passed() {
-                let why = if doing == "send" { "the queue stayed full" } else { "no message came" };
-                return Err(Error::new(libc::ETIMEDOUT, format!("{doing} {name}: {why}")));
-            }
-        }
-    }
-
-    /// A fault in words. Who waits to a deadline for a lock has waited for the queue.
-    #[cold]
-    fn explain(&self, fault: Fault, doing: &str, deadline: Deadline) -> Error {
-        match fault {
-            Fault::Busy if !deadline.is_try() => {
-                let name = self.attached.name();
-                let what = format!("{doing} {name}: another participant is inside and doesn't get on (is it stopped?)");
-                Error::new(libc::ETIMEDOUT, what)
-            }
-            fault => self.attached.explain(fault, doing),
-        }
     }
 }

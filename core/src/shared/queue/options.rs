@@ -1,0 +1,163 @@
+//! How a queue is opened: its limits and its name, and what is checked before an existing one is believed.
+
+#![forbid(unsafe_code)]
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use super::{KIND, Queue};
+use crate::error::{Error, Result};
+use crate::name::Name;
+use crate::shared::Create;
+use crate::shared::attached::Attached;
+use crate::shared::mapping::Mapping;
+use crate::shared::object::{self, Object};
+use crate::shared::raw::geometry::{Geometry, MOST_BYTES, MOST_MESSAGES};
+use crate::shared::raw::header::{self, Misfit};
+use crate::shared::raw::host::MOST_SLOTS;
+
+const DEFAULT_CAPACITY: u64 = 1 << 20;
+const DEFAULT_MAX_MESSAGES: u64 = 65_536;
+const DEFAULT_PARTICIPANTS: u32 = 1024;
+
+/// How a queue is opened; made by [`Queue::options`].
+#[derive(Clone, Debug, Default)]
+pub struct QueueOptions {
+    object: object::Options,
+    capacity: u64,
+    max_messages: u64,
+    participants: u32,
+}
+
+impl QueueOptions {
+    /// The most bytes that it holds, 1 to 2⁴⁰; also the longest message. Default 1 MiB. Of an existing queue this is what it must
+    /// have at least; 0, the default, takes it as it is. Memory is only taken as it is used.
+    #[must_use]
+    pub fn capacity(mut self, bytes: u64) -> Self {
+        self.capacity = bytes;
+        self
+    }
+
+    /// The most messages that it holds, 1 to 2³². Default: the lesser of the capacity and 65,536.
+    #[must_use]
+    pub fn max_messages(mut self, messages: u64) -> Self {
+        self.max_messages = messages;
+        self
+    }
+
+    /// For how many open handles, in all processes together, it has room: 1 to 65,534. Default 1,024.
+    #[must_use]
+    pub fn max_participants(mut self, handles: u32) -> Self {
+        self.participants = handles;
+        self
+    }
+
+    /// Whether it may be created; by default if it is missing.
+    #[must_use]
+    pub fn create(mut self, create: Create) -> Self {
+        self.object.create = create;
+        self
+    }
+
+    /// The permission bits of a new queue, exactly (no umask); by default `0o600`. Whoever takes part needs read and
+    /// write permission.
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.object.mode = mode;
+        self
+    }
+
+    /// Opens it although it belongs to another user, who can do with it what he likes.
+    #[must_use]
+    pub fn any_owner(mut self, yes: bool) -> Self {
+        self.object.any_owner = yes;
+        self
+    }
+
+    /// Opens the queue `name`, which is 1 to 242 bytes without `/`. Doesn't block.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EEXIST` as [`create`](Self::create) says; `EINVAL` for a bad name or limit, or where an existing queue is
+    /// smaller than asked for; `ENAMETOOLONG`; `ENOSPC`; `EACCES`; `EPERM` for another user's; `EISDIR`, `ELOOP`, `ENODEV` where
+    /// the name is something else than a file; `EPROTOTYPE` where it is another kind of object; `EPROTO` another layout;
+    /// `EUCLEAN` damaged; `EUSERS` if the roster is full.
+    pub fn open(&self, name: &str) -> Result<Queue> {
+        let name = Name::object(KIND, name)?;
+        let geometry = self.geometry(&name)?;
+        let fill = |fd: BorrowedFd| {
+            object::allocate(fd, 0, geometry.first_space())?;
+            let mapping = Mapping::of_queue(fd, &geometry).map_err(|errno| errno.during("mmap"))?;
+            let mapping = Arc::new(mapping);
+            mapping.ring(geometry).create();
+            mapping.header().expect("a queue has a header").write(&geometry.shape());
+            Ok(())
+        };
+        let Object { fd, stat, is_new } = object::open(&name, self.object, || Ok(geometry.shape().size), fill)?;
+        let geometry = if is_new { geometry } else { self.check(&name, fd.as_fd(), stat.size)? };
+        let mapping = Mapping::of_queue(fd.as_fd(), &geometry)
+            .map_err(|errno| errno.during(format!("open {name}: mmap of its header and rings")))?;
+        let mapping = Arc::new(mapping);
+        let ring = mapping.ring(geometry);
+        let attached = Attached::new(name, fd, &stat, mapping, geometry.slots)?;
+        Queue::attach(ring, attached, is_new)
+    }
+
+    /// What a new queue would be like.
+    fn geometry(&self, name: &Name) -> Result<Geometry> {
+        let capacity = if self.capacity == 0 { DEFAULT_CAPACITY } else { self.capacity };
+        let max_messages = if self.max_messages == 0 { capacity.min(DEFAULT_MAX_MESSAGES) } else { self.max_messages };
+        let slots = if self.participants == 0 { DEFAULT_PARTICIPANTS } else { self.participants };
+        let bad = |what: String| Error::new(libc::EINVAL, format!("open {name}: {what}"));
+        if capacity > MOST_BYTES {
+            return Err(bad(format!("a capacity of {capacity} bytes: it may be {MOST_BYTES} at most")));
+        }
+        if max_messages > MOST_MESSAGES {
+            return Err(bad(format!("max_messages {max_messages}: it may be {MOST_MESSAGES} at most")));
+        }
+        if slots > MOST_SLOTS {
+            return Err(bad(format!("max_participants {slots}: it may be {MOST_SLOTS} at most")));
+        }
+        Geometry::new(capacity, max_messages, slots).ok_or_else(|| bad("limits of 0".to_owned()))
+    }
+
+    /// Reads the geometry of an existing queue, and holds it against what was asked for.
+    fn check(&self, name: &Name, fd: BorrowedFd, size: u64) -> Result<Geometry> {
+        let error = |errno, what: String| Error::new(errno, format!("open {name}: {what}"));
+        let damaged = |what| error(libc::EUCLEAN, format!("it is damaged ({what}): unlink it and make a new one"));
+        if size < HEADER_LENGTH {
+            return Err(damaged("its file is too short"));
+        }
+        let head = Mapping::of_file(fd, HEADER_LENGTH, false)
+            .map_err(|errno| errno.during(format!("open {name}: mmap of its header")))?;
+        let header = head.header().expect("long enough for a header");
+        let shape = header.read(header::Kind::Queue, size).map_err(|misfit| match misfit {
+            Misfit::Damaged(what) => damaged(what),
+            Misfit::OtherKind(what) => error(libc::EPROTOTYPE, format!("it is {what}, not a queue")),
+            Misfit::OtherLayout(theirs) => {
+                let ours = header::LAYOUT;
+                error(
+                    libc::EPROTO,
+                    format!("it has layout version {theirs}, this library {ours}: use one version of madang"),
+                )
+            }
+            Misfit::OtherByteOrder => error(libc::EPROTO, "it was made by a machine of another byte order".to_owned()),
+        })?;
+        let geometry = Geometry::of(&shape).ok_or_else(|| damaged("its sizes contradict each other"))?;
+        for (what, has, asked) in [
+            ("capacity", geometry.capacity, self.capacity),
+            ("max_messages", geometry.max_messages, self.max_messages),
+            ("max_participants", geometry.slots.into(), self.participants.into()),
+        ] {
+            if has < asked {
+                return Err(error(
+                    libc::EINVAL,
+                    format!("its {what} is {has}, {asked} was asked for: unlink it, or ask for less"),
+                ));
+            }
+        }
+        Ok(geometry)
+    }
+}
+
+/// As much of a file as is looked at before it is believed.
+const HEADER_LENGTH: u64 = 64 << 10;

@@ -1,0 +1,73 @@
+//! Waiting for what another participant will do; the one home of it above the floor of shared memory.
+//!
+//! A short spin first, in which a partner on another processor answers, and some yields, for one on this processor
+//! ([`patience`](super::patience)); then the event count (`raw/event.rs`): announce, the *whole* try again, sleep. The last thing
+//! before any error is a try, and a wake that was spent on one who then takes nothing is passed on.
+
+#![forbid(unsafe_code)]
+
+use super::attached::Present;
+use super::patience::Patience;
+use super::raw::event::{Announced, Event, NAP};
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
+use crate::sys::Errno;
+
+/// What one waits for, and by what.
+pub(super) struct Wait<'a> {
+    pub(super) present: &'a Present<'a>,
+    /// Not a try: who only tries doesn't come here.
+    pub(super) deadline: Deadline,
+    /// What is being done, for the text of an error.
+    pub(super) doing: &'a dyn Fn() -> String,
+    /// What is to be said when the deadline has passed.
+    pub(super) in_vain: &'static str,
+    pub(super) event: &'a Event,
+    pub(super) patience: &'a Patience,
+    /// How many pauses to let more gather before it is taken, unless there is `enough`; see [`Patience`].
+    pub(super) gather: u32,
+    pub(super) enough: &'a dyn Fn() -> bool,
+    /// A hint that costs no lock.
+    pub(super) may: &'a dyn Fn() -> bool,
+    pub(super) announce: &'a dyn Fn() -> Announced,
+    /// A wake was taken, and the try after it failed.
+    pub(super) woken_for_nothing: &'a dyn Fn(),
+}
+
+impl Wait<'_> {
+    /// Tries until it is done, the deadline passes or a signal handler runs.
+    pub(super) fn until_done<T>(&self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+        loop {
+            if self.patience.spin(self.present, self.gather, self.enough, self.may)
+                && let Some(done) = attempt()?
+            {
+                return Ok(done);
+            }
+            let announced = (self.announce)();
+            // An error may come from a try that a wake was spent on: then somebody else should try.
+            let mut last = || attempt().inspect_err(|_| self.event.raise(self.present));
+            if let Some(done) = last()? {
+                return Ok(done);
+            }
+            let slept = self.event.sleep(self.present, announced, self.deadline.left(NAP));
+            if let Some(done) = last()? {
+                return Ok(done);
+            }
+            match slept {
+                Ok(()) => (self.woken_for_nothing)(),
+                Err(Errno(libc::EINTR)) => {
+                    return Err(self.error(libc::EINTR, "a signal handler ran while waiting; nothing was done"));
+                }
+                Err(_) => {}
+            }
+            if self.deadline.has_passed() {
+                return Err(self.error(libc::ETIMEDOUT, self.in_vain));
+            }
+        }
+    }
+
+    #[cold]
+    fn error(&self, errno: i32, why: &str) -> Error {
+        Error::new(errno, format!("{}: {why}", (self.doing)()))
+    }
+}
