@@ -32,7 +32,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | `EOWNERDEAD` | this handle was presumed dead by the others and may not go on |
 /// | `EBADF`, `EFAULT` | a closed handle, a null pointer (C, Python) |
 #[derive(Debug, thiserror::Error)]
-#[error("{what} ({})", name(*.errno))]
+#[error("{what}{} ({})", needed(*.length), name(*.errno))]
 pub struct Error {
     errno: i32,
     what: Cow<'static, str>,
@@ -50,7 +50,7 @@ impl Error {
     pub(crate) fn too_big(length: u64) -> Self {
         Self {
             errno: libc::E2BIG,
-            what: "recv: the buffer is smaller than the message, which stays: receive again with a larger one".into(),
+            what: "recv: the buffer is too small for the message, which stays: receive again with a larger one".into(),
             length,
         }
     }
@@ -99,4 +99,9 @@ fn name(errno: i32) -> Cow<'static, str> {
         EMSGSIZE E2BIG ENOTSUP EPROTOTYPE EPROTO EUCLEAN ENOSPC EUSERS EOWNERDEAD EBADF EFAULT ENOMEM EMFILE ENFILE
         EIDRM EOVERFLOW ENOSYS EROFS EIO ENXIO EFBIG EDQUOT ENOLCK
     }
+}
+
+/// What a message needs, where that is known.
+fn needed(length: u64) -> String {
+    if length == 0 { String::new() } else { format!(", for {length} bytes") }
 }

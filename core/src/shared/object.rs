@@ -25,11 +25,14 @@ const RACES: u32 = 100;
 /// Space is taken in pieces of this many bytes at most: each is done before the next signal comes.
 const MOST_AT_ONCE: u64 = 4 << 20;
 
+/// The permission bits of a new object, unless others are asked for.
+const MODE: u32 = 0o600;
+
 /// How an object is to be opened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     pub(crate) create: Create,
-    /// The permission bits of a new object, exactly: no umask.
+    /// The permission bits of a new object, exactly: no umask. 0 is the default, [`MODE`].
     pub(crate) mode: u32,
     /// Whether an object of a user who is neither me nor root is opened.
     pub(crate) any_owner: bool,
@@ -39,7 +42,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { create: Create::IfMissing, mode: 0o600, any_owner: false, write: true }
+        Self { create: Create::IfMissing, mode: MODE, any_owner: false, write: true }
     }
 }
 
@@ -62,7 +65,7 @@ pub(crate) fn open(
     if options.mode & !0o7777 != 0 {
         return Err(Error::new(
             libc::EINVAL,
-            format!("open {name}: mode {:#o} has more than permission bits", options.mode),
+            format!("open {name}: mode 0{:o} has more than permission bits", options.mode),
         ));
     }
     // Before any space is taken for it.
@@ -156,7 +159,8 @@ fn prepare(
     fill: &impl Fn(BorrowedFd) -> Result<()>,
 ) -> Result<Stat> {
     let during = |errno: Errno, call: &str| errno.during(format!("create {name}: {call}"));
-    file::set_mode(fd.as_fd(), options.mode).map_err(|errno| during(errno, "fchmod"))?;
+    let mode = if options.mode == 0 { MODE } else { options.mode };
+    file::set_mode(fd.as_fd(), mode).map_err(|errno| during(errno, "fchmod"))?;
     file::set_size(fd.as_fd(), size).map_err(|errno| during(errno, &format!("ftruncate to {size} bytes")))?;
     fill(fd.as_fd()).map_err(|error| error.during(format!("create {name}")))?;
     file::stat(fd.as_fd()).map_err(|errno| during(errno, "statx"))
@@ -180,6 +184,10 @@ fn cannot_link(name: &Name, errno: Errno) -> Error {
 
 /// Takes the space of a part of an object, so that touching it can't fail any more.
 pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<()> {
+    // What can't fit is not begun: to take all there is and give it back would starve everybody else meanwhile.
+    if file::free_space(fd).is_some_and(|free| length > free) {
+        return Err(Errno(libc::ENOSPC).during(no_space()));
+    }
     let mut done = 0;
     while done < length {
         let piece = (length - done).min(MOST_AT_ONCE);

@@ -374,7 +374,8 @@ impl Queue {
     /// Receives the message that `select` names; waits while there is none.
     ///
     /// # Errors
-    /// `EINTR` if a signal handler ran while waiting; nothing was received then.
+    /// `EINTR` if a signal handler ran while waiting. Whatever the error, nothing was received; but for `EOWNERDEAD`, after which
+    /// a message may have been.
     pub fn recv(&self, select: Select) -> Result<Message> {
         self.recv_until(select, Deadline::NEVER)
     }

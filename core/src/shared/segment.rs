@@ -37,7 +37,7 @@ impl SegmentOptions {
         self
     }
 
-    /// The permission bits of a new segment, exactly (no umask); by default `0o600`.
+    /// The permission bits of a new segment, exactly (no umask); by default, and for 0, `0o600`.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.object.mode = mode;
@@ -67,7 +67,8 @@ impl SegmentOptions {
     pub fn open(&self, name: &str) -> Result<Segment> {
         let name = Name::segment(name)?;
         let mut options = self.object;
-        if !options.write && options.create == Create::IfMissing {
+        // Without a length, or read-only, nothing can be made.
+        if (!options.write || self.length == 0) && options.create == Create::IfMissing {
             options.create = Create::Never;
         }
         if options.create == Create::Only && !options.write {
@@ -77,8 +78,11 @@ impl SegmentOptions {
             0 => Err(Error::new(libc::EINVAL, format!("create {name}: give the segment a length"))),
             length => Ok(length),
         };
-        let Object { fd, stat, is_new } =
-            object::open(&name, options, size, |fd| object::allocate(fd, 0, self.length))?;
+        let Object { fd, stat, is_new } = object::open(&name, options, size, |fd| object::allocate(fd, 0, self.length))
+            .map_err(|error| match (error.errno(), self.length) {
+                (libc::ENOENT, 0) => error.during("to create it, give it a length"),
+                _ => error,
+            })?;
         if stat.size < self.length.max(1) {
             let (has, asked) = (stat.size, self.length);
             let what = format!("open {name}: it has {has} bytes, {asked} were asked for: unlink it, or ask for less");

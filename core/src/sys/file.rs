@@ -113,6 +113,15 @@ pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<(), E
     }
 }
 
+/// How many bytes are free in the file's file system (fstatfs(2)); `None` where it has no limit of its own.
+pub(crate) fn free_space(fd: BorrowedFd) -> Option<u64> {
+    // SAFETY: all-zero is a valid `statfs64`.
+    let mut found: libc::statfs64 = unsafe { std::mem::zeroed() };
+    // SAFETY: `found` is a valid place for the answer.
+    check(unsafe { libc::fstatfs64(fd.as_raw_fd(), &raw mut found) }.into()).ok()?;
+    (found.f_blocks > 0).then(|| found.f_bavail.saturating_mul(found.f_bsize as u64))
+}
+
 /// Whether anything bears the name, be it a link that leads nowhere.
 pub(crate) fn exists(path: &CStr) -> bool {
     open_at(path, libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC, 0).is_ok()

@@ -222,6 +222,19 @@ fn a_file_system_filled_by_others() {
     });
 }
 
+/// What can't fit is refused before anything is taken: nobody else sees a full file system meanwhile.
+#[test]
+fn too_much_is_not_begun() {
+    in_a_small_file_system("1m", || {
+        let queue = Queue::options().capacity(64 << 20).open("queue").unwrap();
+        let before = queue.stat().unwrap().allocated;
+        assert_eq!(queue.try_send(1, &vec![0; 16 << 20]).unwrap_err().errno(), libc::ENOSPC);
+        assert_eq!(queue.stat().unwrap().allocated, before);
+        queue.try_send(1, b"small ones fit").unwrap();
+        0
+    });
+}
+
 #[test]
 fn a_missing_or_relative_directory() {
     for (directory, errno) in [(c"/nonexistent/madang", libc::ENOENT), (c"relative", libc::EINVAL)] {

@@ -1,10 +1,12 @@
 //! Who takes part: real processes that die, fork, exec, close everything, or are stopped.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use madang::{Queue, Select};
+use madang::{Deadline, Queue, Select};
 use madang_tests::{Checkpoint, Name, WATCHDOG, fork};
 
 fn participants(queue: &Queue) -> u32 {
@@ -197,6 +199,89 @@ fn creating_at_once() {
         children.into_iter().for_each(madang_tests::Child::succeeds);
         assert_eq!(Queue::open(&name).unwrap().len(), 6);
     }
+}
+
+/// Where the senders' lock lies (docs/layout.md).
+const SENDERS_LOCK: u64 = 640;
+
+/// Gives the senders' lock to slot `slot`, in its first generation.
+fn give_lock_to(name: &Name, slot: u32) {
+    let file = OpenOptions::new().write(true).open(name.queue_path()).unwrap();
+    file.write_all_at(&(1u32 << 16 | (slot + 1)).to_ne_bytes(), SENDERS_LOCK).unwrap();
+}
+
+#[test]
+fn a_lock_that_the_living_hold_is_waited_for() {
+    let name = Name::new("held");
+    let queue = Queue::open(&name).unwrap();
+    let _other = Queue::open(&name).unwrap();
+    queue.send(1, b"before").unwrap();
+    give_lock_to(&name, 1);
+    let begun = Instant::now();
+    assert_eq!(queue.send_until(1, b"x", Deadline::INSTANT).unwrap_err().errno(), libc::EBUSY);
+    assert_eq!(queue.send_timeout(1, b"x", Duration::from_millis(20)).unwrap_err().errno(), libc::ETIMEDOUT);
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    let begun = Instant::now();
+    let error = queue.try_send(1, b"x").unwrap_err();
+    assert_eq!(error.errno(), libc::EBUSY, "{error}");
+    assert!(begun.elapsed() >= Duration::from_secs(1), "a try waits a second for one small copy");
+    assert_eq!(queue.recv(Select::Any).unwrap().data, b"before", "receivers don't need it");
+    assert_eq!(queue.stat().unwrap().repairs, 0);
+}
+
+/// By every way of sending, also by those that never sleep.
+#[test]
+fn a_lock_that_the_dead_held_is_taken_over() {
+    let name = Name::new("inherited");
+    let queue = Queue::open(&name).unwrap();
+    fork(|| Queue::open(&name).map_or(1, |_| 0)).succeeds();
+    for (repairs, deadline) in
+        [Deadline::INSTANT, Deadline::NOW, Deadline::after(WATCHDOG), Deadline::NEVER].into_iter().enumerate()
+    {
+        give_lock_to(&name, 1);
+        queue.send_until(1, b"x", deadline).unwrap();
+        assert_eq!(queue.stat().unwrap().repairs, repairs as u64 + 1);
+    }
+    assert_eq!(queue.len(), 4);
+}
+
+/// A participant whose lock was taken from it while it worked touches nothing more, and says so.
+#[test]
+fn who_was_presumed_dead_is_told() {
+    let name = Name::new("disowned");
+    const LENGTH: usize = 32 << 20;
+    let queue = Queue::options().capacity(LENGTH as u64).open(&name).unwrap();
+    let file = OpenOptions::new().read(true).open(name.queue_path()).unwrap();
+    fork(|| Queue::open(&name).map_or(1, |_| 0)).succeeds();
+    let inside = || {
+        let mut word = [0; 4];
+        file.read_exact_at(&mut word, SENDERS_LOCK).unwrap();
+        u32::from_ne_bytes(word) != 0
+    };
+    let large = vec![1; LENGTH];
+    for _ in 0..100 {
+        let error = thread::scope(|scope| {
+            let sender = scope.spawn(|| queue.send_timeout(1, &large, WATCHDOG));
+            while !inside() && !sender.is_finished() {}
+            // As if another had found it dead: the word names somebody else now, who is dead himself.
+            if !sender.is_finished() {
+                give_lock_to(&name, 1);
+            }
+            sender.join().unwrap().err()
+        });
+        if let Some(error) = error {
+            assert_eq!(error.errno(), libc::EOWNERDEAD, "{error}");
+            assert_eq!(queue.try_recv(Select::Any).unwrap_err().errno(), libc::EOWNERDEAD, "it does nothing more");
+            let again = Queue::open(&name).unwrap();
+            while again.try_recv(Select::Any).is_ok() {}
+            again.send(1, b"the others go on").unwrap();
+            assert_eq!(again.recv(Select::Any).unwrap().data, b"the others go on");
+            return;
+        }
+        // It was done before the word changed.
+        Queue::open(&name).unwrap().recv(Select::Any).unwrap();
+    }
+    panic!("it was never caught inside");
 }
 
 /// A stopped process lives: what it holds is waited for to the deadline, not taken. And when it goes on, nothing is lost.

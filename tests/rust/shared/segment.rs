@@ -63,7 +63,8 @@ fn a_child_shares_it() {
 fn bad_input() {
     let name = Name::new("bad-segment");
     let errno = |result: madang::Result<Segment>| result.unwrap_err().errno();
-    assert_eq!(errno(Segment::options().open(&name)), libc::EINVAL, "a new one needs a length");
+    assert_eq!(errno(Segment::options().open(&name)), libc::ENOENT, "a new one needs a length");
+    assert_eq!(errno(Segment::options().create(Create::Only).open(&name)), libc::EINVAL);
     assert_eq!(errno(Segment::options().length(1).create(Create::Never).open(&name)), libc::ENOENT);
     assert_eq!(errno(Segment::options().read_only(true).open(&name)), libc::ENOENT);
     assert_eq!(errno(Segment::options().length(1).mode(0o10000).open(&name)), libc::EINVAL);

@@ -59,7 +59,7 @@ impl QueueOptions {
         self
     }
 
-    /// The permission bits of a new queue, exactly (no umask); by default `0o600`. Whoever takes part needs read and
+    /// The permission bits of a new queue, exactly (no umask); by default, and for 0, `0o600`. Whoever takes part needs read and
     /// write permission.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {

@@ -79,11 +79,18 @@ impl RobustLock {
         if self.spin(host) {
             return Ok(Locked::Clean);
         }
-        if deadline == Deadline::INSTANT {
-            return Err(Fault::Busy);
-        }
-        let deadline = if deadline.is_try() { Deadline::after(TRY_WAITS) } else { deadline };
         let mine = host.me().word() | SLEEPERS;
+        if deadline == Deadline::INSTANT {
+            // To ask takes a system call but no sleep; who only ever tries must not be shut out by the dead.
+            let word = self.0.get();
+            let inherited = word != FREE && self.inherit(host, word, mine);
+            return if inherited { Ok(Locked::Inherited) } else { Err(Fault::Busy) };
+        }
+        if self.yield_to_owner(host) {
+            return Ok(Locked::Clean);
+        }
+        let is_try = deadline.is_try();
+        let deadline = if is_try { Deadline::after(TRY_WAITS) } else { deadline };
         loop {
             let word = self.0.get();
             let awaited = word | SLEEPERS;
@@ -92,35 +99,40 @@ impl RobustLock {
                     return Ok(Locked::Clean);
                 }
             } else if word == awaited || self.0.swap_if(word, awaited).is_ok() {
-                match host.sleep(&self.0, awaited, deadline.left(ASK_EVERY)) {
-                    Err(Errno(libc::ETIMEDOUT)) if self.inherit(host, awaited, mine) => return Ok(Locked::Inherited),
-                    Err(Errno(libc::ETIMEDOUT)) if deadline.has_passed() => return Err(Fault::Busy),
-                    Err(Errno(libc::EINTR)) => return Err(Fault::Interrupted),
+                let slept = host.sleep(&self.0, awaited, deadline.left(ASK_EVERY));
+                // Signals may come more often than sleeps end.
+                if matches!(slept, Err(Errno(libc::ETIMEDOUT | libc::EINTR))) && self.inherit(host, awaited, mine) {
+                    return Ok(Locked::Inherited);
+                }
+                match slept {
+                    // A try is a second at most, however many signals come.
+                    Err(Errno(libc::EINTR)) if !is_try => return Err(Fault::Interrupted),
+                    Err(_) if deadline.has_passed() => return Err(Fault::Busy),
                     _ => {}
                 }
             }
         }
     }
 
-    /// Looks for a while whether the lock comes free by itself.
+    fn take_if_free(&self, host: &impl Host) -> bool {
+        self.0.peek() == FREE && self.0.swap_if(FREE, host.me().word()).is_ok()
+    }
+
+    /// Looks for a while whether an owner on another processor gives it back.
     fn spin(&self, host: &impl Host) -> bool {
-        let mine = host.me().word();
-        let free = || self.0.peek() == FREE && self.0.swap_if(FREE, mine).is_ok();
-        if host.spins() {
-            for _ in 0..SPINS {
+        host.spins()
+            && (0..SPINS).any(|_| {
                 spin_loop();
-                if free() {
-                    return true;
-                }
-            }
-        }
-        for _ in 0..YIELDS {
+                self.take_if_free(host)
+            })
+    }
+
+    /// Lets an owner who lost this processor have it back.
+    fn yield_to_owner(&self, host: &impl Host) -> bool {
+        (0..YIELDS).any(|_| {
             host.pass();
-            if free() {
-                return true;
-            }
-        }
-        false
+            self.take_if_free(host)
+        })
     }
 
     /// Takes the place of the owner in `word` if it is dead.

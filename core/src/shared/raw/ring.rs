@@ -553,7 +553,9 @@ impl Ring {
     pub(crate) fn held(&self) -> Passed {
         // The head first: what is received meanwhile only makes the answer too large.
         let received = self.received();
-        self.sent().less(received)
+        let Passed { bytes, messages } = self.sent().less(received);
+        // More than may be held can only be scribbled.
+        Passed { bytes: bytes.min(self.geometry.capacity), messages: messages.min(self.geometry.max_messages) }
     }
 
     /// All that was ever sent: what is counted, and the record at the tail if there is one. Its sender counts it in a moment,
