@@ -7,7 +7,8 @@
  *
  *   - Nothing is lost: a process killed at any instruction leaves every other one able to go on,
  *     and every message that was sent is received once.
- *   - Fast as memory: sending and receiving make no system call, unless somebody has to sleep.
+ *   - Fast as memory: sending and receiving make no system call, unless somebody has to sleep or
+ *     memory is used for the first time.
  *   - No daemon, nothing to configure: an object is a file in /dev/shm, with owner and mode.
  *
  *
@@ -49,8 +50,9 @@
  *     stops. Unlink what you no longer need; ls /dev/shm shows what is there.
  *
  *   - A container's /dev/shm often has only 64 MB, and a full one is -ENOSPC. Start the container
- *     with a larger one (--shm-size), or set MADANG_DIR to a directory on another tmpfs, the same
- *     for all processes. Segments are always in /dev/shm.
+ *     with a larger one (--shm-size), or set MADANG_DIR to the absolute path of a directory on
+ *     another tmpfs, the same for all processes. Set-user-id programs ignore it, and segments are
+ *     always in /dev/shm.
  *
  *   - A receiver that is killed takes the message that it just received along, as with msgrcv(2).
  *     If somebody must have worked on a message, let the worker answer when it is done, and send
@@ -73,7 +75,8 @@
  *
  *   - Don't leave a call by longjmp(3), by a C++ exception from a signal handler, or by
  *     pthread_cancel(3): what happens then is undefined. Let handlers return; in threads that are
- *     cancelled, put pthread_setcancelstate(3) around calls.
+ *     cancelled, put pthread_setcancelstate(3) around calls. Nor call fork(2) in a signal handler
+ *     that interrupts a call.
  *
  *   - Two libraries written in Rust can't always be linked statically into one program: symbols
  *     would be defined twice. Link one of them dynamically.
@@ -88,17 +91,29 @@
  * after a call means nothing. What a function is to fill in is written only when it succeeds, with
  * one exception: the length of a message that the buffer is too small for.
  *
- * Each function lists its errors. Besides them any may return -EIO, which is a bug in madang:
- * madang_last_error() has the text for its report. When memory is exhausted, madang aborts the
- * process.
+ * Each function lists its errors. Besides them:
+ *
+ *   - In a child of fork(2), the first use of an inherited queue may fail as madang_queue_open()
+ *     does: -EUSERS when all places are taken; -EACCES or -ENOENT when the child can't open its
+ *     file; -EMFILE, -ENFILE, -ENOMEM.
+ *
+ *   - What system calls fail with where the disk or the directory is odd (-ENOTDIR, -EROFS,
+ *     -EDQUOT, -ENOLCK) is returned as it is.
+ *
+ *   - -EIO is a bug in madang: madang_last_error() has the text for its report.
+ *
+ * When memory is exhausted, madang aborts the process.
  *
  *
  * Time
  * ----
  *
- * timeout_ns is in nanoseconds: negative waits for ever, 0 does not wait. With MADANG_DEADLINE it
- * is a time on CLOCK_MONOTONIC instead. So a call that returned -EINTR can be made again with the
- * same arguments, and ends when the first one would have:
+ * timeout_ns is in nanoseconds: negative waits for ever, 0 does not wait for a message or for room.
+ * Even with 0 a call may wait up to a second for another participant who is inside the same end of
+ * the queue, usually for microseconds; then it is -EBUSY. With MADANG_INSTANT it doesn't.
+ *
+ * With MADANG_DEADLINE timeout_ns is a time on CLOCK_MONOTONIC instead. So a call that returned
+ * -EINTR can be made again with the same arguments, and ends when the first one would have:
  *
  *     struct timespec now;
  *     int64_t until, length;
@@ -111,10 +126,10 @@
  * Structs
  * -------
  *
- * Every struct begins with struct_size, which the caller sets to the struct's sizeof. So structs
- * can grow at their end, and old programs run with new libraries and the other way round. In a
- * struct of options, a field that is 0 means its default; NULL for the struct means all defaults.
- * Set what you don't use to 0:
+ * Every struct begins with struct_size, which the caller sets to the struct's sizeof: once, for it
+ * is left as it is. So structs can grow at their end, and old programs run with new libraries and
+ * the other way round. In a struct of options, a field that is 0 means its default; NULL for the
+ * struct means all defaults. Set what you don't use to 0:
  *
  *     madang_queue_options options = { .struct_size = sizeof options, .capacity = 4 << 20 };
  *
@@ -130,7 +145,8 @@
  *
  * NULL where none is allowed is -EFAULT. Any other pointer must be what its type says, with as
  * many bytes as the length beside it says: that can't be checked. A text ends with a NUL. During a
- * call no other thread may change what the call reads, nor touch what it fills in.
+ * call no other thread, nor another process, may change what the call reads, or touch what it fills
+ * in.
  *
  *
  * Threads, fork, exec
@@ -223,8 +239,9 @@ typedef struct {
     uint32_t struct_size;
     // 0 or MADANG_ANY_OWNER
     uint32_t flags;
-    // The most bytes that it holds, 1 to 2^40; also the longest message. Default 1 MiB. Memory is
-    // taken as it is used.
+    // The most bytes that it holds, 1 to 2^40; also the longest message. Default 1 MiB. Counted are
+    // the messages' own bytes; what madang needs to keep them comes on top. Memory is taken as it
+    // is used, and then kept until the queue is unlinked.
     uint64_t capacity;
     // The most messages that it holds, 1 to 2^32. Default: the lesser of capacity and 65,536.
     uint64_t max_messages;
@@ -235,7 +252,7 @@ typedef struct {
     uint32_t mode;
     // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
     uint32_t create;
-    // 0
+    // 0 in this version
     uint32_t reserved;
 } madang_queue_options;
 
@@ -329,13 +346,13 @@ const char *madang_strerror(int error);
 // Opens the queue called name, or creates it.
 //
 // name is 1 to 242 bytes of UTF-8 without '/'. The queue is the file madang.queue.<name> in
-// /dev/shm, or in the directory that the environment variable MADANG_DIR names. options may be
-// NULL: all defaults. *queue is written only on success; give it to madang_queue_close() in the
-// end.
+// /dev/shm, or in the directory whose absolute path the environment variable MADANG_DIR has; in
+// set-user-id programs that is ignored. options may be NULL: all defaults. *queue is written only
+// on success; give it to madang_queue_close() in the end. Until then it keeps one descriptor.
 //
 // Returns 0, or
-//   -EINVAL        a bad name, limit, flag or struct_size; or the existing queue is smaller than
-//                  asked for
+//   -EINVAL        a bad name, limit, flag or struct_size; the existing queue is smaller than
+//                  asked for; or MADANG_DIR is not an absolute path
 //   -ENAMETOOLONG  the name
 //   -ENOENT        there is none, and create is MADANG_CREATE_NEVER; or the directory that
 //                  MADANG_DIR names is missing
@@ -350,6 +367,7 @@ const char *madang_strerror(int error);
 //   -EUCLEAN       it is damaged
 //   -ENOSPC        /dev/shm (or MADANG_DIR) is full; a container's often has 64 MB
 //   -EUSERS        max_participants handles are open
+//   -EBUSY         others keep making and removing it: try again
 //   -E2BIG         options sets a field that this version doesn't have
 //   -EFAULT        name or queue is NULL
 //   -ENOMEM, -EMFILE, -ENFILE
@@ -366,18 +384,21 @@ int madang_queue_open(const char *name, const madang_queue_options *options, mad
 //
 // Returns 0, or
 //   -EAGAIN      the queue is full, and timeout_ns is 0
-//   -EBUSY       timeout_ns is 0, and another sender, who is inside, doesn't get on for a second
+//   -EBUSY       timeout_ns is 0, and another sender, who is inside, doesn't get on for a second;
+//                with MADANG_INSTANT, for some microseconds
 //   -ETIMEDOUT   the time is over
 //   -EINTR       a signal handler ran while it waited
 //   -EINVAL      type is not greater than 0, or an unknown flag
 //   -EMSGSIZE    the message is longer than the queue's capacity
 //   -ENOSPC      there is no memory for the message in /dev/shm (or MADANG_DIR)
+//   -ENOENT      to take memory for the message it needs the queue's file, but the program closed
+//                the handle's descriptor, and the name doesn't lead to that file any more
 //   -EOWNERDEAD  the other participants found this handle dead and went on without it: close it,
 //                and open it anew
 //   -EUCLEAN     the queue is damaged
 //   -EBADF       queue was closed
 //   -EFAULT      queue is NULL, or data is and length is not 0
-// Whatever the error, the message was not sent.
+// Whatever the error, the message was not sent; but for -EOWNERDEAD, after which it may have been.
 //
 // Any thread may call it at any time, while others send and receive with the same handle.
 int madang_queue_send(madang_queue *queue,
@@ -392,13 +413,14 @@ int madang_queue_send(madang_queue *queue,
 //
 // select is 0 in this version: any type. flags: 0, MADANG_DEADLINE or MADANG_INSTANT. While there
 // is no message it waits, for timeout_ns nanoseconds at most; 0 doesn't wait, negative waits for
-// ever. Set message->struct_size before.
+// ever. Set message->struct_size before, once.
 //
 // Returns the message's length, 0 or more, or
 //   -EAGAIN      there is no message, and timeout_ns is 0
 //   -E2BIG       the message is longer than capacity: it stays, and message->length says how long
 //                it is
-//   -EBUSY       timeout_ns is 0, and another receiver, who is inside, doesn't get on for a second
+//   -EBUSY       timeout_ns is 0, and another receiver, who is inside, doesn't get on for a second;
+//                with MADANG_INSTANT, for some microseconds
 //   -ETIMEDOUT   the time is over
 //   -EINTR       a signal handler ran while it waited
 //   -EINVAL      an unknown flag, or message->struct_size is not set
@@ -408,8 +430,9 @@ int madang_queue_send(madang_queue *queue,
 //   -EUCLEAN     the queue is damaged
 //   -EBADF       queue was closed
 //   -EFAULT      queue is NULL, or buffer is and capacity is not 0
-// Whatever the error, nothing was received, *message was not written (but for its length on
-// -E2BIG), and what is in buffer is undefined.
+// Whatever the error, nothing was received; but for -EOWNERDEAD, after which a message may have
+// been. *message was not written (but for its length on -E2BIG), and what is in buffer is
+// undefined.
 //
 // Any thread may call it at any time, while others send and receive with the same handle. Each
 // message goes to one.
@@ -425,7 +448,7 @@ int64_t madang_queue_recv(madang_queue *queue,
 // status->struct_size before.
 //
 // Returns 0, or -EINVAL if struct_size is not set, -EBADF if queue was closed, -EFAULT if a pointer
-// is NULL, -EOWNERDEAD as with madang_queue_send(). *status is written only on success.
+// is NULL, -EOWNERDEAD and -ENOENT as with madang_queue_send(). *status is written only on success.
 //
 // Doesn't wait. Any thread may call it at any time.
 int madang_queue_stat(madang_queue *queue, madang_queue_status *status);
@@ -438,8 +461,8 @@ const char *madang_queue_name(const madang_queue *queue);
 
 // Whether this handle's open created the queue.
 //
-// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
-// may call it at any time.
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1: the
+// errors are true, too. Doesn't wait. Any thread may call it at any time.
 int madang_queue_is_new(const madang_queue *queue);
 
 // The most bytes that the queue holds; also the longest message.
@@ -450,9 +473,9 @@ int64_t madang_queue_capacity(const madang_queue *queue);
 
 // How many messages the queue held at some moment during the call.
 //
-// Returns 0 to 2^32; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any
-// thread may call it at any time.
-int64_t madang_queue_length(const madang_queue *queue);
+// Returns 0 to max_messages; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait.
+// Any thread may call it at any time.
+int64_t madang_queue_messages(const madang_queue *queue);
 
 // Closes the handle. The queue lives on, with what it holds.
 //
@@ -465,22 +488,24 @@ int madang_queue_close(madang_queue *queue);
 // Takes the name away. Who has the queue open goes on with it; its memory goes with the last of
 // them. The next open of the name creates a new queue.
 //
-// Returns 0; -ENOENT if there is none; -EACCES or -EPERM if it is another user's; -EINVAL or
-// -ENAMETOOLONG for a bad name; -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any
-// time.
+// Returns 0; -ENOENT if there is none; -EACCES or -EPERM if it is another user's; -EISDIR if it is
+// a directory; -EROFS if MADANG_DIR can only be read; -EINVAL or -ENAMETOOLONG for a bad name, or
+// -EINVAL for MADANG_DIR; -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any time.
 int madang_queue_unlink(const char *name);
 
 // Opens the segment called name, or creates it, and maps it into this process. A new one is all 0.
 //
 // name is 1 to 255 bytes of UTF-8 without '/', and doesn't begin with "madang.". The segment is the
 // file /dev/shm/<name>. options may be NULL: then it must exist, for a new one needs a length.
-// *segment is written only on success; give it to madang_segment_close() in the end.
+// *segment is written only on success; give it to madang_segment_close() in the end. It keeps no
+// descriptor.
 //
 // Returns 0, or
-//   -EINVAL        a bad name, flag or struct_size; no length for a new segment; or the existing
-//                  one is smaller than asked for, or empty
+//   -EINVAL        a bad name, flag or struct_size; MADANG_CREATE_ONLY without a length, or with
+//                  MADANG_READ_ONLY; or the existing segment is smaller than asked for, or empty
 //   -ENAMETOOLONG  the name
-//   -ENOENT        there is none, and create is MADANG_CREATE_NEVER or MADANG_READ_ONLY is set
+//   -ENOENT        there is none, and none can be created: create is MADANG_CREATE_NEVER, length
+//                  is 0, or MADANG_READ_ONLY is set
 //   -EEXIST        there is one, and create is MADANG_CREATE_ONLY
 //   -EACCES        its permission bits don't let this process use it so
 //   -EPERM         it belongs to another user, who may have planted it: see MADANG_ANY_OWNER
@@ -489,6 +514,7 @@ int madang_queue_unlink(const char *name);
 //                  is no regular file
 //   -ENOSPC        /dev/shm is full; a container's often has 64 MB
 //   -EFBIG         length is more than a file may have
+//   -EBUSY         others keep making and removing it: try again
 //   -E2BIG         options sets a field that this version doesn't have
 //   -EFAULT        name or segment is NULL
 //   -ENOMEM, -EMFILE, -ENFILE
@@ -520,18 +546,18 @@ const char *madang_segment_name(const madang_segment *segment);
 
 // Whether this handle's open created the segment, and so has to give it its first contents.
 //
-// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
-// may call it at any time.
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1: the
+// errors are true, too. Doesn't wait. Any thread may call it at any time.
 int madang_segment_is_new(const madang_segment *segment);
 
 // Whether the segment may be written: it was opened without MADANG_READ_ONLY.
 //
-// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
-// may call it at any time.
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1: the
+// errors are true, too. Doesn't wait. Any thread may call it at any time.
 int madang_segment_is_writable(const madang_segment *segment);
 
 // Copies length bytes from data to offset in the segment: memcpy(3) that looks where it writes.
-// data must not lie in the segment itself.
+// data must not lie in the segment itself; where length is 0, it may be NULL.
 //
 // Returns 0; -EINVAL if they would not lie within, -EACCES if the segment was opened with
 // MADANG_READ_ONLY, -EBADF if the handle was closed, -EFAULT if a pointer is NULL. Then nothing was
@@ -540,7 +566,7 @@ int madang_segment_is_writable(const madang_segment *segment);
 int madang_segment_write(madang_segment *segment, size_t offset, const void *data, size_t length);
 
 // Copies length bytes at offset in the segment to buffer: memcpy(3) that looks what it reads.
-// buffer must not lie in the segment itself.
+// buffer must not lie in the segment itself; where length is 0, it may be NULL.
 //
 // Returns 0; -EINVAL if they don't lie within, -EBADF if the handle was closed, -EFAULT if a
 // pointer is NULL. Then nothing was copied. Doesn't wait. Any thread may call it at any time; what
@@ -559,9 +585,9 @@ int madang_segment_close(madang_segment *segment);
 // Takes the name away. Who has the segment open goes on with it; its memory goes with the last of
 // them. The next open of the name creates a new segment.
 //
-// Returns 0; -ENOENT if there is none; -EACCES or -EPERM if it is another user's; -EINVAL or
-// -ENAMETOOLONG for a bad name; -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any
-// time.
+// Returns 0; -ENOENT if there is none; -EACCES or -EPERM if it is another user's; -EISDIR if it is
+// a directory; -EINVAL or -ENAMETOOLONG for a bad name; -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
 int madang_segment_unlink(const char *name);
 
 #ifdef __cplusplus

@@ -10,16 +10,27 @@ lib=${DESTDIR-}$LIBDIR include=${DESTDIR-}$INCLUDEDIR
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$here/../Cargo.toml")
 # The ABI's number is the one in the soname (capi/build.rs).
 abi=0
+# 4 or 8 bytes: the library's ELF class says it.
+pointer_size=$((4 * $(od --address-radix=n --skip-bytes=4 --read-bytes=1 --format=u1 "$built/libmadang.so")))
 # CMake's files know no prefix, so that the whole may be moved.
 include_from_lib=$(realpath --canonicalize-missing --relative-to="$LIBDIR" "$INCLUDEDIR")
+
+# from_prefix DIRECTORY: as pkg-config's file has it, so that the whole may be moved (pkg-config --define-prefix).
+from_prefix() {
+    case $1 in
+    "$PREFIX"/*) echo "\${prefix}${1#"$PREFIX"}" ;;
+    *) echo "$1" ;;
+    esac
+}
 
 # fill_in TEMPLATE DIRECTORY: installs it without the .in.
 fill_in() {
     local file
     file=$2/$(basename "$1" .in)
     install -d "$2"
-    sed -e "s|@PREFIX@|$PREFIX|; s|@LIBDIR@|$LIBDIR|; s|@INCLUDEDIR@|$INCLUDEDIR|; s|@VERSION@|$version|" \
-        -e "s|@ABI@|$abi|; s|@INCLUDEDIR_FROM_LIBDIR@|$include_from_lib|" "$here/$1" >"$file"
+    sed -e "s|@PREFIX@|$PREFIX|; s|@LIBDIR@|$(from_prefix "$LIBDIR")|; s|@INCLUDEDIR@|$(from_prefix "$INCLUDEDIR")|" \
+        -e "s|@VERSION@|$version|; s|@ABI@|$abi|; s|@POINTER_SIZE@|$pointer_size|" \
+        -e "s|@INCLUDEDIR_FROM_LIBDIR@|$include_from_lib|" "$here/$1" >"$file"
     chmod 644 "$file"
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use madang_core::Deadline;
+use madang_core::{Deadline, Error};
 
 use crate::error::{Failure, Result};
 
@@ -16,11 +16,37 @@ pub const MADANG_DEADLINE: u32 = 1;
 /// be 0. For callers who hold a lock of their own meanwhile.
 pub const MADANG_INSTANT: u32 = 2;
 
+/// What comes of a call into the core.
+type Outcome<T> = madang_core::Result<T>;
+
 /// For how long a call may wait.
 pub(crate) enum Limit {
     Until(Deadline),
     /// From when it has found that it must wait: the clock costs more than a message.
     For(Duration),
+}
+
+impl Limit {
+    /// Does what may wait, until then. What may wait for some time is tried at once first.
+    #[inline]
+    pub(crate) fn run<T>(self, mut attempt: impl FnMut(Deadline) -> Outcome<T>) -> Outcome<T> {
+        let (mut deadline, mut timeout) = match self {
+            Self::Until(deadline) => (deadline, None),
+            Self::For(timeout) => (Deadline::INSTANT, Some(timeout)),
+        };
+        // A loop, so that there is one place where it is attempted: the compiler puts the work itself there.
+        loop {
+            match (attempt(deadline), timeout.take()) {
+                (Err(error), Some(timeout)) if must_wait(&error) => deadline = Deadline::after(timeout),
+                (outcome, _) => return outcome,
+            }
+        }
+    }
+}
+
+#[cold]
+fn must_wait(error: &Error) -> bool {
+    matches!(error.errno(), libc::EAGAIN | libc::EBUSY)
 }
 
 /// What a call's `flags` and `timeout_ns` mean.

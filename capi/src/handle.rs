@@ -1,7 +1,8 @@
 //! What a C program holds: a pointer to a *shell*, and how the use of one that was closed is found.
 //!
-//! A shell is the object and a word before it that says whether it is there. Closing takes the object away and puts the
-//! empty shell in **quarantine**: a ring of the last [`QUARANTINE`] shells that were closed. Only the one that it pushes
+//! A shell is the object and a word before it that says whether it is there, and which kind it is of. That word comes first
+//! in all of them, so it can be read before anything else is believed. Closing takes the object away and puts the empty
+//! shell in **quarantine**: a ring of the last [`QUARANTINE`] shells that were closed. Only the one that it pushes
 //! out is freed. So the check costs an open handle one load and one compare; and there is no lock, which a fork could
 //! catch in a locked state.
 
@@ -42,6 +43,7 @@ macro_rules! shell {
             const NOUN: &str = $noun;
 
             fn new(handle: $crate::handle::Handle<$object>) -> Self {
+                const { assert!(std::mem::offset_of!($shell, handle) == 0) };
                 Self { handle }
             }
 
@@ -59,6 +61,8 @@ macro_rules! shell {
 }
 pub(crate) use shell;
 
+const _: () = assert!(std::mem::offset_of!(Handle<u64>, state) == 0);
+
 /// See the head of this file.
 #[repr(C)]
 pub(crate) struct Handle<T> {
@@ -71,11 +75,6 @@ pub(crate) struct Handle<T> {
 impl<T> Handle<T> {
     pub(crate) fn open<S: Shell<Object = T>>(object: T, name: CString) -> S {
         S::new(Self { state: AtomicU32::new(S::OPEN), object: UnsafeCell::new(ManuallyDrop::new(object)), name })
-    }
-
-    #[inline]
-    pub(crate) fn is_open<S: Shell<Object = T>>(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == S::OPEN
     }
 
     /// Of two who close it at once, one does.

@@ -2,8 +2,9 @@
 //!
 //! **The contract**, as the header's prologue gives it to the C reader: a pointer that is not NULL points to what its type
 //! says, and to as many bytes as the length beside it or the `struct_size` in it says; during the call nobody changes
-//! what is read there, and nobody else touches what is written there; a handle came from its kind's open, nobody is
-//! inside when it is closed, and it is not used after so many others were closed that it has left quarantine.
+//! what is read there, and nobody else touches what is written there; what is copied from or to a segment doesn't lie in it;
+//! a handle came from the open of some kind, nobody is inside when it is closed, and it is not used after so many others were
+//! closed that it has left quarantine.
 //!
 //! What can be checked is checked: NULL (`EFAULT`), closed handles (`EBADF`), lengths and `struct_size` that can't be true
 //! (`EINVAL`). References made here live for the call.
@@ -13,10 +14,12 @@
 //! openat2(2)), and becomes 0 in one that is filled.
 
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 use std::slice;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use madang_core::Segment;
 
 use crate::error::{Failure, Result};
 use crate::handle::{Handle, Shell};
@@ -24,7 +27,7 @@ use crate::shared::queue::{madang_message, madang_queue_options, madang_queue_st
 use crate::shared::segment::madang_segment_options;
 
 /// No struct of madang's will be longer; what says so was not initialised.
-const LONGEST_STRUCT: usize = 4096;
+const LONGEST_STRUCT: usize = 512;
 
 #[cold]
 #[inline(never)]
@@ -50,13 +53,23 @@ pub(crate) fn bytes<'a>(at: *const c_void, length: usize, what: &str) -> Result<
     Ok(unsafe { slice::from_raw_parts(at.as_ptr(), length) })
 }
 
-/// Bytes of the caller's to be filled. NULL is as good as any place for none.
+/// Bytes of the caller's to be filled, who need not have initialised them. NULL is as good as any place for none.
 #[inline]
-pub(crate) fn bytes_mut<'a>(at: *mut c_void, length: usize, what: &str) -> Result<&'a mut [u8]> {
+pub(crate) fn bytes_mut<'a>(at: *mut c_void, length: usize, what: &str) -> Result<&'a mut [MaybeUninit<u8>]> {
     let at = place_of(at, length, what)?;
-    // SAFETY: by the contract, `length` bytes that nobody else touches during the call. They are only written, and any
-    // content is a valid `u8`.
-    Ok(unsafe { slice::from_raw_parts_mut(at.as_ptr(), length) })
+    // SAFETY: by the contract, `length` bytes that nobody else touches during the call.
+    Ok(unsafe { slice::from_raw_parts_mut(at.as_ptr().cast(), length) })
+}
+
+/// Fills bytes of the caller's with what lies at `offset` in a segment, or says that they don't lie within.
+pub(crate) fn copy_out(segment: &Segment, offset: usize, to: &mut [MaybeUninit<u8>]) -> Result<()> {
+    let (length, has) = (to.len(), segment.len());
+    if offset.checked_add(length).is_none_or(|end| end > has) {
+        return Err(Failure::misuse(libc::EINVAL, format!("{length} bytes at {offset} don't lie within its {has}")));
+    }
+    // SAFETY: they lie in the segment's memory, which by the contract `to` doesn't overlap.
+    unsafe { segment.data().byte_add(offset).copy_to_nonoverlapping(NonNull::from(to).cast(), length) };
+    Ok(())
 }
 
 #[inline]
@@ -132,10 +145,17 @@ pub(crate) fn options<T: Struct>(at: *const T) -> Result<T> {
     // SAFETY: by the contract there are `size` bytes at `at`; these are the last of them.
     let unknown = unsafe { slice::from_raw_parts(at.cast::<u8>().add(size - unknown).as_ptr(), unknown) };
     if unknown.iter().any(|&byte| byte != 0) {
-        let what = format!("{} sets a field that this version of madang doesn't have: it needs a newer one", T::NAME);
-        return Err(Failure::misuse(libc::E2BIG, what));
+        return Err(newer::<T>());
     }
     Ok(known(at, size))
+}
+
+/// A newer program's struct, which asks for what this version doesn't know.
+#[cold]
+#[inline(never)]
+pub(crate) fn newer<T: Struct>() -> Failure {
+    let what = format!("{} sets a field that this version of madang doesn't have: it needs a newer one", T::NAME);
+    Failure::misuse(libc::E2BIG, what)
 }
 
 /// A struct of the caller's that is to be filled.
@@ -197,15 +217,11 @@ impl<T: Struct> Out<T> {
 }
 
 /// Where a handle is to be put once it is open.
-pub(crate) struct Place<S> {
-    at: NonNull<*mut S>,
-    kind: PhantomData<S>,
-}
+pub(crate) struct Place<S>(NonNull<*mut S>);
 
 impl<S: Shell> Place<S> {
     pub(crate) fn new(at: *mut *mut S) -> Result<Self> {
-        let at = NonNull::new(at).ok_or_else(|| null(S::NOUN))?;
-        Ok(Self { at, kind: PhantomData })
+        NonNull::new(at).map(Self).ok_or_else(|| null(S::NOUN))
     }
 
     pub(crate) fn put(self, object: S::Object, name: &str) {
@@ -213,37 +229,39 @@ impl<S: Shell> Place<S> {
         let name = CString::new(name).unwrap_or_default();
         let shell: *mut S = Box::into_raw(Box::new(Handle::open(object, name)));
         // SAFETY: by the contract a pointer that nobody else touches during the call.
-        unsafe { self.at.write(shell) };
+        unsafe { self.0.write(shell) };
     }
 }
 
-/// The shell behind a handle, whether it is open or not.
+/// What is behind a handle, if that is open and of this kind.
 #[inline]
-fn shell<'a, S: Shell>(handle: *const S) -> Result<&'a S> {
-    // SAFETY: by the contract it came from `Place::put`, and if it was closed, it is still in quarantine.
-    unsafe { handle.as_ref() }.ok_or_else(|| null(S::NOUN))
+fn handle<'a, S: Shell>(at: *const S) -> Result<&'a Handle<S::Object>> {
+    let at = NonNull::new(at.cast_mut()).ok_or_else(|| null(S::NOUN))?;
+    // SAFETY: by the contract it came from `Place::put`, of this kind or another, and if it was closed, it is still in
+    // quarantine: in either case a shell, which begins with this word.
+    let state = unsafe { at.cast::<AtomicU32>().as_ref() }.load(Ordering::Relaxed);
+    if state != S::OPEN {
+        return Err(closed::<S>());
+    }
+    // SAFETY: the word is one that only open shells of this kind have.
+    Ok(unsafe { at.as_ref() }.handle())
 }
 
 /// The object behind an open handle.
 #[inline]
-pub(crate) fn opened<'a, S: Shell>(handle: *const S) -> Result<&'a S::Object> {
-    let handle = shell(handle)?.handle();
-    if !handle.is_open::<S>() {
-        return Err(closed::<S>());
-    }
+pub(crate) fn opened<'a, S: Shell>(at: *const S) -> Result<&'a S::Object> {
     // SAFETY: it is open; by the contract nobody closes it during the call.
-    Ok(unsafe { &*handle.object() })
+    Ok(unsafe { &*handle(at)?.object() })
 }
 
 /// The name behind an open handle.
-pub(crate) fn name_of<S: Shell>(handle: *const S) -> Result<*const c_char> {
-    opened(handle)?;
-    Ok(shell(handle)?.handle().name().as_ptr())
+pub(crate) fn name_of<S: Shell>(at: *const S) -> Result<*const c_char> {
+    Ok(handle(at)?.name().as_ptr())
 }
 
 /// Closes a handle: its object goes, its shell stays in quarantine.
 pub(crate) fn close<S: Shell>(at: *mut S) -> Result<()> {
-    let handle = shell(at)?.handle();
+    let handle = handle(at)?;
     if !handle.close::<S>() {
         return Err(closed::<S>());
     }

@@ -55,16 +55,77 @@ fn it_compiles_as_cpp() {
     ["c++11", "c++17", "c++20"].iter().for_each(|standard| compiles("c++", standard));
 }
 
-/// The program in the prologue: the lines from its first `#include` to its last brace.
+/// The indented blocks in the prologue's section of this heading, as they would stand in a program.
+fn examples(heading: &str) -> Vec<String> {
+    let header = header();
+    let underlined = format!(" * {heading}\n * {}\n", "-".repeat(heading.len()));
+    let section = header.split(&underlined).nth(1).unwrap_or_else(|| panic!("there is no section {heading}"));
+    let section = section.split(" * ---").next().unwrap();
+    let mut blocks = vec![String::new()];
+    for line in section.lines() {
+        let last = blocks.last_mut().unwrap();
+        match (line.strip_prefix(" *     "), line) {
+            (Some(code), _) => *last += &(code.to_owned() + "\n"),
+            // An empty line may lie within.
+            (None, " *") if !last.is_empty() => *last += "\n",
+            _ if !last.is_empty() => blocks.push(String::new()),
+            _ => {}
+        }
+    }
+    blocks.retain(|block| !block.is_empty());
+    blocks
+}
+
 #[test]
 fn its_program_runs() {
-    let header = header();
-    let lines = header.lines().map(|line| line.strip_prefix(" *     ").unwrap_or_default());
-    let mut program: Vec<_> = lines.skip_while(|line| *line != "#include <madang.h>").collect();
-    program.truncate(program.iter().position(|line| *line == "}").unwrap() + 1);
+    let [program, build] = &examples("A program")[..] else { panic!("a program, and how it is built") };
+    assert!(build.starts_with("cc program.c "), "{build}");
     let source = directory().join("example.c");
-    fs::write(&source, program.join("\n") + "\n").unwrap();
+    fs::write(&source, program).unwrap();
     let mut example = Command::new(compile(&source, "example", &[]));
     // In a place of its own, for somebody may have a queue called "orders".
     assert_eq!(succeed(example.env("MADANG_DIR", directory())), "two teas\n");
+}
+
+/// Compiles an example as the body of a function, in which `declared` stands before and `used` after it.
+fn body_compiles(name: &str, (language, standard): (&str, &str), declared: &str, body: &str, used: &str) {
+    let source = directory().join(format!("{name}.{}", if language == "c" { "c" } else { "cc" }));
+    let function = format!("{declared}\n{body}\n{used}\n}}\n");
+    fs::write(&source, format!("#include <errno.h>\n#include <madang.h>\n#include <time.h>\n{function}")).unwrap();
+    let mut compiler = compiler(language);
+    compiler.args(WARNINGS).args(["-D_POSIX_C_SOURCE=200809L", "-fsyntax-only"]);
+    succeed(compiler.arg(format!("-std={standard}")).arg(&source));
+}
+
+#[test]
+fn its_examples_of_time_and_structs_compile() {
+    let [time] = &examples("Time")[..] else { panic!("one example of time") };
+    let declared = "extern madang_queue *orders;\nint main(void) {\nchar text[4096];";
+    body_compiles("time", ("c", "c11"), declared, time, "return length < 0;");
+    let [c, cpp] = &examples("Structs")[..] else { panic!("an example in C and one in C++") };
+    let used = "return options.capacity != 4 << 20;";
+    body_compiles("struct", ("c", "c11"), "int main(void) {", c, used);
+    body_compiles("struct", ("c++", "c++11"), "int main() {", cpp, used);
+}
+
+/// `structs.c` says at which offset each field lies, and the header has no field that it leaves out.
+#[test]
+fn no_field_moves() {
+    let source = top().join("tests/abi/structs.c");
+    succeed(compiler("c").args(WARNINGS).args(["-std=c11", "-fsyntax-only"]).arg(&source));
+    let said = fs::read_to_string(source).unwrap();
+    let header = header();
+    let structs = header.split("typedef struct {\n").skip(1).map(|rest| rest.split_once(";\n\n").unwrap().0);
+    let mut fields = 0;
+    for (body, name) in structs.map(|text| text.split_once("\n} ").unwrap()) {
+        for line in body.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let field = line.trim_end_matches(';').rsplit(' ').next().unwrap();
+            assert!(
+                said.contains(&format!("AT({name}, {field}, ")),
+                "structs.c does not say where {name}.{field} lies"
+            );
+            fields += 1;
+        }
+    }
+    assert!(fields > 25, "the header wasn't understood: {fields} fields");
 }

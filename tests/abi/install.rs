@@ -1,6 +1,8 @@
 //! What `make install` puts in place is found by pkg-config and by CMake, and programs run with it, linked either way.
 
 use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -49,7 +51,8 @@ const PRINTS: &str = "1 no call of madang has failed in this thread\n";
 fn has(tool: &str) -> bool {
     let found = Command::new(tool).arg("--version").output().is_ok();
     if !found {
-        eprintln!("skipped: there is no {tool}");
+        // Past cargo, which would keep it to itself.
+        let _ = writeln!(io::stderr(), "skipped: there is no {tool}");
     }
     found
 }
@@ -88,15 +91,46 @@ fn pkg_config_links_statically() {
     }
 }
 
+/// All that follows from the prefix follows it.
+#[test]
+fn pkg_config_moves_the_prefix() {
+    if has("pkg-config") {
+        let mut pkg_config = Command::new("pkg-config");
+        pkg_config.env("PKG_CONFIG_PATH", library().join("pkgconfig"));
+        pkg_config.args(["--define-variable=prefix=/moved", "--cflags", "--libs", "madang"]);
+        assert_eq!(succeed(&mut pkg_config).trim(), "-I/moved/include -L/moved/lib/triplet -lmadang");
+    }
+}
+
+/// A project of CMake's with a directory of its own.
+fn project(name: &str, lists: &str) -> PathBuf {
+    let project = directory().join(name);
+    let _ = fs::remove_dir_all(&project);
+    fs::create_dir_all(&project).unwrap();
+    fs::copy(source(), project.join("version.c")).unwrap();
+    fs::write(project.join("CMakeLists.txt"), lists).unwrap();
+    project
+}
+
+/// Lets CMake look at a project, which finds madang in `library`.
+fn configure(project: &Path, library: &Path) {
+    let madang = format!("-Dmadang_DIR={}", library.join("cmake/madang").display());
+    succeed(Command::new("cmake").args(["-S", ".", "-B", "build"]).arg(madang).current_dir(project));
+}
+
+/// The library's directory as one finds it where /lib leads to /usr/lib.
+fn merged_library() -> PathBuf {
+    let lib = installed().join("lib");
+    let _ = fs::remove_file(&lib);
+    symlink("usr/lib", &lib).unwrap();
+    lib.join(Path::new(LIBDIR).strip_prefix("usr/lib").unwrap())
+}
+
 #[test]
 fn cmake_links_both_ways() {
     if !has("cmake") {
         return;
     }
-    let project = directory().join("project");
-    let _ = fs::remove_dir_all(&project);
-    fs::create_dir_all(&project).unwrap();
-    fs::copy(source(), project.join("version.c")).unwrap();
     let lists = "
         cmake_minimum_required(VERSION 3.16)
         project(example C)
@@ -110,12 +144,30 @@ fn cmake_links_both_ways() {
           message(FATAL_ERROR \"0.1 is not 0.2\")
         endif()
     ";
-    fs::write(project.join("CMakeLists.txt"), lists).unwrap();
-    let prefix = format!("-Dmadang_DIR={}", library().join("cmake/madang").display());
-    succeed(Command::new("cmake").args(["-S", ".", "-B", "build"]).arg(prefix).current_dir(&project));
+    let project = project("both-ways", lists);
+    configure(&project, &merged_library());
     succeed(Command::new("cmake").args(["--build", "build"]).current_dir(&project));
     for program in ["dynamic", "static"] {
         // CMake gives the one a path to the library; the other asks for none.
         assert_eq!(succeed(&mut Command::new(project.join("build").join(program))), PRINTS);
+    }
+}
+
+#[test]
+fn cmake_finds_none_of_another_word_length() {
+    if has("cmake") {
+        let lists = "
+            cmake_minimum_required(VERSION 3.16)
+            project(example C)
+            find_package(madang REQUIRED)
+            math(EXPR CMAKE_SIZEOF_VOID_P \"12 - ${CMAKE_SIZEOF_VOID_P}\")
+            unset(madang_DIR CACHE)
+            find_package(madang QUIET PATHS ${ours} NO_DEFAULT_PATH)
+            if(madang_FOUND)
+              message(FATAL_ERROR \"it fits no program of ${CMAKE_SIZEOF_VOID_P} bytes a pointer\")
+            endif()
+        ";
+        let ours = library().join("cmake/madang").display().to_string();
+        configure(&project("word-length", &lists.replace("${ours}", &ours)), &library());
     }
 }

@@ -11,7 +11,7 @@ fn declared() -> BTreeSet<String> {
     let header = fs::read_to_string(top().join("include/madang.h")).unwrap();
     let code: Vec<_> = header
         .lines()
-        .filter(|line| !line.starts_with("//") && !line.starts_with(" *") && !line.starts_with('#'))
+        .filter(|line| !["//", "*", "/*", "#"].iter().any(|start| line.trim_start().starts_with(start)))
         .collect();
     let code = code.join("\n");
     let words = code.split('(').filter_map(|before| before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next());

@@ -9,6 +9,9 @@
  *     ./queue smoke      one
  *
  * A case ends by returning, by a CHECK that does not hold, or by skip(), which is said aloud.
+ *
+ * Before it includes this, a program says which kind of object it is about: KIND(suffix) is what follows madang_ in its
+ * names, and FILES what its files' names begin with.
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -22,13 +25,27 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <madang.h>
+#include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+/* As in <sanitizer/allocator_interface.h>, which not every compiler's package has. */
+size_t __sanitizer_get_current_allocated_bytes(void);
+#endif
 
 #define MS 1000000LL
 #define SECONDS_PER_CASE 30
@@ -73,14 +90,15 @@ static inline void check_fails(const char *file, int line, const char *call, int
     }
 }
 
+/* What all names of this run of this case begin with; and the case. */
+static char prefix_text[64];
+static const char *case_name;
+
 static inline void skip(const char *why)
 {
-    fprintf(stderr, "skipped: %s\n", why);
+    printf("%s: skipped: %s\n", case_name, why);
     exit(SKIPPED);
 }
-
-/* What all names of this run of this case begin with. */
-static char prefix_text[64];
 
 /* One of the case's names; each thread has four at once. */
 static inline const char *name(const char *which)
@@ -90,6 +108,28 @@ static inline const char *name(const char *which)
     char *text = names[next++ % 4];
     snprintf(text, sizeof names[0], "%s-%s", prefix_text, which);
     return text;
+}
+
+/* The file of the object of that name. */
+static inline const char *path(const char *which)
+{
+    static char text[256];
+    snprintf(text, sizeof text, "/dev/shm/" FILES "%s", which);
+    return text;
+}
+
+/* Opening fails with this errno and these words, and leaves the caller's pointer alone. */
+#define OPEN_FAILS(which, options, number, words) \
+    check_open_fails(__FILE__, __LINE__, which, options, number, "(" #number ")", words)
+
+static inline void check_open_fails(const char *file, int line, const char *which, const KIND(_options) * options,
+                                    int number, const char *number_name, const char *words)
+{
+    KIND() *const untouched = (KIND() *)(void *)&line;
+    KIND() *object = untouched;
+    int returned = KIND(_open)(which, options, &object);
+    check_fails(file, line, "opening it", returned, number, number_name, words);
+    CHECK(object == untouched);
 }
 
 static inline int64_t now_ns(void)
@@ -105,6 +145,26 @@ static inline void reap(pid_t child)
     int status;
     CHECK(child > 0 && waitpid(child, &status, 0) == child);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* Mounts an empty tmpfs of that size, for this process alone: nothing is left mounted, however it ends. */
+static inline void mount_small(const char *place, const char *size)
+{
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
+        || mount("none", place, "tmpfs", 0, size) != 0)
+        skip("mounting a small tmpfs is not permitted");
+}
+
+/* Bytes that malloc has given out, where that can be asked; else 0. */
+static inline size_t allocated(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return __sanitizer_get_current_allocated_bytes();
+#elif defined(__GLIBC__) && __GLIBC__ * 100 + __GLIBC_MINOR__ >= 233
+    return mallinfo2().uordblks;
+#else
+    return 0;
+#endif
 }
 
 /* Runs work in a child as an unprivileged user, and checks that it ended well. Only root can. */
@@ -150,6 +210,7 @@ static inline void remove_left_over(void)
 static inline int run_case(const struct test_case *which)
 {
     snprintf(prefix_text, sizeof prefix_text, "c-test-%d-%s", (int)getpid(), which->name);
+    case_name = which->name;
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
@@ -165,7 +226,7 @@ static inline int run_case(const struct test_case *which)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         printf("%s: ok\n", which->name);
     else if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
-        printf("%s: skipped\n", which->name);
+        ; /* It has said why. */
     else if (WIFSIGNALED(status))
         printf("%s: FAILED by signal %d (%s)\n", which->name, WTERMSIG(status), strsignal(WTERMSIG(status)));
     else

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int, c_void};
 use madang_core::{Error, Queue, QueueOptions, QueueStatus, Received, Select};
 
 use super::{MADANG_ANY_OWNER, create, option_flags};
-use crate::deadline::{Limit, limit};
+use crate::deadline::limit;
 use crate::error::{Failure, Result, call};
 use crate::handle::{Handle, shell};
 use crate::pointer::{self, Out, Place};
@@ -20,8 +20,9 @@ pub struct madang_queue_options {
     pub struct_size: u32,
     /// 0 or MADANG_ANY_OWNER
     pub flags: u32,
-    /// The most bytes that it holds, 1 to 2^40; also the longest message. Default 1 MiB. Memory is
-    /// taken as it is used.
+    /// The most bytes that it holds, 1 to 2^40; also the longest message. Default 1 MiB. Counted are
+    /// the messages' own bytes; what madang needs to keep them comes on top. Memory is taken as it
+    /// is used, and then kept until the queue is unlinked.
     pub capacity: u64,
     /// The most messages that it holds, 1 to 2^32. Default: the lesser of capacity and 65,536.
     pub max_messages: u64,
@@ -32,23 +33,23 @@ pub struct madang_queue_options {
     pub mode: u32,
     /// MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
     pub create: u32,
-    /// 0
+    /// 0 in this version
     pub reserved: u32,
 }
 
 impl madang_queue_options {
     fn to_core(self) -> Result<QueueOptions> {
         if self.reserved != 0 {
-            return Err(Failure::misuse(libc::EINVAL, "reserved is not 0: set all fields that you don't use to 0"));
+            return Err(pointer::newer::<Self>());
         }
         let [any_owner] = option_flags(self.flags, [(MADANG_ANY_OWNER, "MADANG_ANY_OWNER")])?;
-        let options = Queue::options()
+        Ok(Queue::options()
             .capacity(self.capacity)
             .max_messages(self.max_messages)
             .max_participants(self.max_participants)
+            .mode(self.mode)
             .create(create(self.create)?)
-            .any_owner(any_owner);
-        Ok(if self.mode == 0 { options } else { options.mode(self.mode) })
+            .any_owner(any_owner))
     }
 }
 
@@ -150,13 +151,13 @@ shell!(madang_queue, Queue, b"queu", "queue");
 /// Opens the queue called name, or creates it.
 ///
 /// name is 1 to 242 bytes of UTF-8 without '/'. The queue is the file madang.queue.<name> in
-/// /dev/shm, or in the directory that the environment variable MADANG_DIR names. options may be
-/// NULL: all defaults. *queue is written only on success; give it to madang_queue_close() in the
-/// end.
+/// /dev/shm, or in the directory whose absolute path the environment variable MADANG_DIR has; in
+/// set-user-id programs that is ignored. options may be NULL: all defaults. *queue is written only
+/// on success; give it to madang_queue_close() in the end. Until then it keeps one descriptor.
 ///
 /// Returns 0, or
-///   -EINVAL        a bad name, limit, flag or struct_size; or the existing queue is smaller than
-///                  asked for
+///   -EINVAL        a bad name, limit, flag or struct_size; the existing queue is smaller than
+///                  asked for; or MADANG_DIR is not an absolute path
 ///   -ENAMETOOLONG  the name
 ///   -ENOENT        there is none, and create is MADANG_CREATE_NEVER; or the directory that
 ///                  MADANG_DIR names is missing
@@ -171,6 +172,7 @@ shell!(madang_queue, Queue, b"queu", "queue");
 ///   -EUCLEAN       it is damaged
 ///   -ENOSPC        /dev/shm (or MADANG_DIR) is full; a container's often has 64 MB
 ///   -EUSERS        max_participants handles are open
+///   -EBUSY         others keep making and removing it: try again
 ///   -E2BIG         options sets a field that this version doesn't have
 ///   -EFAULT        name or queue is NULL
 ///   -ENOMEM, -EMFILE, -ENFILE
@@ -200,18 +202,21 @@ pub extern "C" fn madang_queue_open(
 ///
 /// Returns 0, or
 ///   -EAGAIN      the queue is full, and timeout_ns is 0
-///   -EBUSY       timeout_ns is 0, and another sender, who is inside, doesn't get on for a second
+///   -EBUSY       timeout_ns is 0, and another sender, who is inside, doesn't get on for a second;
+///                with MADANG_INSTANT, for some microseconds
 ///   -ETIMEDOUT   the time is over
 ///   -EINTR       a signal handler ran while it waited
 ///   -EINVAL      type is not greater than 0, or an unknown flag
 ///   -EMSGSIZE    the message is longer than the queue's capacity
 ///   -ENOSPC      there is no memory for the message in /dev/shm (or MADANG_DIR)
+///   -ENOENT      to take memory for the message it needs the queue's file, but the program closed
+///                the handle's descriptor, and the name doesn't lead to that file any more
 ///   -EOWNERDEAD  the other participants found this handle dead and went on without it: close it,
 ///                and open it anew
 ///   -EUCLEAN     the queue is damaged
 ///   -EBADF       queue was closed
 ///   -EFAULT      queue is NULL, or data is and length is not 0
-/// Whatever the error, the message was not sent.
+/// Whatever the error, the message was not sent; but for -EOWNERDEAD, after which it may have been.
 ///
 /// Any thread may call it at any time, while others send and receive with the same handle.
 #[unsafe(no_mangle)]
@@ -226,10 +231,7 @@ pub extern "C" fn madang_queue_send(
     call("madang_queue_send", || {
         let queue = pointer::opened(queue)?;
         let data = pointer::bytes(data, length, "data")?;
-        match limit(flags, timeout_ns)? {
-            Limit::Until(deadline) => queue.send_until(r#type, data, deadline)?,
-            Limit::For(timeout) => queue.send_timeout(r#type, data, timeout)?,
-        }
+        limit(flags, timeout_ns)?.run(|deadline| queue.send_until(r#type, data, deadline))?;
         Ok(0)
     })
 }
@@ -239,13 +241,14 @@ pub extern "C" fn madang_queue_send(
 ///
 /// select is 0 in this version: any type. flags: 0, MADANG_DEADLINE or MADANG_INSTANT. While there
 /// is no message it waits, for timeout_ns nanoseconds at most; 0 doesn't wait, negative waits for
-/// ever. Set message->struct_size before.
+/// ever. Set message->struct_size before, once.
 ///
 /// Returns the message's length, 0 or more, or
 ///   -EAGAIN      there is no message, and timeout_ns is 0
 ///   -E2BIG       the message is longer than capacity: it stays, and message->length says how long
 ///                it is
-///   -EBUSY       timeout_ns is 0, and another receiver, who is inside, doesn't get on for a second
+///   -EBUSY       timeout_ns is 0, and another receiver, who is inside, doesn't get on for a second;
+///                with MADANG_INSTANT, for some microseconds
 ///   -ETIMEDOUT   the time is over
 ///   -EINTR       a signal handler ran while it waited
 ///   -EINVAL      an unknown flag, or message->struct_size is not set
@@ -255,8 +258,9 @@ pub extern "C" fn madang_queue_send(
 ///   -EUCLEAN     the queue is damaged
 ///   -EBADF       queue was closed
 ///   -EFAULT      queue is NULL, or buffer is and capacity is not 0
-/// Whatever the error, nothing was received, *message was not written (but for its length on
-/// -E2BIG), and what is in buffer is undefined.
+/// Whatever the error, nothing was received; but for -EOWNERDEAD, after which a message may have
+/// been. *message was not written (but for its length on -E2BIG), and what is in buffer is
+/// undefined.
 ///
 /// Any thread may call it at any time, while others send and receive with the same handle. Each
 /// message goes to one.
@@ -275,10 +279,7 @@ pub extern "C" fn madang_queue_recv(
         let message = Out::optional(message)?;
         let buffer = pointer::bytes_mut(buffer, capacity, "buffer")?;
         let select = selected(select)?;
-        let received = match limit(flags, timeout_ns)? {
-            Limit::Until(deadline) => queue.recv_into(select, buffer, deadline),
-            Limit::For(timeout) => queue.recv_into_timeout(select, buffer, timeout),
-        };
+        let received = limit(flags, timeout_ns)?.run(|deadline| queue.recv_into_uninit(select, buffer, deadline));
         let received = received.inspect_err(|error| tell_length(message, error))?;
         if let Some(message) = message {
             message.fill(&received.into());
@@ -310,7 +311,7 @@ fn tell_length(message: Option<Out<madang_message>>, error: &Error) {
 /// status->struct_size before.
 ///
 /// Returns 0, or -EINVAL if struct_size is not set, -EBADF if queue was closed, -EFAULT if a pointer
-/// is NULL, -EOWNERDEAD as with madang_queue_send(). *status is written only on success.
+/// is NULL, -EOWNERDEAD and -ENOENT as with madang_queue_send(). *status is written only on success.
 ///
 /// Doesn't wait. Any thread may call it at any time.
 #[unsafe(no_mangle)]
@@ -334,8 +335,8 @@ pub extern "C" fn madang_queue_name(queue: *const madang_queue) -> *const c_char
 
 /// Whether this handle's open created the queue.
 ///
-/// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
-/// may call it at any time.
+/// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1: the
+/// errors are true, too. Doesn't wait. Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_queue_is_new(queue: *const madang_queue) -> c_int {
     call("madang_queue_is_new", || Ok(pointer::opened(queue)?.is_new().into()))
@@ -352,11 +353,11 @@ pub extern "C" fn madang_queue_capacity(queue: *const madang_queue) -> i64 {
 
 /// How many messages the queue held at some moment during the call.
 ///
-/// Returns 0 to 2^32; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any
-/// thread may call it at any time.
+/// Returns 0 to max_messages; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait.
+/// Any thread may call it at any time.
 #[unsafe(no_mangle)]
-pub extern "C" fn madang_queue_length(queue: *const madang_queue) -> i64 {
-    call("madang_queue_length", || Ok(pointer::opened(queue)?.len() as i64))
+pub extern "C" fn madang_queue_messages(queue: *const madang_queue) -> i64 {
+    call("madang_queue_messages", || Ok(pointer::opened(queue)?.len() as i64))
 }
 
 /// Closes the handle. The queue lives on, with what it holds.
@@ -373,9 +374,9 @@ pub extern "C" fn madang_queue_close(queue: *mut madang_queue) -> c_int {
 /// Takes the name away. Who has the queue open goes on with it; its memory goes with the last of
 /// them. The next open of the name creates a new queue.
 ///
-/// Returns 0; -ENOENT if there is none; -EACCES or -EPERM if it is another user's; -EINVAL or
-/// -ENAMETOOLONG for a bad name; -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any
-/// time.
+/// Returns 0; -ENOENT if there is none; -EACCES or -EPERM if it is another user's; -EISDIR if it is
+/// a directory; -EROFS if MADANG_DIR can only be read; -EINVAL or -ENAMETOOLONG for a bad name, or
+/// -EINVAL for MADANG_DIR; -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_queue_unlink(name: *const c_char) -> c_int {
     call("madang_queue_unlink", || {

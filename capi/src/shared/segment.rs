@@ -30,12 +30,12 @@ impl madang_segment_options {
     fn to_core(self) -> Result<SegmentOptions> {
         let known = [(MADANG_ANY_OWNER, "MADANG_ANY_OWNER"), (MADANG_READ_ONLY, "MADANG_READ_ONLY")];
         let [any_owner, read_only] = option_flags(self.flags, known)?;
-        let options = Segment::options()
+        Ok(Segment::options()
             .length(self.length)
+            .mode(self.mode)
             .create(create(self.create)?)
             .read_only(read_only)
-            .any_owner(any_owner);
-        Ok(if self.mode == 0 { options } else { options.mode(self.mode) })
+            .any_owner(any_owner))
     }
 }
 
@@ -55,13 +55,15 @@ shell!(madang_segment, Segment, b"segm", "segment");
 ///
 /// name is 1 to 255 bytes of UTF-8 without '/', and doesn't begin with "madang.". The segment is the
 /// file /dev/shm/<name>. options may be NULL: then it must exist, for a new one needs a length.
-/// *segment is written only on success; give it to madang_segment_close() in the end.
+/// *segment is written only on success; give it to madang_segment_close() in the end. It keeps no
+/// descriptor.
 ///
 /// Returns 0, or
-///   -EINVAL        a bad name, flag or struct_size; no length for a new segment; or the existing
-///                  one is smaller than asked for, or empty
+///   -EINVAL        a bad name, flag or struct_size; MADANG_CREATE_ONLY without a length, or with
+///                  MADANG_READ_ONLY; or the existing segment is smaller than asked for, or empty
 ///   -ENAMETOOLONG  the name
-///   -ENOENT        there is none, and create is MADANG_CREATE_NEVER or MADANG_READ_ONLY is set
+///   -ENOENT        there is none, and none can be created: create is MADANG_CREATE_NEVER, length
+///                  is 0, or MADANG_READ_ONLY is set
 ///   -EEXIST        there is one, and create is MADANG_CREATE_ONLY
 ///   -EACCES        its permission bits don't let this process use it so
 ///   -EPERM         it belongs to another user, who may have planted it: see MADANG_ANY_OWNER
@@ -70,6 +72,7 @@ shell!(madang_segment, Segment, b"segm", "segment");
 ///                  is no regular file
 ///   -ENOSPC        /dev/shm is full; a container's often has 64 MB
 ///   -EFBIG         length is more than a file may have
+///   -EBUSY         others keep making and removing it: try again
 ///   -E2BIG         options sets a field that this version doesn't have
 ///   -EFAULT        name or segment is NULL
 ///   -ENOMEM, -EMFILE, -ENFILE
@@ -121,8 +124,8 @@ pub extern "C" fn madang_segment_name(segment: *const madang_segment) -> *const 
 
 /// Whether this handle's open created the segment, and so has to give it its first contents.
 ///
-/// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
-/// may call it at any time.
+/// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1: the
+/// errors are true, too. Doesn't wait. Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_segment_is_new(segment: *const madang_segment) -> c_int {
     call("madang_segment_is_new", || Ok(pointer::opened(segment)?.is_new().into()))
@@ -130,15 +133,15 @@ pub extern "C" fn madang_segment_is_new(segment: *const madang_segment) -> c_int
 
 /// Whether the segment may be written: it was opened without MADANG_READ_ONLY.
 ///
-/// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
-/// may call it at any time.
+/// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1: the
+/// errors are true, too. Doesn't wait. Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_segment_is_writable(segment: *const madang_segment) -> c_int {
     call("madang_segment_is_writable", || Ok(pointer::opened(segment)?.is_writable().into()))
 }
 
 /// Copies length bytes from data to offset in the segment: memcpy(3) that looks where it writes.
-/// data must not lie in the segment itself.
+/// data must not lie in the segment itself; where length is 0, it may be NULL.
 ///
 /// Returns 0; -EINVAL if they would not lie within, -EACCES if the segment was opened with
 /// MADANG_READ_ONLY, -EBADF if the handle was closed, -EFAULT if a pointer is NULL. Then nothing was
@@ -159,7 +162,7 @@ pub extern "C" fn madang_segment_write(
 }
 
 /// Copies length bytes at offset in the segment to buffer: memcpy(3) that looks what it reads.
-/// buffer must not lie in the segment itself.
+/// buffer must not lie in the segment itself; where length is 0, it may be NULL.
 ///
 /// Returns 0; -EINVAL if they don't lie within, -EBADF if the handle was closed, -EFAULT if a
 /// pointer is NULL. Then nothing was copied. Doesn't wait. Any thread may call it at any time; what
@@ -173,7 +176,7 @@ pub extern "C" fn madang_segment_read(
 ) -> c_int {
     call("madang_segment_read", || {
         let segment = pointer::opened(segment)?;
-        segment.read(offset, pointer::bytes_mut(buffer, length, "buffer")?)?;
+        pointer::copy_out(segment, offset, pointer::bytes_mut(buffer, length, "buffer")?)?;
         Ok(0)
     })
 }
@@ -193,9 +196,9 @@ pub extern "C" fn madang_segment_close(segment: *mut madang_segment) -> c_int {
 /// Takes the name away. Who has the segment open goes on with it; its memory goes with the last of
 /// them. The next open of the name creates a new segment.
 ///
-/// Returns 0; -ENOENT if there is none; -EACCES or -EPERM if it is another user's; -EINVAL or
-/// -ENAMETOOLONG for a bad name; -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any
-/// time.
+/// Returns 0; -ENOENT if there is none; -EACCES or -EPERM if it is another user's; -EISDIR if it is
+/// a directory; -EINVAL or -ENAMETOOLONG for a bad name; -EFAULT if it is NULL. Doesn't wait. Any
+/// thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_segment_unlink(name: *const c_char) -> c_int {
     call("madang_segment_unlink", || {

@@ -446,15 +446,6 @@ impl Queue {
         self.recv_to(select, buffer.into(), deadline)
     }
 
-    /// As [`recv_into`](Self::recv_into), but waits for `timeout` at most.
-    ///
-    /// # Errors
-    /// As [`recv_into`](Self::recv_into); `ETIMEDOUT`.
-    #[inline]
-    pub fn recv_into_timeout(&self, select: Select, buffer: &mut [u8], timeout: Duration) -> Result<Received> {
-        in_time(timeout, |deadline| self.recv_into(select, buffer, deadline))
-    }
-
     /// As [`recv_into`](Self::recv_into), into memory that need not be initialised: the first [`Received::length`] bytes are then.
     ///
     /// # Errors

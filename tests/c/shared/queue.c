@@ -1,11 +1,9 @@
 /* The queue from C: what it does. What it refuses is in queue_refusals.c; check.h says how a test program works. */
 #include "queue.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stddef.h>
-#include <sys/stat.h>
 
 static void smoke(void)
 {
@@ -13,11 +11,11 @@ static void smoke(void)
     EQUAL(madang_queue_is_new(queue), 1);
     CHECK(strcmp(madang_queue_name(queue), name("q")) == 0);
     EQUAL(madang_queue_capacity(queue), 1 << 20);
-    EQUAL(madang_queue_length(queue), 0);
+    EQUAL(madang_queue_messages(queue), 0);
 
     send_text(queue, 7, "two teas");
     send_text(queue, INT64_MAX, "one coffee");
-    EQUAL(madang_queue_length(queue), 2);
+    EQUAL(madang_queue_messages(queue), 2);
 
     char text[64];
     madang_message message = {.struct_size = sizeof message};
@@ -89,7 +87,7 @@ static void capacity(void)
     EQUAL(madang_queue_recv(queue, 0, bytes, sizeof bytes, 0, NULL, 0), 60);
     EQUAL(madang_queue_send(queue, 1, bytes, 60, 0, 0), 0);
     FAILS(madang_queue_send(queue, 1, bytes, 101, 0, 0), EMSGSIZE, "a message of 101 bytes: its capacity is 100");
-    EQUAL(madang_queue_length(queue), 2);
+    EQUAL(madang_queue_messages(queue), 2);
 
     madang_queue *few = open_limited(name("messages"), 0, 3);
     for (int i = 0; i < 3; i++)
@@ -172,7 +170,7 @@ static void timeout(void)
     FAILS(madang_queue_send(queue, 1, bytes, 8, MADANG_INSTANT | MADANG_DEADLINE, 0), EINVAL, "not both");
     FAILS(madang_queue_send(queue, 1, bytes, 8, 4, 0), EINVAL, "flags 0x4");
     FAILS(madang_queue_recv(queue, 0, bytes, 8, MADANG_ANY_OWNER, NULL, -1), EINVAL, "flags 0x100");
-    EQUAL(madang_queue_length(queue), 0);
+    EQUAL(madang_queue_messages(queue), 0);
 }
 
 static volatile sig_atomic_t signals;
@@ -219,7 +217,7 @@ static void interrupted(void)
     EQUAL(madang_queue_send(queue, 1, bytes, 8, 0, -1), 0);
     FAILS(madang_queue_send(queue, 2, bytes, 8, 0, -1), EINTR, "a signal handler ran while waiting");
     /* What was interrupted was not sent, and what was there is there. */
-    EQUAL(madang_queue_length(queue), 1);
+    EQUAL(madang_queue_messages(queue), 1);
     EQUAL(madang_queue_recv(queue, 0, bytes, 8, 0, NULL, 0), 8);
     CHECK(memcmp(bytes, "eight ch", 8) == 0);
 }
@@ -249,6 +247,28 @@ static void fork_child(void)
     /* The child's close was the child's. */
     send_text(back, 1, "still open");
     expect_text(back, "still open");
+}
+
+/* A child needs a place of its own, and there may be none. */
+static void fork_without_a_place(void)
+{
+    madang_queue_options one = {.struct_size = sizeof one, .max_participants = 1};
+    madang_queue *queue;
+    EQUAL(madang_queue_open(name("q"), &one, &queue), 0);
+    send_text(queue, 1, "the parent's");
+    pid_t child = fork();
+    if (child == 0) {
+        char text[8];
+        madang_queue_status status = {.struct_size = sizeof status};
+        FAILS(madang_queue_send(queue, 1, "x", 1, 0, -1), EUSERS, "all 1 places");
+        FAILS(madang_queue_recv(queue, 0, text, 8, 0, NULL, -1), EUSERS, "all 1 places");
+        FAILS(madang_queue_stat(queue, &status), EUSERS, "all 1 places");
+        EQUAL(madang_queue_capacity(queue), 1 << 20);
+        EQUAL(madang_queue_close(queue), 0);
+        exit(EXIT_SUCCESS);
+    }
+    reap(child);
+    expect_text(queue, "the parent's");
 }
 
 static void closefrom_is_survived(void)
@@ -311,7 +331,7 @@ static void threads(void)
         sum += (intptr_t)part;
     }
     EQUAL(sum, SENDERS * (int64_t)EACH * (EACH + 1) / 2);
-    EQUAL(madang_queue_length(queue), 0);
+    EQUAL(madang_queue_messages(queue), 0);
 }
 
 /* A sender that is killed at any moment leaves whole messages, in order, and a queue that goes on. */
@@ -363,7 +383,7 @@ static void create(void)
     madang_queue *young = open_default(name("q"));
     EQUAL(madang_queue_is_new(young), 1);
     send_text(queue, 1, "old");
-    EQUAL(madang_queue_length(young), 0);
+    EQUAL(madang_queue_messages(young), 0);
     expect_text(same, "old");
 }
 
@@ -391,11 +411,11 @@ static void options(void)
     options = (madang_queue_options){.struct_size = sizeof options, .max_participants = 65535};
     OPEN_FAILS(name("q"), &options, EINVAL, "65534 at most");
     options = (madang_queue_options){.struct_size = sizeof options, .mode = 0100600};
-    OPEN_FAILS(name("q"), &options, EINVAL, "mode 0o100600");
+    OPEN_FAILS(name("q"), &options, EINVAL, "has more than permission bits");
     options = (madang_queue_options){.struct_size = sizeof options, .flags = MADANG_READ_ONLY};
     OPEN_FAILS(name("q"), &options, EINVAL, "option flags 0x200");
     options = (madang_queue_options){.struct_size = sizeof options, .reserved = 1};
-    OPEN_FAILS(name("q"), &options, EINVAL, "reserved is not 0");
+    OPEN_FAILS(name("q"), &options, E2BIG, "needs a newer one");
 }
 
 /* Structs of an older and of a newer program. */
@@ -415,6 +435,8 @@ static void struct_sizes(void)
     OPEN_FAILS(name("older"), &options, EINVAL, "set it to sizeof(madang_queue_options)");
     options.struct_size = 0xdeadbeef;
     OPEN_FAILS(name("older"), &options, EINVAL, "struct_size is 3735928559");
+    options.struct_size = 513;
+    OPEN_FAILS(name("older"), &options, EINVAL, "struct_size is 513");
     options.struct_size = offsetof(madang_queue_options, max_messages);
     EQUAL(madang_queue_open(name("older"), &options, &queue), 0);
     EQUAL(madang_queue_capacity(queue), 2000);
@@ -424,7 +446,7 @@ static void struct_sizes(void)
     char text[8];
     madang_message message = {.struct_size = 0};
     FAILS(madang_queue_recv(queue, 0, text, 8, 0, &message, 0), EINVAL, "sizeof(madang_message)");
-    EQUAL(madang_queue_length(queue), 2);
+    EQUAL(madang_queue_messages(queue), 2);
     message = (madang_message){.struct_size = offsetof(madang_message, length), .length = 77, .sequence = 78};
     EQUAL(madang_queue_recv(queue, 0, text, 8, 0, &message, 0), 4);
     CHECK(message.type == 5 && message.length == 77 && message.sequence == 78);
@@ -447,9 +469,9 @@ int main(int argc, char **argv)
     static const struct test_case cases[] = {
         CASE(smoke),       CASE(version_and_texts), CASE(last_error),
         CASE(capacity),    CASE(empty_and_largest), CASE(timeout),
-        CASE(interrupted), CASE(fork_child),        CASE(closefrom_is_survived),
-        CASE(threads),     CASE(owner_died),        CASE(create),
-        CASE(options),     CASE(struct_sizes),
+        CASE(interrupted), CASE(fork_child),        CASE(fork_without_a_place),
+        CASE(threads),     CASE(owner_died),        CASE(closefrom_is_survived),
+        CASE(create),      CASE(options),           CASE(struct_sizes),
     };
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

@@ -1,12 +1,7 @@
 /* The queue from C: what it refuses, each with its own errno and a sentence, and without losing anything. */
 #include "queue.h"
 
-#include <fcntl.h>
-#include <malloc.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 /* Where things lie in a queue's file, with the default max_participants. */
@@ -14,6 +9,8 @@
 #define KIND_AT 16
 #define SIZE_AT 24
 #define CAPACITY_AT 32
+#define SENT_AT 656
+#define RECEIVED_AT 784
 #define RING_AT 65536
 
 static void bad_name(void)
@@ -32,16 +29,6 @@ static void bad_name(void)
     OPEN_FAILS(name("q"), NULL, EINVAL, "MADANG_DIR is \"tmp\"");
     CHECK(setenv("MADANG_DIR", "/dev/shm/there/is/none", 1) == 0);
     OPEN_FAILS(name("q"), NULL, ENOENT, "there is no directory \"/dev/shm/there/is/none\"");
-}
-
-/* Changes bytes of the queue's file, and returns what was there. */
-static uint64_t patch(const char *which, off_t at, uint64_t value, size_t length)
-{
-    uint64_t before = 0;
-    int file = open(path(which), O_RDWR | O_CLOEXEC);
-    CHECK(file >= 0 && pread(file, &before, length, at) == (ssize_t)length);
-    CHECK(pwrite(file, &value, length, at) == (ssize_t)length && close(file) == 0);
-    return before;
 }
 
 static void another_object(void)
@@ -96,10 +83,29 @@ static void damaged(void)
     }
 }
 
+/* Whatever its counters say, it holds no less than nothing and no more than it may. */
+static void scribbled_counts(void)
+{
+    const off_t counts[] = {SENT_AT, RECEIVED_AT};
+    const uint64_t rubbish[] = {0, 1, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX};
+    madang_queue *queue = open_limited(name("q"), 1000, 10);
+    send_text(queue, 1, "one");
+    madang_queue_status status = {.struct_size = sizeof status};
+    for (size_t i = 0; i < 2 * 5; i++) {
+        for (int word = 0; word < 4; word++)
+            patch(name("q"), counts[i / 5] + 8 * word, rubbish[i % 5], 8);
+        int64_t messages = madang_queue_messages(queue);
+        CHECK(messages >= 0 && messages <= 10);
+        EQUAL(madang_queue_stat(queue, &status), 0);
+        CHECK(status.messages <= 10 && status.bytes <= 1000);
+    }
+}
+
 static void not_a_file(void)
 {
     CHECK(mkdir(path(name("directory")), 0700) == 0);
     OPEN_FAILS(name("directory"), NULL, EISDIR, "is a directory");
+    FAILS(madang_queue_unlink(name("directory")), EISDIR, "unlink \"");
     CHECK(mkfifo(path(name("fifo")), 0600) == 0);
     OPEN_FAILS(name("fifo"), NULL, ENODEV, "is not a regular file");
     CHECK(symlink("/dev/shm/nowhere", path(name("link"))) == 0);
@@ -159,10 +165,18 @@ static void bad_arguments(void)
     /* The message stays, and its length is told; nothing else is written. */
     madang_message message = {.struct_size = sizeof message, .type = 81, .sequence = 82};
     FAILS(madang_queue_recv(queue, 0, text, 8, 0, &message, -1), E2BIG, "the message, which stays");
+    CHECK(strstr(madang_last_error(), "9 bytes"));
     CHECK(message.length == 9 && message.type == 81 && message.sequence == 82);
     CHECK(message.struct_size == sizeof message);
+    /* Of an older program's, only what it has. */
+    message = (madang_message){.struct_size = offsetof(madang_message, sequence), .sequence = 83};
+    FAILS(madang_queue_recv(queue, 0, text, 8, 0, &message, -1), E2BIG, "larger one");
+    CHECK(message.length == 9 && message.type == 0 && message.sequence == 83);
+    message = (madang_message){.struct_size = offsetof(madang_message, length), .length = 84, .sequence = 85};
+    FAILS(madang_queue_recv(queue, 0, text, 8, 0, &message, -1), E2BIG, "larger one");
+    CHECK(message.type == 0 && message.length == 84 && message.sequence == 85);
     FAILS(madang_queue_recv(queue, 0, NULL, 0, 0, NULL, -1), E2BIG, "larger one");
-    EQUAL(madang_queue_length(queue), 1);
+    EQUAL(madang_queue_messages(queue), 1);
     expect_text(queue, "a message");
 }
 
@@ -184,26 +198,17 @@ static void null_pointers(void)
     FAILS_WITH_NOTHING(madang_queue_name(NULL), EFAULT, "queue is NULL");
     FAILS(madang_queue_is_new(NULL), EFAULT, "queue is NULL");
     FAILS(madang_queue_capacity(NULL), EFAULT, "queue is NULL");
-    FAILS(madang_queue_length(NULL), EFAULT, "queue is NULL");
+    FAILS(madang_queue_messages(NULL), EFAULT, "queue is NULL");
     FAILS(madang_queue_close(NULL), EFAULT, "queue is NULL");
     FAILS(madang_queue_unlink(NULL), EFAULT, "name is NULL");
     expect_text(queue, "kept");
-}
-
-/* Bytes that malloc has given out, where that can be asked. */
-static size_t allocated(void)
-{
-#if defined(__GLIBC__) && __GLIBC__ * 100 + __GLIBC_MINOR__ >= 233
-    return mallinfo2().uordblks;
-#else
-    return 0;
-#endif
 }
 
 static void closed_handle(void)
 {
     madang_queue *queue = open_default(name("q")), *same = open_default(name("q"));
     send_text(queue, 1, "kept");
+    size_t before = allocated();
     EQUAL(madang_queue_close(queue), 0);
     for (int round = 0; round < 2; round++) {
         char text[8];
@@ -214,7 +219,7 @@ static void closed_handle(void)
         FAILS_WITH_NOTHING(madang_queue_name(queue), EBADF, "madang_queue_name");
         FAILS(madang_queue_is_new(queue), EBADF, "madang_queue_is_new");
         FAILS(madang_queue_capacity(queue), EBADF, "madang_queue_capacity");
-        FAILS(madang_queue_length(queue), EBADF, "madang_queue_length");
+        FAILS(madang_queue_messages(queue), EBADF, "madang_queue_messages");
         FAILS(madang_queue_close(queue), EBADF, "madang_queue_close");
         /* It is still found after many more were closed. */
         for (int i = 0; i < 1023 && round == 0; i++)
@@ -222,6 +227,7 @@ static void closed_handle(void)
     }
     /* And then its memory may be another's: nothing grows without end. */
     size_t memory = allocated();
+    CHECK(before == 0 || memory > before + 1024 * sizeof(void *));
     for (int i = 0; i < 1100; i++)
         EQUAL(madang_queue_close(open_default(name("other"))), 0);
     CHECK(allocated() < memory + 10000);
@@ -230,7 +236,12 @@ static void closed_handle(void)
     madang_segment_options options = {.struct_size = sizeof options, .length = 1};
     madang_segment *segment;
     EQUAL(madang_segment_open(name("s"), &options, &segment), 0);
-    FAILS(madang_queue_length((madang_queue *)(void *)segment), EBADF, "not an open handle of a queue");
+    FAILS(madang_queue_messages((madang_queue *)(void *)segment), EBADF, "not an open handle of a queue");
+    FAILS_WITH_NOTHING(madang_queue_name((madang_queue *)(void *)segment), EBADF, "not an open handle of a queue");
+    FAILS(madang_queue_close((madang_queue *)(void *)segment), EBADF, "not an open handle of a queue");
+    FAILS_WITH_NOTHING(madang_segment_size((madang_segment *)(void *)same), EBADF, "not an open handle of a segment");
+    FAILS(madang_segment_close((madang_segment *)(void *)same), EBADF, "not an open handle of a segment");
+    EQUAL(madang_segment_close(segment), 0);
 }
 
 /* A queue on a file system that is too small for what its limits admit. */
@@ -240,10 +251,7 @@ static void no_space(void)
     char place[160];
     snprintf(place, sizeof place, "/dev/shm/%s", directory);
     CHECK(mkdir(place, 0700) == 0);
-    /* In a mount namespace of its own: nothing is left mounted, however this ends. */
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
-        || mount("none", place, "tmpfs", 0, "size=1m") != 0)
-        skip("mounting a small tmpfs is not permitted");
+    mount_small(place, "size=1m");
     CHECK(setenv("MADANG_DIR", place, 1) == 0);
 
     madang_queue *queue = open_limited("q", 8 << 20, 0);
@@ -266,8 +274,8 @@ static void no_space(void)
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
-        CASE(bad_name), CASE(bad_arguments), CASE(null_pointers), CASE(closed_handle), CASE(another_object),
-        CASE(damaged),  CASE(not_a_file),    CASE(other_users),   CASE(no_space),
+        CASE(bad_name), CASE(bad_arguments),    CASE(null_pointers), CASE(closed_handle), CASE(another_object),
+        CASE(damaged),  CASE(scribbled_counts), CASE(not_a_file),    CASE(other_users),   CASE(no_space),
     };
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

@@ -1,9 +1,10 @@
 /* Segments from C. See check.h for how a test program works. */
+#define KIND(suffix) madang_segment##suffix
+#define FILES ""
 #include "../check.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 static madang_segment *open_with(const char *which, madang_segment_options options)
 {
@@ -17,27 +18,6 @@ static madang_segment *open_with(const char *which, madang_segment_options optio
 static madang_segment *open_length(const char *which, uint64_t length)
 {
     return open_with(which, (madang_segment_options){.length = length});
-}
-
-static const char *path(const char *which)
-{
-    static char text[256];
-    snprintf(text, sizeof text, "/dev/shm/%s", which);
-    return text;
-}
-
-/* Opening fails with this errno and these words, and leaves the caller's pointer alone. */
-#define OPEN_FAILS(which, options, number, words) \
-    check_open_fails(__LINE__, which, options, number, "(" #number ")", words)
-
-static void check_open_fails(int line, const char *which, const madang_segment_options *options, int number,
-                             const char *number_name, const char *words)
-{
-    madang_segment *const untouched = (madang_segment *)(void *)&line;
-    madang_segment *segment = untouched;
-    int returned = madang_segment_open(which, options, &segment);
-    check_fails(__FILE__, line, "madang_segment_open", returned, number, number_name, words);
-    CHECK(segment == untouched);
 }
 
 static void smoke(void)
@@ -94,6 +74,8 @@ static void capacity(void)
     FAILS(madang_segment_write(segment, SIZE_MAX, bytes, 10), EINVAL, "don't lie within");
     FAILS(madang_segment_read(segment, 0, bytes, 101), EINVAL, "101 bytes at 0");
     FAILS(madang_segment_read(segment, 101, bytes, 0), EINVAL, "0 bytes at 101");
+    FAILS(madang_segment_read(segment, SIZE_MAX, bytes, 2), EINVAL, "madang_segment_read: 2 bytes at");
+    EQUAL(madang_segment_read(segment, 100, NULL, 0), 0);
     EQUAL(madang_segment_read(segment, 90, bytes, 5), 0);
     CHECK(memcmp(bytes, "0123456789", 10) == 0);
 
@@ -110,10 +92,14 @@ static void create(void)
 {
     madang_segment_options options = {.struct_size = sizeof options, .length = 1, .create = MADANG_CREATE_NEVER};
     OPEN_FAILS(name("s"), &options, ENOENT, "the call does not create it");
-    OPEN_FAILS(name("s"), NULL, EINVAL, "give the segment a length");
+    /* NULL asks for one of no length, which can't be created. */
+    OPEN_FAILS(name("s"), NULL, ENOENT, "there is none");
     options.create = 4;
     OPEN_FAILS(name("s"), &options, EINVAL, "create 4");
     options.create = MADANG_CREATE_ONLY;
+    options.length = 0;
+    OPEN_FAILS(name("s"), &options, EINVAL, "give the segment a length");
+    options.length = 1;
     EQUAL(madang_segment_is_new(open_with(name("s"), options)), 1);
     OPEN_FAILS(name("s"), &options, EEXIST, "the name is taken");
     EQUAL(madang_segment_is_new(open_length(name("s"), 1)), 0);
@@ -176,6 +162,7 @@ static void not_a_file(void)
 {
     CHECK(mkdir(path(name("directory")), 0700) == 0);
     OPEN_FAILS(name("directory"), NULL, EISDIR, "is a directory");
+    FAILS(madang_segment_unlink(name("directory")), EISDIR, "unlink \"");
     CHECK(mkfifo(path(name("fifo")), 0600) == 0);
     OPEN_FAILS(name("fifo"), NULL, ENODEV, "is not a regular file");
     CHECK(symlink("/dev/shm/nowhere", path(name("link"))) == 0);
@@ -244,6 +231,7 @@ static void closed_handle(void)
 {
     madang_segment *segment = open_length(name("s"), 8);
     char text[8];
+    size_t before = allocated();
     EQUAL(madang_segment_close(segment), 0);
     for (int i = 0; i < 1023; i++)
         EQUAL(madang_segment_close(open_length(name("other"), 1)), 0);
@@ -255,15 +243,35 @@ static void closed_handle(void)
     FAILS(madang_segment_write(segment, 0, "x", 1), EBADF, "madang_segment_write");
     FAILS(madang_segment_read(segment, 0, text, 1), EBADF, "madang_segment_read");
     FAILS(madang_segment_close(segment), EBADF, "madang_segment_close");
+    /* And then its memory may be another's: nothing grows without end. */
+    size_t memory = allocated();
+    CHECK(before == 0 || memory > before + 1024 * sizeof(void *));
     for (int i = 0; i < 1100; i++)
         EQUAL(madang_segment_close(open_length(name("other"), 1)), 0);
+    CHECK(allocated() < memory + 10000);
+}
+
+/* A full /dev/shm is an error that leaves no name, and never a signal. */
+static void no_space(void)
+{
+    mount_small("/dev/shm", "size=1m");
+    madang_segment_options large = {.struct_size = sizeof large, .length = 2 << 20};
+    OPEN_FAILS(name("large"), &large, ENOSPC, "is full: remove what is left over there, or make it larger");
+    CHECK(access(path(name("large")), F_OK) != 0);
+    madang_segment *segment = open_length(name("half"), 512 << 10);
+    large.length = 768 << 10;
+    OPEN_FAILS(name("large"), &large, ENOSPC, "create \"");
+    memset(madang_segment_data(segment), 'x', madang_segment_size(segment));
+    EQUAL(madang_segment_unlink(name("half")), 0);
+    EQUAL(madang_segment_close(segment), 0);
+    memset(madang_segment_data(open_length(name("large"), large.length)), 'x', large.length);
 }
 
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
         CASE(smoke),      CASE(posix),      CASE(capacity),      CASE(create),        CASE(options),     CASE(bad_name),
-        CASE(not_a_file), CASE(fork_child), CASE(null_pointers), CASE(closed_handle), CASE(other_users),
+        CASE(not_a_file), CASE(fork_child), CASE(null_pointers), CASE(closed_handle), CASE(other_users), CASE(no_space),
     };
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

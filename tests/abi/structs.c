@@ -1,0 +1,45 @@
+/* Where each field of each struct lies, as programs that were compiled long ago have it. Only ever grows. */
+#include <madang.h>
+
+#define AT(type, field, offset) _Static_assert(offsetof(type, field) == (offset), #type "." #field " has moved")
+#define ENDS_AT(type, size) _Static_assert(sizeof(type) == (size), #type " has another size")
+
+AT(madang_queue_options, struct_size, 0);
+AT(madang_queue_options, flags, 4);
+AT(madang_queue_options, capacity, 8);
+AT(madang_queue_options, max_messages, 16);
+AT(madang_queue_options, max_participants, 24);
+AT(madang_queue_options, mode, 28);
+AT(madang_queue_options, create, 32);
+AT(madang_queue_options, reserved, 36);
+ENDS_AT(madang_queue_options, 40);
+
+AT(madang_queue_status, struct_size, 0);
+AT(madang_queue_status, max_participants, 4);
+AT(madang_queue_status, capacity, 8);
+AT(madang_queue_status, max_messages, 16);
+AT(madang_queue_status, bytes, 24);
+AT(madang_queue_status, messages, 32);
+AT(madang_queue_status, sent, 40);
+AT(madang_queue_status, received, 48);
+AT(madang_queue_status, repairs, 56);
+AT(madang_queue_status, allocated, 64);
+AT(madang_queue_status, participants, 72);
+AT(madang_queue_status, mode, 76);
+AT(madang_queue_status, uid, 80);
+AT(madang_queue_status, gid, 84);
+ENDS_AT(madang_queue_status, 88);
+
+AT(madang_message, struct_size, 0);
+AT(madang_message, flags, 4);
+AT(madang_message, type, 8);
+AT(madang_message, length, 16);
+AT(madang_message, sequence, 24);
+ENDS_AT(madang_message, 32);
+
+AT(madang_segment_options, struct_size, 0);
+AT(madang_segment_options, flags, 4);
+AT(madang_segment_options, length, 8);
+AT(madang_segment_options, mode, 16);
+AT(madang_segment_options, create, 20);
+ENDS_AT(madang_segment_options, 24);
