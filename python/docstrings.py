@@ -1,7 +1,8 @@
 """Writes the docstrings of the installed module into its stub, madang/__init__.pyi.
 
-They are written once, as doc comments in src/. Run this after a change there, with the new module installed;
-tests/python/test_stub.py fails as long as it would change anything.
+They are written once, as doc comments in src/. Run this after a change there, with the new module installed, as
+`python -P docstrings.py` (or it is the sources that are imported); tests/python/test_stub.py fails as long as it would
+change anything.
 """
 
 import ast

@@ -1,6 +1,24 @@
 """Inter-process communication for Linux: queues and segments in shared memory.
 
 The same objects, names and errors as from Rust and C. See help(madang.Queue) and help(madang.Segment).
+
+Caveats, and what to do about them:
+
+- A queue or segment outlives the processes that use it, until it is unlinked or the machine stops.
+  Unlink what you no longer need; ls /dev/shm shows what is there.
+- A container's /dev/shm often has only 64 MB, and a full one is ENOSPC. Start the container with a
+  larger one (--shm-size), or set MADANG_DIR to the absolute path of a directory on another tmpfs, the
+  same for all processes. Segments are always in /dev/shm.
+- A receiver that is killed takes the message that it just received along. If somebody must have worked
+  on a message, let the worker answer when it is done, and send the message again if no answer comes.
+- A process that is stopped (SIGSTOP, a debugger) while it is inside a queue is alive, and the others
+  wait for it. Give calls a timeout: they end with TimeoutError, or, if it is 0, with EBUSY after a
+  second. Let the process go on, or kill it: then the next caller repairs what it left.
+- Who may write an object may damage it, which the others see as EUCLEAN or as a wrong message; or
+  truncate its file, which kills them with SIGBUS. Keep the mode 0o600 among strangers. What belongs to
+  neither this process's user nor root is not opened, but with any_owner.
+- What another thread writes to a buffer while it is sent, or while something is received into it,
+  makes some mixture of old and new.
 """
 
 from ._madang import Queue, QueueStatus, Received, Segment, __version__

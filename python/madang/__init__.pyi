@@ -1,6 +1,24 @@
 """Inter-process communication for Linux: queues and segments in shared memory.
 
 The same objects, names and errors as from Rust and C. See help(madang.Queue) and help(madang.Segment).
+
+Caveats, and what to do about them:
+
+- A queue or segment outlives the processes that use it, until it is unlinked or the machine stops.
+  Unlink what you no longer need; ls /dev/shm shows what is there.
+- A container's /dev/shm often has only 64 MB, and a full one is ENOSPC. Start the container with a
+  larger one (--shm-size), or set MADANG_DIR to the absolute path of a directory on another tmpfs, the
+  same for all processes. Segments are always in /dev/shm.
+- A receiver that is killed takes the message that it just received along. If somebody must have worked
+  on a message, let the worker answer when it is done, and send the message again if no answer comes.
+- A process that is stopped (SIGSTOP, a debugger) while it is inside a queue is alive, and the others
+  wait for it. Give calls a timeout: they end with TimeoutError, or, if it is 0, with EBUSY after a
+  second. Let the process go on, or kill it: then the next caller repairs what it left.
+- Who may write an object may damage it, which the others see as EUCLEAN or as a wrong message; or
+  truncate its file, which kills them with SIGBUS. Keep the mode 0o600 among strangers. What belongs to
+  neither this process's user nor root is not opened, but with any_owner.
+- What another thread writes to a buffer while it is sent, or while something is received into it,
+  makes some mixture of old and new.
 """
 
 from typing import Any, Literal, Self, final
@@ -25,16 +43,18 @@ class Queue:
 
     The constructor opens the queue, or creates it. It doesn't wait.
 
-    name: 1 to 242 bytes, without "/". The queue is the file madang.queue.NAME in /dev/shm, or in the
-        directory MADANG_DIR of the environment.
+    name: 1 to 242 bytes of UTF-8, without "/". The queue is the file madang.queue.NAME in /dev/shm, or
+        in the directory that the environment variable MADANG_DIR names. (Its path must be absolute.
+        Set-user-id programs ignore it.)
     capacity: the most bytes that it holds, also the longest message; an int, or text with K, M, G or
-        T (1024 each): "64K", "4M". Of a new queue by default 1 MiB; of an existing one it is the
-        least that will do. 1 TiB at most; memory is only taken as it is used.
-    max_messages: the most messages that it holds. By default the lesser of the capacity and 65,536.
-    max_participants: for how many open handles, in all processes together, it has room: 1 to 65,534.
-        By default 1,024.
-    mode: the permission bits of a new queue, exactly (no umask). Who takes part needs read and write
-        permission.
+        T (1024 each): "64K", "4M". 1 TiB at most, by default 1 MiB. Memory is only taken as it is used.
+    max_messages: the most messages that it holds: 2**32 at most, by default the lesser of the capacity
+        and 65,536.
+    max_participants: for how many open handles, in all processes together, it has room: 65,534 at most,
+        by default 1,024. Of an existing queue, these three are the least that will do; None takes it as
+        it is.
+    mode: the permission bits of a new queue, exactly (no umask); 0 is 0o600 too. Who takes part needs
+        read and write permission.
     create: "if-missing"; "never" only opens what exists; "only" only opens what it creates.
     any_owner: opens it although it belongs to another user, who can do with it what he likes. (What
         belongs to root is always opened.)
@@ -42,9 +62,12 @@ class Queue:
     The queue persists, with what it holds, until Queue.unlink(name). A handle is closed by close(),
     at the end of a `with` block, and when it is forgotten; that never unlinks.
 
-    A handle may be shared by threads. It may be used in a forked child, and be sent to another
-    process: pickled, it is its name, and unpickling opens the queue, but never creates it. So it can
-    be an argument of a multiprocessing.Process, whatever the start method.
+    len(q) is how many messages it holds now. bool(q) is True, also of an empty or closed one.
+
+    A handle may be shared by threads. It may be sent to another process: pickled, it is its name, and
+    unpickling opens the queue, but never creates it. So it can be an argument of a
+    multiprocessing.Process, whatever the start method. It may be used in a forked child, which is a
+    participant of its own: there its first use may fail as opening does, with EUSERS for instance.
 
     What is promised: a process that is killed at any instruction leaves every other one able to go
     on, and a message whose send returned is received once. Who is killed right after a receive takes
@@ -52,11 +75,15 @@ class Queue:
 
     What fails raises OSError with an errno, and the subclass that Python has for it. Here:
     FileNotFoundError (ENOENT) and FileExistsError (EEXIST), as `create` says; PermissionError (EACCES:
-    its mode; EPERM: it is another user's); IsADirectoryError, and ELOOP (a symbolic link) and ENODEV
-    (no regular file) for what has the name but is no queue; EINVAL for a bad name or limit, or
-    where an existing queue is smaller than asked for; ENAMETOOLONG; ENOSPC; EUSERS if it has no place
-    for another handle; EPROTOTYPE for another kind of object, EPROTO for another layout version,
-    EUCLEAN for a damaged one. On a closed handle: EBADF. A number out of its range is ValueError.
+    its mode; EPERM: it is another user's); IsADirectoryError, ELOOP (a symbolic link), ENODEV and ENXIO
+    (no regular file) for what has the name but is no queue; EINVAL for a bad name, where a limit or the
+    mode is too large, where an existing queue is smaller than asked for, or where MADANG_DIR isn't
+    absolute; ENAMETOOLONG; ENOSPC; EUSERS if it has no place for another handle; EPROTOTYPE for another
+    kind of object, EPROTO for another layout version or byte order, EUCLEAN for a damaged one; ENOMEM,
+    EMFILE and ENFILE as open(2) and mmap(2). On a closed handle: EBADF.
+
+    What can't be meant at all is ValueError: a limit below 1, a negative mode, a number that 64 bits
+    don't hold, a text that is no size, a name that UTF-8 can't write.
     """
 
     def __new__(
@@ -80,11 +107,16 @@ class Queue:
         Other threads go on while it waits, or copies 64 KiB or more. Signal handlers run, and then it
         goes on to the same deadline.
 
-        Whatever it raises, the message was not sent. BlockingIOError (EAGAIN): the queue is full, and the
-        timeout is 0. TimeoutError: it stayed full. OSError with EINVAL for the type, EMSGSIZE if data is
-        longer than the capacity, ENOSPC if there is no memory for it, EBUSY if the timeout is 0 and
-        another sender stays inside for a second (it was stopped), EBADF. ValueError for the timeout;
-        TypeError and BufferError for data; and what a signal handler raises, as KeyboardInterrupt.
+        Whatever it raises, the message was not sent; but for EOWNERDEAD, after which it may have been.
+
+        BlockingIOError (EAGAIN): the queue is full, and the timeout is 0. TimeoutError: it stayed full, or
+        another sender stayed inside (it was stopped). OSError with EBUSY if the timeout is 0 and another
+        sender stays inside for a second; EINVAL for a type below 1; EMSGSIZE if data is longer than the
+        capacity; ENOSPC if there is no memory for it; EUCLEAN if the queue is damaged; EOWNERDEAD if the
+        others found this handle dead and went on without it: close it, and open it anew; EBADF.
+        ValueError for a timeout that isn't 0 or more; OverflowError for a type that 64 bits don't hold, or
+        a timeout that a float doesn't; TypeError and BufferError for data; and what a signal handler
+        raises, as KeyboardInterrupt.
         """
 
     def recv(self, type: int = 0, timeout: float | None = None) -> tuple[bytes, int]:
@@ -96,10 +128,16 @@ class Queue:
         Other threads go on while it waits, or copies 64 KiB or more. Signal handlers run, and then it
         goes on to the same deadline.
 
-        When it raises, nothing was received. BlockingIOError (EAGAIN): the queue is empty, and the timeout
-        is 0. TimeoutError: no message came. OSError with EBUSY if the timeout is 0 and another receiver
-        stays inside for a second (it was stopped), EUCLEAN if the queue is damaged, ENOTSUP, EBADF.
-        ValueError for the timeout; MemoryError; and what a signal handler raises, as KeyboardInterrupt.
+        Whatever it raises, nothing was received; but for MemoryError, with which a message may be lost,
+        and EOWNERDEAD, after which one may have been received.
+
+        BlockingIOError (EAGAIN): the queue is empty, and the timeout is 0. TimeoutError: no message came, or
+        another receiver stayed inside (it was stopped). OSError with EBUSY if the timeout is 0 and another
+        receiver stays inside for a second; ENOTSUP; EUCLEAN if the queue is damaged; EOWNERDEAD if the
+        others found this handle dead and went on without it: close it, and open it anew; EBADF.
+        ValueError for a timeout that isn't 0 or more; OverflowError for a type that 64 bits don't hold, or
+        a timeout that a float doesn't; MemoryError; and what a signal handler raises, as
+        KeyboardInterrupt.
         """
 
     def recv_into(self, buffer: Buffer, type: int = 0, timeout: float | None = None) -> Received:
@@ -108,14 +146,16 @@ class Queue:
         buffer: bytearray, memoryview, a NumPy array, or what else has contiguous memory that may be
             written. It is filled from its start; what lies after the message is left as it was.
 
-        Raises as recv does. OSError with E2BIG if the buffer is too small: the message stays, and the
-        exception has an attribute `length`, the bytes that it needs. TypeError and BufferError for buffer.
+        Raises as recv does, EOWNERDEAD too. OSError with E2BIG if the buffer is too small: the message
+        stays, and the exception has an attribute `length`, the bytes that it needs. TypeError and
+        BufferError for buffer.
         """
 
     def stat(self) -> QueueStatus:
-        """What the queue is and holds now."""
+        """What the queue is and holds now. Raises OSError with EOWNERDEAD (see send) or EBADF."""
 
     def __len__(self) -> int: ...
+    def __bool__(self) -> Literal[True]: ...
     @property
     def name(self) -> str:
         """The name by which it was opened."""
@@ -135,15 +175,16 @@ class Queue:
     def close(self) -> None:
         """Closes the handle; doesn't unlink the queue. Closing it again does nothing.
 
-        A call that waits in another thread raises OSError with EBADF within a fifth of a second.
+        A call that waits in another thread raises OSError with EBADF within a fifth of a second, unless
+        what it waits for comes before it notices.
         """
 
     @staticmethod
     def unlink(name: str) -> None:
         """Takes the name away; who has the queue open goes on with it. The next open makes a new one.
 
-        Raises FileNotFoundError; PermissionError if it is another user's; OSError with EINVAL or
-        ENAMETOOLONG for a bad name.
+        Raises FileNotFoundError; PermissionError if it is another user's; IsADirectoryError; OSError with
+        EINVAL or ENAMETOOLONG for a bad name, or EINVAL where MADANG_DIR isn't absolute.
         """
 
     def __enter__(self) -> Self: ...
@@ -152,8 +193,9 @@ class Queue:
 
 @final
 class Received:
-    """What is said of a message that was received into a buffer."""
+    """What is said of a message that was received into a buffer. A value: compared, hashed and pickled."""
 
+    def __new__(cls, length: int, type: int, sequence: int) -> Self: ...
     @property
     def length(self) -> int:
         """How many bytes of the buffer it filled."""
@@ -166,10 +208,28 @@ class Received:
     def sequence(self) -> int:
         """How many messages were sent to this queue before it."""
 
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
 @final
 class QueueStatus:
-    """What Queue.stat() tells; a snapshot."""
+    """What Queue.stat() tells; a snapshot. A value: compared, hashed and pickled."""
 
+    def __new__(
+        cls,
+        capacity: int,
+        max_messages: int,
+        max_participants: int,
+        bytes: int,
+        messages: int,
+        sent: int,
+        received: int,
+        participants: int,
+        repairs: int,
+        allocated: int,
+        mode: int,
+        uid: int,
+        gid: int,
+    ) -> Self: ...
     @property
     def capacity(self) -> int:
         """The most bytes that it holds; also the longest message."""
@@ -222,6 +282,8 @@ class QueueStatus:
     def gid(self) -> int:
         """The owner's group id."""
 
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
 @final
 class Segment:
     """Plain named bytes in shared memory: the same object as shm_open("/NAME") makes in C.
@@ -237,16 +299,20 @@ class Segment:
 
     The constructor opens the segment, or creates it, filled with zeros. It doesn't wait.
 
-    name: 1 to 255 bytes, without "/", and not beginning with "madang.". The segment is the file
-        /dev/shm/NAME.
+    name: 1 to 255 bytes of UTF-8, without "/", and not beginning with "madang.". The segment is the
+        file /dev/shm/NAME. (MADANG_DIR is for queues.)
     length: in bytes; an int, or text with K, M, G or T (1024 each): "64K", "8M". A new segment must be
         given its length; of an existing one it is the least that will do. The memory is taken at
         once, so that touching it can't fail.
-    mode: the permission bits of a new segment, exactly (no umask).
+    mode: the permission bits of a new segment, exactly (no umask); 0 is 0o600 too.
     create: "if-missing"; "never" only opens what exists; "only" only opens what it creates.
     read_only: the memory can't be written by this handle. The segment must exist.
     any_owner: opens it although it belongs to another user, who could change or truncate it at any
         time. (What belongs to root is always opened.)
+
+    Who may write a segment may truncate it, which is SIGBUS for all who then touch what was cut off.
+
+    len(s) is its length in bytes. bool(s) is True, also of a closed one.
 
     The segment persists until Segment.unlink(name). A handle is closed by close(), at the end of a
     `with` block, and when it is forgotten; that never unlinks. Arrays and memoryviews made of it keep the
@@ -256,10 +322,15 @@ class Segment:
     unpickling opens the segment, but never creates it.
 
     What fails raises OSError with an errno, and the subclass that Python has for it. Here:
-    FileNotFoundError (ENOENT) and FileExistsError (EEXIST), as `create` says; PermissionError (EACCES:
-    its mode; EPERM: it is another user's); IsADirectoryError, and ELOOP (a symbolic link) and ENODEV
-    (no regular file) for what has the name but is no segment; EINVAL for a bad name, no length, or
-    where an existing segment is smaller than asked for; ENAMETOOLONG; ENOSPC. On a closed handle: EBADF.
+    FileNotFoundError (ENOENT) and FileExistsError (EEXIST), as `create` says, or where one that doesn't
+    exist is opened read-only or without a length; PermissionError (EACCES: its mode; EPERM: it is another
+    user's); IsADirectoryError, ELOOP (a symbolic link), ENODEV and ENXIO (no regular file) for what has
+    the name but is no segment; EINVAL for a bad name or mode, create="only" without a length or
+    read-only, or where an existing segment is empty or smaller than asked for; ENAMETOOLONG; ENOSPC;
+    ENOMEM, EMFILE and ENFILE as open(2) and mmap(2). On a closed handle: EBADF.
+
+    What can't be meant at all is ValueError: a length below 1, a negative mode, a number that 64 bits
+    don't hold, a text that is no size, a name that UTF-8 can't write.
     """
 
     def __new__(
@@ -274,6 +345,7 @@ class Segment:
     ) -> Self: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __len__(self) -> int: ...
+    def __bool__(self) -> Literal[True]: ...
     @property
     def name(self) -> str:
         """The name by which it was opened."""
@@ -300,8 +372,8 @@ class Segment:
     def unlink(name: str) -> None:
         """Takes the name away; who has the segment open goes on with it. The next open makes a new one.
 
-        Raises FileNotFoundError; PermissionError if it is another user's; OSError with EINVAL or
-        ENAMETOOLONG for a bad name.
+        Raises FileNotFoundError; PermissionError if it is another user's; IsADirectoryError; OSError with
+        EINVAL or ENAMETOOLONG for a bad name.
         """
 
     def __enter__(self) -> Self: ...

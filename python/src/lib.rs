@@ -16,7 +16,8 @@ mod timeout;
 
 use pyo3::prelude::*;
 
-#[pymodule]
+// Not tried yet without the GIL: there, importing the module switches it on.
+#[pymodule(gil_used = true)]
 mod _madang {
     #[pymodule_export]
     use crate::shared::queue::{Queue, QueueStatus, Received};

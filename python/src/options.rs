@@ -1,7 +1,7 @@
 //! The arguments of the constructors, where Python's form differs from the core's.
 
 use madang::Create;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 /// A size in bytes: a number, or text such as "4M".
@@ -17,7 +17,7 @@ impl FromPyObject<'_, '_> for Size {
                 let how = "write bytes, or a number with K, M, G or T (1024 each), as in \"4M\"";
                 PyValueError::new_err(format!("{text:?} is not a size: {how}"))
             })?,
-            Err(_) => number(&size).map_err(|error| {
+            Err(_) => number("a size", &size).map_err(|error| {
                 let py = size.py();
                 if !error.is_instance_of::<PyTypeError>(py) {
                     return error;
@@ -43,7 +43,7 @@ impl FromPyObject<'_, '_> for Count {
     type Error = PyErr;
 
     fn extract(count: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        at_least_1("a limit", number(&count)?).map(Self)
+        at_least_1("a limit", number("a limit", &count)?).map(Self)
     }
 }
 
@@ -53,8 +53,21 @@ impl From<Count> for u64 {
     }
 }
 
-fn number(value: &Bound<'_, PyAny>) -> PyResult<i64> {
-    value.extract()
+/// The argument `mode`. Which bits there are is the core's affair.
+pub(crate) fn mode(mode: &Bound<'_, PyAny>) -> PyResult<u32> {
+    let bits = number("a mode", mode)?;
+    let bad = |_| PyValueError::new_err(format!("a mode of {bits}: it is permission bits, such as 0o600"));
+    u32::try_from(bits).map_err(bad)
+}
+
+/// A number. Python says `OverflowError` if it is too large for us; here it is a bad value, as others are.
+fn number(what: &str, value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    value.extract().map_err(|error: PyErr| {
+        if !error.is_instance_of::<PyOverflowError>(value.py()) {
+            return error;
+        }
+        PyValueError::new_err(format!("{what} that 64 bits don't hold"))
+    })
 }
 
 /// The core takes 0 for "the default", which is None in Python: a 0 that was computed shouldn't mean a megabyte.

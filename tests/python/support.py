@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import madang
+import numpy
 import pytest
 
 SHM = Path("/dev/shm")
@@ -53,6 +54,17 @@ def patch(path: Path, offset: int, data: bytes) -> None:
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(data)
+
+
+def word(path: Path, offset: int) -> int:
+    """The 32-bit word there."""
+    return int(numpy.fromfile(path, "u4", 1, offset=offset)[0])
+
+
+def participant(name: str, slot: int) -> int:
+    """What a lock that the handle in that slot holds has in its word (see docs/layout.md)."""
+    generation = word(queue_file(name), 4096 + 32 * slot) & 0x7FFF
+    return generation << 16 | slot + 1
 
 
 def open_files() -> list[str]:

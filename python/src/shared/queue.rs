@@ -10,12 +10,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use madang::{Deadline, Select};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyDict, PyTuple};
 
-use crate::buffer::{NewBytes, Readable, Writable};
+use crate::buffer::{self, NewBytes, Readable, Room, Writable};
 use crate::error::{Error, Result};
 use crate::options::{self, Count, Size};
 use crate::timeout::{self, Timeout};
+
+pub(crate) use status::{QueueStatus, Received};
+
+mod status;
 
 /// From this length on, in bytes, a message is copied without the GIL. To let it go and take it again is 50 ns; to copy that
 /// much is 500 ns from the cache, and 5 µs from another processor's.
@@ -24,8 +28,8 @@ const MUCH: usize = 64 << 10;
 /// Messages up to this length, in bytes, go through scratch memory: to copy that much twice costs as much as to ask twice.
 const SMALL: usize = 1 << 10;
 
-/// A message as `recv` returns it.
-type Message<'py> = (Bound<'py, PyBytes>, i64);
+/// A message as `recv` returns it: its bytes and its type.
+type Message<'py> = Bound<'py, PyTuple>;
 
 /// A bounded queue of messages in shared memory, for any number of senders and receivers.
 ///
@@ -39,16 +43,18 @@ type Message<'py> = (Bound<'py, PyBytes>, i64);
 ///
 /// The constructor opens the queue, or creates it. It doesn't wait.
 ///
-/// name: 1 to 242 bytes, without "/". The queue is the file madang.queue.NAME in /dev/shm, or in the
-///     directory MADANG_DIR of the environment.
+/// name: 1 to 242 bytes of UTF-8, without "/". The queue is the file madang.queue.NAME in /dev/shm, or
+///     in the directory that the environment variable MADANG_DIR names. (Its path must be absolute.
+///     Set-user-id programs ignore it.)
 /// capacity: the most bytes that it holds, also the longest message; an int, or text with K, M, G or
-///     T (1024 each): "64K", "4M". Of a new queue by default 1 MiB; of an existing one it is the
-///     least that will do. 1 TiB at most; memory is only taken as it is used.
-/// max_messages: the most messages that it holds. By default the lesser of the capacity and 65,536.
-/// max_participants: for how many open handles, in all processes together, it has room: 1 to 65,534.
-///     By default 1,024.
-/// mode: the permission bits of a new queue, exactly (no umask). Who takes part needs read and write
-///     permission.
+///     T (1024 each): "64K", "4M". 1 TiB at most, by default 1 MiB. Memory is only taken as it is used.
+/// max_messages: the most messages that it holds: 2**32 at most, by default the lesser of the capacity
+///     and 65,536.
+/// max_participants: for how many open handles, in all processes together, it has room: 65,534 at most,
+///     by default 1,024. Of an existing queue, these three are the least that will do; None takes it as
+///     it is.
+/// mode: the permission bits of a new queue, exactly (no umask); 0 is 0o600 too. Who takes part needs
+///     read and write permission.
 /// create: "if-missing"; "never" only opens what exists; "only" only opens what it creates.
 /// any_owner: opens it although it belongs to another user, who can do with it what he likes. (What
 ///     belongs to root is always opened.)
@@ -56,9 +62,12 @@ type Message<'py> = (Bound<'py, PyBytes>, i64);
 /// The queue persists, with what it holds, until Queue.unlink(name). A handle is closed by close(),
 /// at the end of a `with` block, and when it is forgotten; that never unlinks.
 ///
-/// A handle may be shared by threads. It may be used in a forked child, and be sent to another
-/// process: pickled, it is its name, and unpickling opens the queue, but never creates it. So it can
-/// be an argument of a multiprocessing.Process, whatever the start method.
+/// len(q) is how many messages it holds now. bool(q) is True, also of an empty or closed one.
+///
+/// A handle may be shared by threads. It may be sent to another process: pickled, it is its name, and
+/// unpickling opens the queue, but never creates it. So it can be an argument of a
+/// multiprocessing.Process, whatever the start method. It may be used in a forked child, which is a
+/// participant of its own: there its first use may fail as opening does, with EUSERS for instance.
 ///
 /// What is promised: a process that is killed at any instruction leaves every other one able to go
 /// on, and a message whose send returned is received once. Who is killed right after a receive takes
@@ -66,11 +75,15 @@ type Message<'py> = (Bound<'py, PyBytes>, i64);
 ///
 /// What fails raises OSError with an errno, and the subclass that Python has for it. Here:
 /// FileNotFoundError (ENOENT) and FileExistsError (EEXIST), as `create` says; PermissionError (EACCES:
-/// its mode; EPERM: it is another user's); IsADirectoryError, and ELOOP (a symbolic link) and ENODEV
-/// (no regular file) for what has the name but is no queue; EINVAL for a bad name or limit, or
-/// where an existing queue is smaller than asked for; ENAMETOOLONG; ENOSPC; EUSERS if it has no place
-/// for another handle; EPROTOTYPE for another kind of object, EPROTO for another layout version,
-/// EUCLEAN for a damaged one. On a closed handle: EBADF. A number out of its range is ValueError.
+/// its mode; EPERM: it is another user's); IsADirectoryError, ELOOP (a symbolic link), ENODEV and ENXIO
+/// (no regular file) for what has the name but is no queue; EINVAL for a bad name, where a limit or the
+/// mode is too large, where an existing queue is smaller than asked for, or where MADANG_DIR isn't
+/// absolute; ENAMETOOLONG; ENOSPC; EUSERS if it has no place for another handle; EPROTOTYPE for another
+/// kind of object, EPROTO for another layout version or byte order, EUCLEAN for a damaged one; ENOMEM,
+/// EMFILE and ENFILE as open(2) and mmap(2). On a closed handle: EBADF.
+///
+/// What can't be meant at all is ValueError: a limit below 1, a negative mode, a number that 64 bits
+/// don't hold, a text that is no size, a name that UTF-8 can't write.
 #[pyclass(frozen, module = "madang")]
 pub(crate) struct Queue {
     handle: Mutex<Handle>,
@@ -94,26 +107,26 @@ impl Queue {
     #[pyo3(signature = (
         name, *, capacity=None, max_messages=None, max_participants=None, mode=0o600, create="if-missing", any_owner=false
     ))]
-    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
-        py: Python,
         name: &str,
         capacity: Option<Size>,
         max_messages: Option<Count>,
         max_participants: Option<Count>,
-        mode: u32,
+        #[pyo3(from_py_with = options::mode)] mode: u32,
         create: &str,
         any_owner: bool,
     ) -> Result<Self> {
         let participants = max_participants.map_or(0, u64::from);
+        let too_many = |_| Error::os(libc::EINVAL, format!("open {name:?}: max_participants {participants} (EINVAL)"));
         let options = madang::Queue::options()
             .capacity(capacity.map_or(0, u64::from))
             .max_messages(max_messages.map_or(0, u64::from))
-            .max_participants(u32::try_from(participants).unwrap_or(u32::MAX))
+            .max_participants(u32::try_from(participants).map_err(too_many)?)
             .mode(mode)
             .create(options::create(create)?)
             .any_owner(any_owner);
-        let queue = py.detach(|| options.open(name))?;
+        // With the GIL, which guards the environment too: who writes os.environ must not do so while MADANG_DIR is read.
+        let queue = options.open(name)?;
         let (capacity, is_new) = (queue.capacity(), queue.is_new());
         let handle = Handle { queue: Some(Arc::new(queue)), scratch: Box::new([0; SMALL]) };
         Ok(Self { handle: Mutex::new(handle), name: name.to_owned(), capacity, is_new, any_owner })
@@ -128,11 +141,16 @@ impl Queue {
     /// Other threads go on while it waits, or copies 64 KiB or more. Signal handlers run, and then it
     /// goes on to the same deadline.
     ///
-    /// Whatever it raises, the message was not sent. BlockingIOError (EAGAIN): the queue is full, and the
-    /// timeout is 0. TimeoutError: it stayed full. OSError with EINVAL for the type, EMSGSIZE if data is
-    /// longer than the capacity, ENOSPC if there is no memory for it, EBUSY if the timeout is 0 and
-    /// another sender stays inside for a second (it was stopped), EBADF. ValueError for the timeout;
-    /// TypeError and BufferError for data; and what a signal handler raises, as KeyboardInterrupt.
+    /// Whatever it raises, the message was not sent; but for EOWNERDEAD, after which it may have been.
+    ///
+    /// BlockingIOError (EAGAIN): the queue is full, and the timeout is 0. TimeoutError: it stayed full, or
+    /// another sender stayed inside (it was stopped). OSError with EBUSY if the timeout is 0 and another
+    /// sender stays inside for a second; EINVAL for a type below 1; EMSGSIZE if data is longer than the
+    /// capacity; ENOSPC if there is no memory for it; EUCLEAN if the queue is damaged; EOWNERDEAD if the
+    /// others found this handle dead and went on without it: close it, and open it anew; EBADF.
+    /// ValueError for a timeout that isn't 0 or more; OverflowError for a type that 64 bits don't hold, or
+    /// a timeout that a float doesn't; TypeError and BufferError for data; and what a signal handler
+    /// raises, as KeyboardInterrupt.
     #[pyo3(signature = (data, r#type=1, timeout=None))]
     fn send(&self, py: Python, data: Readable, r#type: i64, timeout: Option<Timeout>) -> Result<()> {
         let data = data.as_slice();
@@ -156,10 +174,16 @@ impl Queue {
     /// Other threads go on while it waits, or copies 64 KiB or more. Signal handlers run, and then it
     /// goes on to the same deadline.
     ///
-    /// When it raises, nothing was received. BlockingIOError (EAGAIN): the queue is empty, and the timeout
-    /// is 0. TimeoutError: no message came. OSError with EBUSY if the timeout is 0 and another receiver
-    /// stays inside for a second (it was stopped), EUCLEAN if the queue is damaged, ENOTSUP, EBADF.
-    /// ValueError for the timeout; MemoryError; and what a signal handler raises, as KeyboardInterrupt.
+    /// Whatever it raises, nothing was received; but for MemoryError, with which a message may be lost,
+    /// and EOWNERDEAD, after which one may have been received.
+    ///
+    /// BlockingIOError (EAGAIN): the queue is empty, and the timeout is 0. TimeoutError: no message came, or
+    /// another receiver stayed inside (it was stopped). OSError with EBUSY if the timeout is 0 and another
+    /// receiver stays inside for a second; ENOTSUP; EUCLEAN if the queue is damaged; EOWNERDEAD if the
+    /// others found this handle dead and went on without it: close it, and open it anew; EBADF.
+    /// ValueError for a timeout that isn't 0 or more; OverflowError for a type that 64 bits don't hold, or
+    /// a timeout that a float doesn't; MemoryError; and what a signal handler raises, as
+    /// KeyboardInterrupt.
     #[pyo3(signature = (r#type=0, timeout=None))]
     fn recv<'py>(&self, py: Python<'py>, r#type: i64, timeout: Option<Timeout>) -> Result<Message<'py>> {
         let select = self.select(r#type)?;
@@ -176,8 +200,9 @@ impl Queue {
     /// buffer: bytearray, memoryview, a NumPy array, or what else has contiguous memory that may be
     ///     written. It is filled from its start; what lies after the message is left as it was.
     ///
-    /// Raises as recv does. OSError with E2BIG if the buffer is too small: the message stays, and the
-    /// exception has an attribute `length`, the bytes that it needs. TypeError and BufferError for buffer.
+    /// Raises as recv does, EOWNERDEAD too. OSError with E2BIG if the buffer is too small: the message
+    /// stays, and the exception has an attribute `length`, the bytes that it needs. TypeError and
+    /// BufferError for buffer.
     #[pyo3(signature = (buffer, r#type=0, timeout=None))]
     fn recv_into(&self, py: Python, mut buffer: Writable, r#type: i64, timeout: Option<Timeout>) -> Result<Received> {
         let select = self.select(r#type)?;
@@ -195,7 +220,7 @@ impl Queue {
         })
     }
 
-    /// What the queue is and holds now.
+    /// What the queue is and holds now. Raises OSError with EOWNERDEAD (see send) or EBADF.
     fn stat(&self, py: Python) -> Result<QueueStatus> {
         let queue = self.share()?;
         Ok(py.detach(|| queue.stat())?.into())
@@ -204,6 +229,11 @@ impl Queue {
     /// How many messages the queue holds now.
     fn __len__(&self) -> Result<usize> {
         Ok(self.handle().open(self)?.len() as usize)
+    }
+
+    /// As a file or socket is, whatever it holds: `if queue` asks whether there is a handle.
+    fn __bool__(&self) -> bool {
+        true
     }
 
     /// The name by which it was opened.
@@ -232,7 +262,8 @@ impl Queue {
 
     /// Closes the handle; doesn't unlink the queue. Closing it again does nothing.
     ///
-    /// A call that waits in another thread raises OSError with EBADF within a fifth of a second.
+    /// A call that waits in another thread raises OSError with EBADF within a fifth of a second, unless
+    /// what it waits for comes before it notices.
     fn close(&self, py: Python) {
         let queue = self.handle().queue.take();
         // To unmap a large queue takes a while.
@@ -241,8 +272,8 @@ impl Queue {
 
     /// Takes the name away; who has the queue open goes on with it. The next open makes a new one.
     ///
-    /// Raises FileNotFoundError; PermissionError if it is another user's; OSError with EINVAL or
-    /// ENAMETOOLONG for a bad name.
+    /// Raises FileNotFoundError; PermissionError if it is another user's; IsADirectoryError; OSError with
+    /// EINVAL or ENAMETOOLONG for a bad name, or EINVAL where MADANG_DIR isn't absolute.
     #[staticmethod]
     fn unlink(name: &str) -> Result<()> {
         Ok(madang::Queue::unlink(name)?)
@@ -306,12 +337,13 @@ impl Queue {
         let (queue, scratch) = handle.parts(self)?;
         let received = queue.recv_into(select, scratch, Deadline::INSTANT)?;
         // Making a `bytes` runs no code of Python's; making the tuple may (the garbage collector).
-        let data = PyBytes::new(py, &scratch[..received.length]);
-        Ok((data, received.mtype))
+        let data = buffer::bytes(py, &scratch[..received.length])?;
+        drop(handle);
+        Ok(buffer::message(data, received.mtype)?)
     }
 
-    /// Waits for a message, of which it may be known that it needs `length` bytes. Another receiver may take it meanwhile; the
-    /// next may be longer again.
+    /// Waits for a message, of which it may be known that it needs `length` bytes (else 0). Another receiver may take it
+    /// meanwhile; the next may be longer again.
     #[cold]
     fn recv_slow<'py>(
         &self,
@@ -321,53 +353,39 @@ impl Queue {
         mut length: u64,
     ) -> Result<Message<'py>> {
         loop {
-            let outcome = match length {
-                0 => self.wait_small(py, select, deadline),
-                _ => self.wait_large(py, select, deadline, length),
-            };
-            match outcome {
+            match self.wait(py, select, deadline, length.max(SMALL as u64)) {
                 Err(error) => length = error.needed_length().ok_or(error)?,
                 message => return message,
             }
         }
     }
 
-    fn wait_small<'py>(&self, py: Python<'py>, select: Select, deadline: Deadline) -> Result<Message<'py>> {
-        let mut scratch = [0; SMALL];
-        let received = self.wait_into(py, select, &mut scratch, deadline)?;
-        Ok((PyBytes::new(py, &scratch[..received.length]), received.mtype))
-    }
-
-    fn wait_large<'py>(
-        &self,
-        py: Python<'py>,
-        select: Select,
-        deadline: Deadline,
-        length: u64,
-    ) -> Result<Message<'py>> {
+    /// Waits for a message of `length` bytes at most.
+    fn wait<'py>(&self, py: Python<'py>, select: Select, deadline: Deadline, length: u64) -> Result<Message<'py>> {
         let mut bytes = NewBytes::new(py, length)?;
-        let received = match self.try_little(select, bytes.as_mut_slice())? {
+        let mut room = bytes.room();
+        let received = match self.try_little(select, &mut room)? {
             Some(received) => received,
-            None => self.wait_into(py, select, bytes.as_mut_slice(), deadline)?,
+            None => self.wait_into(py, select, &mut room, deadline)?,
         };
-        Ok((bytes.filled(received.length), received.mtype))
+        Ok(buffer::message(bytes.received()?, received.mtype)?)
     }
 
     /// Receives with the GIL held if that is little to copy and can be done at once.
-    fn try_little(&self, select: Select, buffer: &mut [u8]) -> Result<Option<madang::Received>> {
-        if buffer.len() >= MUCH {
+    fn try_little(&self, select: Select, room: &mut Room) -> Result<Option<madang::Received>> {
+        if room.length() >= MUCH {
             return Ok(None);
         }
-        match self.handle().open(self)?.recv_into(select, buffer, Deadline::INSTANT) {
+        match room.receive(self.handle().open(self)?, select, Deadline::INSTANT) {
             Err(error) if matches!(error.errno(), libc::EAGAIN | libc::EBUSY) => Ok(None),
             outcome => Ok(Some(outcome?)),
         }
     }
 
-    fn wait_into(&self, py: Python, select: Select, buffer: &mut [u8], deadline: Deadline) -> Result<madang::Received> {
+    fn wait_into(&self, py: Python, select: Select, room: &mut Room, deadline: Deadline) -> Result<madang::Received> {
         timeout::wait(py, deadline, |slice| {
             let queue = self.share()?;
-            py.detach(|| Ok(queue.recv_into(select, buffer, slice)?))
+            py.detach(|| Ok(room.receive(&queue, select, slice)?))
         })
     }
 }
@@ -382,90 +400,5 @@ impl Handle {
     fn parts(&mut self, queue: &Queue) -> Result<(&madang::Queue, &mut [u8; SMALL])> {
         let open = self.queue.as_deref().ok_or_else(|| Error::closed("queue", &queue.name))?;
         Ok((open, &mut self.scratch))
-    }
-}
-
-/// What is said of a message that was received into a buffer.
-#[pyclass(frozen, get_all, eq, hash, module = "madang")]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Received {
-    /// How many bytes of the buffer it filled.
-    length: usize,
-    /// Its type, greater than 0.
-    r#type: i64,
-    /// How many messages were sent to this queue before it.
-    sequence: u64,
-}
-
-#[pymethods]
-impl Received {
-    fn __repr__(&self) -> String {
-        super::repr(self)
-    }
-}
-
-impl From<madang::Received> for Received {
-    fn from(received: madang::Received) -> Self {
-        let madang::Received { length, mtype, sequence, .. } = received;
-        Self { length, r#type: mtype, sequence }
-    }
-}
-
-/// What Queue.stat() tells; a snapshot.
-#[pyclass(frozen, get_all, eq, hash, module = "madang")]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct QueueStatus {
-    /// The most bytes that it holds; also the longest message.
-    capacity: u64,
-    /// The most messages that it holds.
-    max_messages: u64,
-    /// How many open handles it has room for.
-    max_participants: u32,
-    /// Bytes held.
-    bytes: u64,
-    /// Messages held.
-    messages: u64,
-    /// Messages ever sent to it.
-    sent: u64,
-    /// Messages ever received from it.
-    received: u64,
-    /// Open handles in all living processes.
-    participants: u32,
-    /// How often the living repaired what a killed process left half done.
-    repairs: u64,
-    /// Bytes of memory that it takes.
-    allocated: u64,
-    /// Permission bits.
-    mode: u32,
-    /// The owner's user id.
-    uid: u32,
-    /// The owner's group id.
-    gid: u32,
-}
-
-#[pymethods]
-impl QueueStatus {
-    fn __repr__(&self) -> String {
-        super::repr(self)
-    }
-}
-
-impl From<madang::QueueStatus> for QueueStatus {
-    fn from(status: madang::QueueStatus) -> Self {
-        Self {
-            capacity: status.capacity,
-            max_messages: status.max_messages,
-            max_participants: status.max_participants,
-            bytes: status.bytes,
-            messages: status.messages,
-            sent: status.sent,
-            received: status.received,
-            participants: status.participants,
-            repairs: status.repairs,
-            allocated: status.allocated,
-            mode: status.mode,
-            uid: status.uid,
-            gid: status.gid,
-        }
     }
 }

@@ -24,16 +24,20 @@ use crate::options::{self, Size};
 ///
 /// The constructor opens the segment, or creates it, filled with zeros. It doesn't wait.
 ///
-/// name: 1 to 255 bytes, without "/", and not beginning with "madang.". The segment is the file
-///     /dev/shm/NAME.
+/// name: 1 to 255 bytes of UTF-8, without "/", and not beginning with "madang.". The segment is the
+///     file /dev/shm/NAME. (MADANG_DIR is for queues.)
 /// length: in bytes; an int, or text with K, M, G or T (1024 each): "64K", "8M". A new segment must be
 ///     given its length; of an existing one it is the least that will do. The memory is taken at
 ///     once, so that touching it can't fail.
-/// mode: the permission bits of a new segment, exactly (no umask).
+/// mode: the permission bits of a new segment, exactly (no umask); 0 is 0o600 too.
 /// create: "if-missing"; "never" only opens what exists; "only" only opens what it creates.
 /// read_only: the memory can't be written by this handle. The segment must exist.
 /// any_owner: opens it although it belongs to another user, who could change or truncate it at any
 ///     time. (What belongs to root is always opened.)
+///
+/// Who may write a segment may truncate it, which is SIGBUS for all who then touch what was cut off.
+///
+/// len(s) is its length in bytes. bool(s) is True, also of a closed one.
 ///
 /// The segment persists until Segment.unlink(name). A handle is closed by close(), at the end of a
 /// `with` block, and when it is forgotten; that never unlinks. Arrays and memoryviews made of it keep the
@@ -43,10 +47,15 @@ use crate::options::{self, Size};
 /// unpickling opens the segment, but never creates it.
 ///
 /// What fails raises OSError with an errno, and the subclass that Python has for it. Here:
-/// FileNotFoundError (ENOENT) and FileExistsError (EEXIST), as `create` says; PermissionError (EACCES:
-/// its mode; EPERM: it is another user's); IsADirectoryError, and ELOOP (a symbolic link) and ENODEV
-/// (no regular file) for what has the name but is no segment; EINVAL for a bad name, no length, or
-/// where an existing segment is smaller than asked for; ENAMETOOLONG; ENOSPC. On a closed handle: EBADF.
+/// FileNotFoundError (ENOENT) and FileExistsError (EEXIST), as `create` says, or where one that doesn't
+/// exist is opened read-only or without a length; PermissionError (EACCES: its mode; EPERM: it is another
+/// user's); IsADirectoryError, ELOOP (a symbolic link), ENODEV and ENXIO (no regular file) for what has
+/// the name but is no segment; EINVAL for a bad name or mode, create="only" without a length or
+/// read-only, or where an existing segment is empty or smaller than asked for; ENAMETOOLONG; ENOSPC;
+/// ENOMEM, EMFILE and ENFILE as open(2) and mmap(2). On a closed handle: EBADF.
+///
+/// What can't be meant at all is ValueError: a length below 1, a negative mode, a number that 64 bits
+/// don't hold, a text that is no size, a name that UTF-8 can't write.
 #[pyclass(frozen, module = "madang")]
 pub(crate) struct Segment {
     /// Views have shares of their own; `None` when it is closed.
@@ -65,7 +74,7 @@ impl Segment {
         py: Python,
         name: &str,
         length: Option<Size>,
-        mode: u32,
+        #[pyo3(from_py_with = options::mode)] mode: u32,
         create: &str,
         read_only: bool,
         any_owner: bool,
@@ -76,6 +85,7 @@ impl Segment {
             .create(options::create(create)?)
             .read_only(read_only)
             .any_owner(any_owner);
+        // Without the GIL, since to take much memory takes a while. (No environment is read: a segment's folder is fixed.)
         let segment = py.detach(|| options.open(name))?;
         let is_new = segment.is_new();
         Ok(Self { segment: Mutex::new(Some(Arc::new(segment))), name: name.to_owned(), is_new, read_only, any_owner })
@@ -84,6 +94,11 @@ impl Segment {
     /// Its length in bytes, as it was when it was opened.
     fn __len__(&self) -> Result<usize> {
         Ok(self.share()?.len())
+    }
+
+    /// As a file or socket is: `if segment` asks whether there is a handle.
+    fn __bool__(&self) -> bool {
+        true
     }
 
     /// The name by which it was opened.
@@ -121,8 +136,8 @@ impl Segment {
 
     /// Takes the name away; who has the segment open goes on with it. The next open makes a new one.
     ///
-    /// Raises FileNotFoundError; PermissionError if it is another user's; OSError with EINVAL or
-    /// ENAMETOOLONG for a bad name.
+    /// Raises FileNotFoundError; PermissionError if it is another user's; IsADirectoryError; OSError with
+    /// EINVAL or ENAMETOOLONG for a bad name.
     #[staticmethod]
     fn unlink(name: &str) -> Result<()> {
         Ok(madang::Segment::unlink(name)?)

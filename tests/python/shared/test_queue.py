@@ -9,8 +9,10 @@ import os
 import pickle
 import random
 import signal
+import socket
 import struct
 import sys
+import threading
 import time
 from collections import deque
 
@@ -111,6 +113,24 @@ def test_received_and_status_are_values(queue):
         received.length = 3
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_received_and_status_are_pickled(name, protocol):
+    with madang.Queue(name, capacity="1G", max_messages=2**32, mode=0o640) as queue:
+        for number in range(3):
+            queue.send(b"ab", 2**63 - 1 - number)
+        received, status = queue.recv_into(bytearray(2)), queue.stat()
+    for value in (received, status):
+        other = pickle.loads(pickle.dumps(value, protocol))
+        assert (type(other), other, repr(other)) == (type(value), value, repr(value))
+        assert copy.deepcopy(value) == value
+    # Each number in its own place, whichever of them are equal here.
+    numbers = range(100, 113)
+    other = pickle.loads(pickle.dumps(madang.QueueStatus(*numbers), protocol))
+    assert repr(other) == repr(madang.QueueStatus(*numbers))
+    assert (other.capacity, other.max_participants, other.participants, other.gid) == (100, 102, 107, 112)
+    assert madang.Received(length=2, type=2**63 - 1, sequence=0) == received
+
+
 @hypothesis.settings(max_examples=50, deadline=None, database=None)
 @hypothesis.given(
     steps=strategies.lists(
@@ -177,6 +197,12 @@ def test_bad_sizes(name, size):
     assert not queue_file(name).exists()
 
 
+def test_an_empty_queue_is_true(queue):
+    assert queue and len(queue) == 0
+    queue.close()
+    assert queue
+
+
 def test_status(name):
     with madang.Queue(name, capacity="1M", max_messages=100, max_participants=10, mode=0o640) as queue:
         queue.send(b"abc")
@@ -200,6 +226,10 @@ def test_an_existing_queue_is_taken_as_it_is(name):
         assert second.capacity == 64 << 10
         with fails(errno.EINVAL, "capacity is 65536, 65537 was asked for"):
             madang.Queue(name, capacity=65537)
+        for limit, has in (("max_messages", 65536), ("max_participants", 1024)):
+            madang.Queue(name, **{limit: has}).close()
+            with fails(errno.EINVAL, f"{limit} is {has}, {has + 1} was asked for"):
+                madang.Queue(name, **{limit: has + 1})
 
 
 def test_the_mode_is_exact(name):
@@ -217,6 +247,15 @@ def test_no_place_for_another_handle(name):
             madang.Queue(name)
         queue.send(b"still good")
     with madang.Queue(name) as queue:
+        assert queue.recv() == (b"still good", 1)
+
+
+def test_no_place_for_a_forked_child(name):
+    with madang.Queue(name, max_participants=1) as queue:
+        for use in (lambda: queue.send(b"x"), lambda: queue.recv(), lambda: queue.stat()):
+            with fails(errno.EUSERS, "all 1 places"):
+                in_child(use)
+        queue.send(b"still good")
         assert queue.recv() == (b"still good", 1)
 
 
@@ -290,27 +329,41 @@ def test_other_threads_go_on_while_one_waits(queue):
 
 
 def test_other_threads_go_on_while_much_is_copied(name):
-    counter = itertools.count()
-    stop = []
+    # Nobody is made to give the GIL away, so another thread goes on only where it is let go.
+    previous = sys.getswitchinterval()
+    sys.setswitchinterval(10)
+    go, steps, data, buffer = threading.Lock(), [], bytes(48 << 20), bytearray(48 << 20)
+    go.acquire()
 
-    def count():
-        while not stop:
-            next(counter)
+    def walk():
+        while go.acquire() and data:
+            steps.append(1)
 
-    def counted_while_sending():
-        before = next(counter)
-        queue.send(data)
-        after = next(counter)
-        queue.recv()
-        return after - before
+    def goes_on_during(call):
+        before = len(steps)
+        go.release()
+        call()
+        after = len(steps)
+        wait_until(lambda: len(steps) > before)
+        return after > before
 
-    with madang.Queue(name, capacity="48M") as queue:
-        data = bytes(48 << 20)
-        thread = Thread(count)
-        # One such copy takes some 10 ms. The other thread needs a processor too.
-        wait_until(lambda: counted_while_sending() > 10_000)
-        stop.append(True)
-        thread.join()
+    walker = Thread(walk)
+    try:
+        assert not goes_on_during(lambda: sum(range(100_000)))
+        with madang.Queue(name, capacity="48M") as queue:
+            calls = [lambda: queue.send(data), queue.recv, lambda: queue.send(data), lambda: queue.recv_into(buffer)]
+            went = [False] * len(calls)
+            # A copy takes some 10 ms, in which the other thread needs a processor too: on a busy machine not each time.
+            for _ in range(50):
+                went = [goes_on_during(call) or once for call, once in zip(calls, went, strict=True)]
+                if all(went):
+                    break
+            assert went == [True] * len(calls)
+    finally:
+        data = b""
+        go.release()
+        walker.join()
+        sys.setswitchinterval(previous)
 
 
 ## Signals
@@ -542,6 +595,47 @@ def test_owner_died_while_it_waited(name):
         assert queue.stat().participants == 1
 
 
+SENDERS_LOCK, RECEIVERS_LOCK = 640, 768
+
+
+@pytest.mark.parametrize("lock", [SENDERS_LOCK, RECEIVERS_LOCK])
+def test_another_participant_stays_inside(name, lock):
+    def use(timeout):
+        queue.send(b"x", timeout=timeout) if lock == SENDERS_LOCK else queue.recv(timeout=timeout)
+
+    with madang.Queue(name) as queue, madang.Queue(name):
+        queue.send(b"kept", 7)
+        # As if it were stopped there: the second handle's word is in the lock, and it lives.
+        support.patch(queue_file(name), lock, struct.pack("=I", support.participant(name, 1)))
+        start = time.monotonic()
+        with fails(errno.EBUSY, "inside"):
+            use(0)
+        assert 1 <= time.monotonic() - start < 10
+        start = time.monotonic()
+        with fails(errno.ETIMEDOUT, "inside", TimeoutError):
+            use(0.25)
+        assert 0.25 <= time.monotonic() - start < 5
+        support.patch(queue_file(name), lock, bytes(4))
+        assert queue.recv() == (b"kept", 7)
+        assert queue.stat().repairs == 0
+
+
+@pytest.mark.parametrize("lock", [SENDERS_LOCK, RECEIVERS_LOCK])
+@pytest.mark.parametrize("timeout", [0, 10, None])
+def test_owner_died_inside(name, lock, timeout):
+    text = "import madang, sys; q = madang.Queue(sys.argv[1]); print('ready', flush=True); q.recv()"
+    with madang.Queue(name) as queue:
+        with support.script(text, name) as process:
+            support.says(process, "ready")
+            owner = support.participant(name, 1)
+        queue.send(b"kept", 7)
+        support.patch(queue_file(name), lock, struct.pack("=I", owner))
+        if lock == SENDERS_LOCK:
+            queue.send(b"and on", timeout=timeout)
+        assert queue.recv(timeout=timeout) == (b"kept", 7)
+        assert queue.stat().repairs == 1
+
+
 ## Handles
 
 
@@ -660,6 +754,9 @@ def test_bad_names():
     for bad in [None, 3, b"bytes"]:
         with pytest.raises(TypeError, match="name"):
             madang.Queue(bad)
+    for call in (madang.Queue, madang.Queue.unlink):
+        with pytest.raises(UnicodeEncodeError):
+            call("\udcff")
 
 
 def test_an_unknown_name(name):
@@ -685,14 +782,23 @@ def test_bad_options(name):
                 madang.Queue(name, **{limit: number})
         with pytest.raises(TypeError):
             madang.Queue(name, **{limit: "many"})
+    for option in ("capacity", "max_messages", "max_participants", "mode"):
+        for number in (2**63, 2**64, 10**5000, -(2**63) - 1):
+            with pytest.raises(ValueError, match="64 bits"):
+                madang.Queue(name, **{option: number})
+    for number in (-1, 2**32):
+        with pytest.raises(ValueError, match=f"mode of {number}"):
+            madang.Queue(name, mode=number)
+    with pytest.raises(TypeError, match="mode"):
+        madang.Queue(name, mode="0600")
     with pytest.raises(TypeError, match="capacity"):
         madang.Queue(name, capacity=b"4M")
     for options, text in [
         ({"capacity": 2**40 + 1}, "capacity"),
         ({"max_messages": 2**32 + 1}, "max_messages"),
         ({"max_participants": 65535}, "max_participants"),
-        ({"max_participants": 2**40}, "max_participants"),
-        ({"mode": 0o10000}, "mode 0o10000"),
+        ({"max_participants": 2**40}, f"max_participants {2**40}"),
+        ({"mode": 0o10000}, "mode 010000"),
     ]:
         with fails(errno.EINVAL, text):
             madang.Queue(name, **options)
@@ -706,11 +812,13 @@ def test_bad_options(name):
     [
         (16, struct.pack("=I", 99), errno.EPROTOTYPE, "not a queue"),
         (8, struct.pack("=I", 99), errno.EPROTO, "layout version 99"),
+        (12, struct.pack("=I", 0x04030201), errno.EPROTO, "byte order"),
+        (24, struct.pack("=Q", 1 << 20), errno.EUCLEAN, "truncated or has grown"),
         (0, bytes(8), errno.EUCLEAN, "damaged"),
         (20, struct.pack("=I", 0), errno.EUCLEAN, "damaged"),
         (32, struct.pack("=Q", 2**60), errno.EUCLEAN, "damaged"),
     ],
-    ids=["kind", "layout", "magic", "slots", "capacity"],
+    ids=["kind", "layout", "byte order", "size", "magic", "slots", "capacity"],
 )
 def test_a_queue_of_another_kind(name, offset, data, number, text):
     madang.Queue(name).close()
@@ -725,6 +833,28 @@ def test_a_truncated_queue(name, size):
     os.truncate(queue_file(name), size)
     with fails(errno.EUCLEAN, "damaged"):
         madang.Queue(name)
+
+
+@pytest.mark.parametrize("rubbish", [2**64 - 1, 0x1234567890ABCDEF, 1 | 1 << 40, 5])
+def test_a_scribbled_record(queue, rubbish):
+    queue.send(b"kept", 7)
+    # Its word is the first of the near ring.
+    file, ring = queue_file(queue.name), 65536
+    before = file.read_bytes()[ring : ring + 8]
+    support.patch(file, ring, struct.pack("=Q", rubbish))
+    for receive in (
+        lambda: queue.recv(timeout=0),
+        lambda: queue.recv(timeout=1),
+        lambda: queue.recv(),
+        lambda: queue.recv_into(bytearray(100)),
+        lambda: queue.recv_into(bytearray(100_000)),
+    ):
+        with fails(errno.EUCLEAN, "damaged"):
+            receive()
+    support.patch(file, ring, before)
+    assert queue.recv() == (b"kept", 7)
+    queue.send(b"and on")
+    assert queue.recv() == (b"and on", 1)
 
 
 def test_scribbled_contents_never_crash(name):
@@ -757,6 +887,8 @@ def test_something_else_has_the_name(name):
     path.mkdir()
     with fails(errno.EISDIR, "is a directory", IsADirectoryError):
         madang.Queue(name)
+    with fails(errno.EISDIR, "unlink", IsADirectoryError):
+        madang.Queue.unlink(name)
     path.rmdir()
     os.mkfifo(path)
     with fails(errno.ENODEV, "not a regular file"):
@@ -765,6 +897,11 @@ def test_something_else_has_the_name(name):
     path.symlink_to("/dev/null")
     with fails(errno.ELOOP, "symbolic link"):
         madang.Queue(name)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        with fails(errno.ENXIO, "open"):
+            madang.Queue(name)
 
 
 @support.needs_root
@@ -846,6 +983,50 @@ def test_bad_timeouts(queue):
         with pytest.raises(TypeError, match="timeout"):
             queue.recv(timeout=bad)
     assert queue.recv() == (b"x", 1)
+
+
+def test_numbers_that_64_bits_do_not_hold(queue):
+    queue.send(b"x")
+    for call in (
+        lambda: queue.send(b"y", 2**63),
+        lambda: queue.recv(2**63),
+        lambda: queue.recv_into(bytearray(9), -(2**63) - 1),
+        lambda: queue.recv(timeout=10**400),
+        lambda: queue.send(b"y", timeout=10**400),
+    ):
+        with pytest.raises(OverflowError):
+            call()
+    assert queue.recv(timeout=0) == (b"x", 1)
+    assert len(queue) == 0
+
+
+def test_exhausted_memory(name):
+    # Each allocation of Python's fails in turn: MemoryError and nothing else, and the queue goes on.
+    text = """
+import _testcapi, madang, sys
+queue = madang.Queue(sys.argv[1])
+errors = 0
+for length in (20, 5000, 100_000):
+    data = bytes(length)
+    for nth in range(8):
+        queue.send(data, 2**40)
+        _testcapi.set_nomemory(nth, nth + 1)
+        try:
+            queue.recv()
+        except MemoryError:
+            errors += 1
+        finally:
+            _testcapi.remove_mem_hooks()
+        for _ in range(len(queue)):
+            assert queue.recv() == (data, 2**40)
+print(errors >= 6)
+"""
+    pytest.importorskip("_testcapi")
+    with support.script(text, name) as process:
+        assert process.communicate(timeout=30) == ("True\n", "")
+    with madang.Queue(name, create="never") as queue:
+        queue.send(b"and on")
+        assert queue.recv() == (b"and on", 1)
 
 
 def test_bad_data(queue):

@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import pickle
+import socket
 import subprocess
 import sys
 
@@ -198,7 +199,7 @@ def test_closed(segment):
     assert repr(segment) == f'<madang.Segment "{segment.name}": 65536 bytes>'
     segment.close()
     segment.close()
-    assert segment.closed
+    assert segment.closed and segment
     for use in [
         lambda: len(segment),
         lambda: memoryview(segment),
@@ -248,10 +249,12 @@ def test_bad_names():
     for bad in [None, 3, b"bytes"]:
         with pytest.raises(TypeError, match="name"):
             madang.Segment(bad)
+    with pytest.raises(UnicodeEncodeError):
+        madang.Segment("\udcff")
 
 
 def test_an_unknown_name(name):
-    for options in ({"create": "never"}, {"create": "never", "length": 10}, {"read_only": True}):
+    for options in ({}, {"create": "never"}, {"create": "never", "length": 10}, {"read_only": True}):
         with fails(errno.ENOENT, f'"{name}"', FileNotFoundError):
             madang.Segment(name, **options)
     with fails(errno.ENOENT, f'unlink "{name}"', FileNotFoundError):
@@ -266,7 +269,13 @@ def test_a_name_that_is_taken(segment):
 
 def test_bad_options(name):
     with fails(errno.EINVAL, "give the segment a length"):
-        madang.Segment(name)
+        madang.Segment(name, create="only")
+    for number in (-1, 2**32):
+        with pytest.raises(ValueError, match=f"mode of {number}"):
+            madang.Segment(name, length=10, mode=number)
+    for number in (2**63, 10**5000):
+        with pytest.raises(ValueError, match="64 bits"):
+            madang.Segment(name, length=number)
     with fails(errno.EINVAL, "read-only"):
         madang.Segment(name, length=10, create="only", read_only=True)
     with fails(errno.EINVAL, "mode"):
@@ -295,6 +304,8 @@ def test_something_else_has_the_name(name):
     path.mkdir()
     with fails(errno.EISDIR, "is a directory", IsADirectoryError):
         madang.Segment(name, length=1)
+    with fails(errno.EISDIR, "unlink", IsADirectoryError):
+        madang.Segment.unlink(name)
     path.rmdir()
     os.mkfifo(path)
     with fails(errno.ENODEV, "not a regular file"):
@@ -303,6 +314,11 @@ def test_something_else_has_the_name(name):
     path.symlink_to("/dev/null")
     with fails(errno.ELOOP, "symbolic link"):
         madang.Segment(name, length=1)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        with fails(errno.ENXIO, "open"):
+            madang.Segment(name, length=1)
 
 
 @support.needs_root
