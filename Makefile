@@ -28,7 +28,7 @@ need:
 
 ## Python: a virtual environment, and the wheel in it ------------------------------------------------------------------
 
-WHEEL_SOURCES := Cargo.toml Cargo.lock $(shell find core/src core/Cargo.toml python -type f -not -path '*/__pycache__/*' -not -name '*.so')
+WHEEL_SOURCES := Cargo.toml Cargo.lock README.md $(wildcard LICENSE-*) $(shell find core/src core/Cargo.toml python -type f -not -path '*/__pycache__/*' -not -name '*.so')
 
 $(VENV)/.made: | need
 	@echo "make: a virtual environment in $(VENV)"
@@ -92,7 +92,8 @@ header: need              ## include/madang.h, from the comments in capi/
 
 .PHONY: test
 test: need $(VENV)/.wheel $(VENV)/.tools  ## all tests: Rust, C, Python
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" timeout --foreground 20m cargo test --workspace
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" MADANG_PYTHON="$(CURDIR)/$(VENV)/bin/python" \
+		timeout --foreground 20m cargo test --workspace
 	$(VENV)/bin/pytest -q tests/python
 
 .PHONY: lint
