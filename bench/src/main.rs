@@ -47,7 +47,7 @@ struct Options {
     /// Writes every measurement to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Writes the table as docs/benchmarks.md embeds it to this file.
+    /// Writes the tables to this file, as docs/benchmarks.md has them, after what stands there before their marker.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// The two cores [default: the first two that this process may use].
@@ -357,7 +357,16 @@ fn run(options: Options) -> io::Result<()> {
         fs::write(file, findings.json())?;
     }
     if let Some(file) = markdown {
-        fs::write(file, format!("{}\n### Verdict\n\n{}", findings.markdown(), verdict.markdown()))?;
+        let tables = format!("{}\n### Verdict\n\n{}", findings.markdown(), verdict.markdown());
+        fs::write(&file, format!("{}{MARKER}\n{tables}", head(&file)))?;
     }
     result
+}
+
+/// From this line on a document is the harness's; what stands before it is somebody's words, and stays.
+const MARKER: &str = "<!-- from here on written by make bench -->\n";
+
+fn head(file: &Path) -> String {
+    let document = fs::read_to_string(file).unwrap_or_default();
+    document.split(MARKER).next().unwrap_or_default().to_owned()
 }

@@ -20,7 +20,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | `EINTR` | a signal handler ran while waiting; nothing was done |
 /// | `EINVAL` | an argument is not in its range, or an existing object is smaller than asked for |
 /// | `ENAMETOOLONG`, `ENOENT`, `EEXIST`, `EACCES`, `EPERM` | the name: too long, absent, taken, not permitted, another user's |
-/// | `EISDIR`, `ELOOP`, `ENODEV` | the name is a directory, a symbolic link, or no regular file |
+/// | `EISDIR`, `ELOOP`, `ENODEV`, `ENXIO` | the name is a directory, a symbolic link, or no regular file |
 /// | `EMSGSIZE` | the message can never fit this queue |
 /// | `E2BIG` | the buffer is too small; the message stays, [`Error::length`] says what it needs |
 /// | `ENOTSUP` | not offered by this version |
