@@ -147,7 +147,7 @@ static int open_queue(void)
     int failed = madang_queue_open(word[1], &options, &queue);
     if (failed == 0)
         fprintf(answer, "new=%d capacity=%" PRId64 " messages=%" PRId64, madang_queue_is_new(queue),
-                madang_queue_capacity(queue), madang_queue_length(queue));
+                madang_queue_capacity(queue), madang_queue_messages(queue));
     return failed;
 }
 

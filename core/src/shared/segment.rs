@@ -58,6 +58,10 @@ impl SegmentOptions {
         self
     }
 
+    fn needs_only_a_length(&self) -> bool {
+        self.length == 0 && self.object.write && self.object.create == Create::IfMissing
+    }
+
     /// Opens the segment `name`, which is 1 to 255 bytes without `/`. Doesn't block.
     ///
     /// # Errors
@@ -79,8 +83,8 @@ impl SegmentOptions {
             length => Ok(length),
         };
         let Object { fd, stat, is_new } = object::open(&name, options, size, |fd| object::allocate(fd, 0, self.length))
-            .map_err(|error| match (error.errno(), self.length) {
-                (libc::ENOENT, 0) => error.during("to create it, give it a length"),
+            .map_err(|error| match error.errno() {
+                libc::ENOENT if self.needs_only_a_length() => error.during("to create it, give it a length"),
                 _ => error,
             })?;
         if stat.size < self.length.max(1) {

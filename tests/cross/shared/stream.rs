@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use madang_tests::Name;
 
-use crate::company::{Actor, Collected, LANGUAGES, all, pairs};
+use crate::company::{Actor, Collected, all, pairs};
 
 /// How long they are, in turn.
 const LENGTHS: [u64; 7] = [12, 40, 13, 700, 64, 12, 3000];
@@ -30,10 +30,10 @@ fn check(messages: &[Collected], senders: usize, count: u64) {
 /// More goes through the queue than it holds: now it is full, now it is empty.
 #[test]
 fn spsc() {
-    const COUNT: u64 = 1500;
+    const COUNT: u64 = 1000;
     pairs(|writer, reader| {
         let name = Name::new("cross-spsc");
-        all([writer, reader], format!("open {name} capacity=5000"));
+        all([writer, reader], format!("open {name} capacity=20000"));
         reader.begin("collect");
         writer.ask(stream(0, COUNT));
         writer.ask("send sender=0 index=0 length=0 type=1");
@@ -45,27 +45,27 @@ fn spsc() {
 #[test]
 fn mpmc() {
     const COUNT: u64 = 1500;
-    let (writers, readers) = ([(); 2].map(|()| Actor::one_of_each()), [(); 2].map(|()| Actor::one_of_each()));
-    let (writers, readers) = (writers.as_flattened(), readers.as_flattened());
+    let two_of_each = || (0..2).flat_map(|_| Actor::one_of_each()).collect::<Vec<_>>();
+    let (writers, readers) = (two_of_each(), two_of_each());
     let name = Name::new("cross-mpmc");
-    all(writers.iter().chain(readers), format!("open {name} capacity=8000"));
+    all(writers.iter().chain(&readers), format!("open {name} capacity=8000"));
 
     readers.iter().for_each(|reader| reader.begin("collect"));
     writers.iter().enumerate().for_each(|(sender, writer)| writer.begin(&stream(sender, COUNT)));
     writers.iter().for_each(|writer| drop(writer.answer()));
     readers.iter().for_each(|_| drop(writers[0].ask("send sender=0 index=0 length=0 type=1")));
 
-    let mut all = Vec::new();
-    for reader in readers {
+    let mut log = Vec::new();
+    for reader in &readers {
         let messages = reader.answer().messages();
         println!("{:?} took {}", reader.language, messages.len());
         assert!(messages.is_sorted(), "each reader receives in the order in which they were sent");
-        all.extend(messages);
+        log.extend(messages);
     }
-    all.sort_unstable();
-    check(&all, writers.len(), COUNT);
+    log.sort_unstable();
+    check(&log, writers.len(), COUNT);
     let status = writers[1].ask("stat");
-    let ends = readers.len() as u64;
+    let (sent, participants) = ((log.len() + readers.len()) as u64, (writers.len() + readers.len()) as u64);
     let seen = ["sent", "received", "messages", "bytes", "participants"].map(|key| status.number(key));
-    assert_eq!(seen, [all.len() as u64 + ends, all.len() as u64 + ends, 0, 0, 4 * LANGUAGES.len() as u64]);
+    assert_eq!(seen, [sent, sent, 0, 0, participants]);
 }
