@@ -5,8 +5,8 @@
 //! alive ([`Hold`]); the descriptor is closed at once. So the lock survives `closefrom`, is not inherited by `fork`, and goes
 //! with exec and with death, however they come. It works across pid namespaces, with zombies and with reused pids.
 //!
-//! **Asking** goes by another description, which never locks. Before "dead" is believed, that descriptor must still be
-//! the object: a program may have closed it, and its number may be something else now. In doubt, one lives.
+//! **Asking** goes by another description, which never locks. Before any answer is believed, that descriptor must still be
+//! the object: a program may have closed it, and its number may be something else now. Where nobody can be asked, one lives.
 //!
 //! **Fork.** A child has the handle but not the lock. It finds that by its epoch (`sys/process.rs`), at its first use of the
 //! handle, and joins anew.
@@ -160,9 +160,8 @@ impl Attached {
         }
         let byte = BYTES + u64::from(who.slot());
         match ofd::is_locked(self.asking(), byte) {
-            Ok(true) => true,
-            // Is that still the object's descriptor? If not, ask by a fresh one.
-            Ok(false) if self.is_object(self.asking()) => false,
+            // Whatever it says, it says it of the object only if that still is the object's descriptor.
+            Ok(locked) if self.is_object(self.asking()) => locked,
             _ => match self.by_name() {
                 Ok(fd) => ofd::is_locked(fd.as_fd(), byte).unwrap_or(true),
                 Err(_) => true,
@@ -210,7 +209,7 @@ impl Attached {
         match fault {
             Fault::Busy => Error::new(
                 libc::EBUSY,
-                format!("{doing} {name}: another participant is inside and doesn't get on (is it stopped?): try again"),
+                format!("{doing} {name}: another participant is inside: try again (is it stopped?)"),
             ),
             Fault::Interrupted => {
                 Error::new(libc::EINTR, format!("{doing} {name}: a signal handler ran; nothing was done"))

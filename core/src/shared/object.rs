@@ -125,7 +125,10 @@ fn make(name: &Name, options: Options, size: u64, fill: &impl Fn(BorrowedFd) -> 
                 Ok(()) => Ok(Object { fd, stat, is_new: true }),
                 Err(errno @ Errno(libc::EEXIST)) => Err(cannot_link(name, errno)),
                 // No /proc, or it may not be used like this.
-                Err(_) => make_by_temporary_name(name, options, size, fill),
+                Err(_) => {
+                    drop(fd); // and its space, which is taken again
+                    make_by_temporary_name(name, options, size, fill)
+                }
             }
         }
         Err(Errno(libc::EOPNOTSUPP | libc::EISDIR)) => make_by_temporary_name(name, options, size, fill),
@@ -184,8 +187,7 @@ fn cannot_link(name: &Name, errno: Errno) -> Error {
 
 /// Takes the space of a part of an object, so that touching it can't fail any more.
 pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<()> {
-    // What can't fit is not begun: to take all there is and give it back would starve everybody else meanwhile.
-    if file::free_space(fd).is_some_and(|free| length > free) {
+    if length > MOST_AT_ONCE && !can_fit(fd, length) {
         return Err(Errno(libc::ENOSPC).during(no_space()));
     }
     let mut done = 0;
@@ -198,6 +200,14 @@ pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<()> {
         done += piece;
     }
     Ok(())
+}
+
+/// Whether as much is free, as far as can be seen; what certainly can't fit is not begun, since to take all there is and give it back
+/// would starve everybody else meanwhile. What the file has already counts as part of it: somebody may have been killed after he took
+/// the piece and before he could say so, or may be at it now. Too much hope is harmless, fallocate itself refuses.
+fn can_fit(fd: BorrowedFd, length: u64) -> bool {
+    let taken = file::stat(fd).map_or(0, |stat| stat.allocated);
+    file::free_space(fd).is_none_or(|free| length.saturating_sub(taken) <= free)
 }
 
 fn no_space() -> &'static str {

@@ -268,7 +268,8 @@ impl Queue {
     ///
     /// # Errors
     /// `EINVAL` for a type below 1; `EMSGSIZE` for a message longer than the capacity; `EINTR` if a signal handler ran while
-    /// waiting; `ENOSPC` if the memory for it can't be had. Whatever the error, the message was not sent; but for
+    /// waiting; `EUCLEAN` if the queue is damaged; in a forked child, at the first use, whatever [`QueueOptions::open`] gives;
+    /// `ENOSPC` if the memory for it can't be had. Whatever the error, the message was not sent; but for
     /// `EOWNERDEAD`, after which it may have been.
     pub fn send(&self, mtype: i64, data: &[u8]) -> Result<()> {
         self.send_until(mtype, data, Deadline::NEVER)
@@ -277,7 +278,7 @@ impl Queue {
     /// As [`send`](Self::send), but doesn't wait.
     ///
     /// # Errors
-    /// As [`send`](Self::send); `EAGAIN` if the queue is full, `EBUSY` if another sender is stuck inside for a second.
+    /// As [`send`](Self::send); `EAGAIN` if the queue is full, `EBUSY` if another sender is stuck inside for a second or two.
     pub fn try_send(&self, mtype: i64, data: &[u8]) -> Result<()> {
         self.send_until(mtype, data, Deadline::NOW)
     }
@@ -285,7 +286,7 @@ impl Queue {
     /// As [`send`](Self::send), but waits for `timeout` at most.
     ///
     /// # Errors
-    /// As [`send`](Self::send); `ETIMEDOUT`.
+    /// As [`send`](Self::send); `ETIMEDOUT`, but with a time-out of zero as [`try_send`](Self::try_send).
     pub fn send_timeout(&self, mtype: i64, data: &[u8], timeout: Duration) -> Result<()> {
         in_time(timeout, |deadline| self.send_until(mtype, data, deadline))
     }
@@ -383,7 +384,7 @@ impl Queue {
     /// As [`recv`](Self::recv), but doesn't wait.
     ///
     /// # Errors
-    /// `EAGAIN` if there is no such message, `EBUSY` if another receiver is stuck inside for a second.
+    /// `EAGAIN` if there is no such message, `EBUSY` if another receiver is stuck inside for a second or two.
     pub fn try_recv(&self, select: Select) -> Result<Message> {
         self.recv_until(select, Deadline::NOW)
     }
@@ -391,7 +392,7 @@ impl Queue {
     /// As [`recv`](Self::recv), but waits for `timeout` at most.
     ///
     /// # Errors
-    /// As [`recv`](Self::recv); `ETIMEDOUT`.
+    /// As [`recv`](Self::recv); `ETIMEDOUT`, but with a time-out of zero as [`try_recv`](Self::try_recv).
     pub fn recv_timeout(&self, select: Select, timeout: Duration) -> Result<Message> {
         in_time(timeout, |deadline| self.recv_until(select, deadline))
     }

@@ -87,7 +87,11 @@ impl SegmentOptions {
                 libc::ENOENT if self.needs_only_a_length() => error.during("to create it, give it a length"),
                 _ => error,
             })?;
-        if stat.size < self.length.max(1) {
+        if stat.size == 0 {
+            let what = format!("open {name}: it is empty: whoever makes it has not given it a length yet");
+            return Err(Error::new(libc::EINVAL, what));
+        }
+        if stat.size < self.length {
             let (has, asked) = (stat.size, self.length);
             let what = format!("open {name}: it has {has} bytes, {asked} were asked for: unlink it, or ask for less");
             return Err(Error::new(libc::EINVAL, what));

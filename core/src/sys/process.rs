@@ -110,14 +110,19 @@ fn next_epoch(page: &Wiped) -> u64 {
 /// Registers the fork handlers and maps the page, once in the life of the program. Before any handle is made.
 pub(crate) fn prepare() -> Result<(), Errno> {
     static HANDLERS: Once = Once::new();
-    // The handlers first: who finds the page may rely on them.
+    if wiped().is_none() {
+        map_page()?;
+    }
+    // After the page, and for every caller: to register waits for a fork in progress, so once this returns none is under way
+    // whose handlers didn't see the page.
     HANDLERS.call_once(|| {
         // SAFETY: the handlers only touch one atomic word and call futex, both allowed around fork.
         unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork)) };
     });
-    if wiped().is_some() {
-        return Ok(());
-    }
+    Ok(())
+}
+
+fn map_page() -> Result<(), Errno> {
     let length = memory::page_size();
     let page = memory::anonymous(length)?;
     // From Linux 4.14 on; without it a fork could not be told.

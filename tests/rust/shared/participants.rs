@@ -210,6 +210,17 @@ fn give_lock_to(name: &Name, slot: u32) {
     file.write_all_at(&(1u32 << 16 | (slot + 1)).to_ne_bytes(), SENDERS_LOCK).unwrap();
 }
 
+/// A child joins, and dies without giving its place back.
+fn die_as_a_participant(name: &str) {
+    let child = fork(|| {
+        Queue::open(name).map_or(1, |queue| {
+            std::mem::forget(queue);
+            0
+        })
+    });
+    child.succeeds();
+}
+
 #[test]
 fn a_lock_that_the_living_hold_is_waited_for() {
     let name = Name::new("held");
@@ -234,7 +245,7 @@ fn a_lock_that_the_living_hold_is_waited_for() {
 fn a_lock_that_the_dead_held_is_taken_over() {
     let name = Name::new("inherited");
     let queue = Queue::open(&name).unwrap();
-    fork(|| Queue::open(&name).map_or(1, |_| 0)).succeeds();
+    die_as_a_participant(&name);
     for (repairs, deadline) in
         [Deadline::INSTANT, Deadline::NOW, Deadline::after(WATCHDOG), Deadline::NEVER].into_iter().enumerate()
     {
@@ -243,6 +254,23 @@ fn a_lock_that_the_dead_held_is_taken_over() {
         assert_eq!(queue.stat().unwrap().repairs, repairs as u64 + 1);
     }
     assert_eq!(queue.len(), 4);
+}
+
+/// The number of a closed descriptor may be another queue's now, in which the slot in question lives.
+#[test]
+fn a_strangers_descriptor_is_not_believed() {
+    let (name, other) = (Name::new("closed"), Name::new("reused"));
+    let child = fork(|| {
+        let queue = Queue::open(&name).unwrap();
+        die_as_a_participant(&name);
+        // SAFETY: a daemon's way; the child uses no descriptor of its own afterwards.
+        unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) };
+        let _of_any_number = [(); 100].map(|()| Queue::open(&other).unwrap());
+        give_lock_to(&name, 1);
+        let sent = queue.send_timeout(1, b"x", Duration::from_secs(2));
+        i32::from(sent.is_err() || queue.stat().unwrap().participants != 1)
+    });
+    child.succeeds();
 }
 
 /// A participant whose lock was taken from it while it worked touches nothing more, and says so.

@@ -149,12 +149,24 @@ impl End {
         (Place(word), self.marks[Place(word).mark()].read())
     }
 
-    /// How far this end has come in `side`, for those who don't hold the lock. Rather too little than too much.
+    /// How far this end has come in `side`, for those who don't hold the lock.
+    ///
+    /// `left` is read before the place, so that one which is not in force yet (its skip is not followed) goes with a place that is
+    /// in `side` still; and again after it, since a whole visit may have ended in between.
     pub(super) fn reached(&self, side: Side) -> u64 {
-        // In this order: a `left` that is written but not in force yet (its skip is not followed) goes with a place that is in
-        // `side` still.
-        let left = self.left(side).get() & !7;
-        let place = Place(self.place.get());
-        if place.side() == side { place.position() } else { left }
+        let mut left = self.left(side).get();
+        // Each retry means that the end left `side` meanwhile. The bound is against scribblers.
+        for _ in 0..1 << 20 {
+            let place = Place(self.place.get());
+            if place.side() == side {
+                return place.position();
+            }
+            let now = self.left(side).get();
+            if now == left {
+                break;
+            }
+            left = now;
+        }
+        left & !7
     }
 }

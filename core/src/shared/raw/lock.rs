@@ -82,6 +82,9 @@ impl RobustLock {
         let mine = host.me().word() | SLEEPERS;
         if deadline == Deadline::INSTANT {
             // To ask takes a system call but no sleep; who only ever tries must not be shut out by the dead.
+            if self.take_if_free(host) {
+                return Ok(Locked::Clean);
+            }
             let word = self.0.get();
             let inherited = word != FREE && self.inherit(host, word, mine);
             return if inherited { Ok(Locked::Inherited) } else { Err(Fault::Busy) };
@@ -145,9 +148,15 @@ impl RobustLock {
     /// Takes the lock from the dead owner that `slot` had before its present generation, if one holds it.
     /// For whoever settles that slot's estate.
     pub(crate) fn inherit_from_slot(&self, heir: Participant) -> bool {
-        let word = self.0.get();
-        let left_by = owner(word).is_some_and(|owner| owner.slot() == heir.slot() && owner != heir);
-        left_by && self.0.swap_if(word, heir.word() | SLEEPERS).is_ok()
+        let mut word = self.0.get();
+        while owner(word).is_some_and(|owner| owner.slot() == heir.slot() && owner != heir) {
+            match self.0.swap_if(word, heir.word() | SLEEPERS) {
+                Ok(()) => return true,
+                // Somebody else inherited it, or only set the sleepers' bit.
+                Err(now) => word = now,
+            }
+        }
+        false
     }
 
     /// Gives the lock back.
