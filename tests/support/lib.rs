@@ -96,8 +96,8 @@ impl Checkpoint {
 
     /// The writing end, for what takes a descriptor.
     #[must_use]
-    pub fn into_writer(self) -> OwnedFd {
-        self.writer.into()
+    pub fn writer(&self) -> OwnedFd {
+        self.writer.try_clone().expect("a descriptor").into()
     }
 }
 

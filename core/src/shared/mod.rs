@@ -17,6 +17,8 @@ mod patience;
 pub(crate) mod queue;
 mod raw;
 pub(crate) mod segment;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 /// Whether opening a name may create the object.

@@ -108,3 +108,17 @@ fn scribbles() {
         assert_eq!(child.wait_for(WATCHDOG), 0, "seed {seed}");
     }
 }
+
+/// Limits that were scribbled admit no more than those that the queue was made with.
+#[test]
+fn scribbled_limits_admit_no_more() {
+    let name = Name::new("scribbled-limits");
+    let queue = Queue::options().capacity(1000).max_messages(50).open(&name).unwrap();
+    file(&name).write_all_at(&[0xff; 16], 512).unwrap();
+    let error = loop {
+        if let Err(error) = queue.try_send(1, &[1; 10]) {
+            break error;
+        }
+    };
+    assert_eq!((error.errno(), queue.len()), (libc::EAGAIN, 50), "{error}");
+}

@@ -66,7 +66,8 @@ fn a_forked_child_takes_part_from_its_first_use() {
 #[test]
 fn a_child_that_outlives_its_parent_keeps_nothing_of_the_parents() {
     let name = Name::new("orphan");
-    let queue = Queue::open(&name).unwrap();
+    // The third gets the place that the dead one had.
+    let queue = Queue::options().max_participants(2).open(&name).unwrap();
     let (ready, done) = (Checkpoint::default(), Checkpoint::default());
     let middle = fork(|| {
         let inherited = Queue::open(&name).unwrap();
@@ -99,16 +100,18 @@ fn a_child_that_outlives_its_parent_keeps_nothing_of_the_parents() {
 fn exec_ends_it() {
     let name = Name::new("exec");
     let queue = Queue::open(&name).unwrap();
-    let execed = Checkpoint::default();
+    let (joined, execed) = (Checkpoint::default(), Checkpoint::default());
     let child = fork(|| {
         let _queue = Queue::open(&name).unwrap();
+        joined.reach();
         let _failed = std::os::unix::process::CommandExt::exec(
-            std::process::Command::new("/bin/sh").args(["-c", "echo . ; exec sleep 60"]).stdout(execed.into_writer()),
+            std::process::Command::new("/bin/sh").args(["-c", "echo ; exec sleep 60"]).stdout(execed.writer()),
         );
         1
     });
-    // The parent's copy of the checkpoint went into the closure; the shell's first word shows as participants.
-    wait_for_participants(&queue, 1);
+    joined.wait();
+    execed.wait();
+    assert_eq!(participants(&queue), 1);
     assert_ne!(child.state(), 'Z', "it runs, as another program");
 }
 
@@ -124,11 +127,16 @@ fn it_survives_closefrom() {
         unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) };
         // Its numbers are something else now.
         // SAFETY: the path is a C string.
-        (0..20).for_each(|_| assert!(unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) } >= 0));
+        let others: Vec<_> = (0..20).map(|_| unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) }).collect();
         back.send(1, b"closed").unwrap();
         // New space must be taken, though the descriptor is gone.
         inner.send(1, &vec![9; 4 << 20]).unwrap();
-        back.recv_timeout(Select::Any, WATCHDOG).map_or(1, |_| i32::from(inner.stat().unwrap().participants != 2))
+        if back.recv_timeout(Select::Any, WATCHDOG).is_err() || inner.stat().unwrap().participants != 2 {
+            return 1;
+        }
+        drop(inner);
+        // SAFETY: no memory is passed.
+        i32::from(!others.iter().all(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0))
     });
     assert_eq!(back.recv_timeout(Select::Any, WATCHDOG).unwrap().data, b"closed");
     assert_eq!(queue.recv_timeout(Select::Any, WATCHDOG).unwrap().data, vec![9; 4 << 20]);
@@ -352,4 +360,172 @@ fn a_stopped_participant_is_waited_for() {
         "{next} messages; stopped inside the senders' lock {blocked} times of 200; the longest send took {longest:?}"
     );
     assert_eq!(queue.stat().unwrap().repairs, 0, "nothing was taken from the living");
+}
+
+/// The word of the first participant: generation 1, slot 0.
+const FIRST: u32 = 1 << 16 | 1;
+/// A participant that never was.
+const NOBODY: u32 = 9 << 16 | 9;
+
+fn write_lock(file: &std::fs::File, word: u32) {
+    std::os::unix::fs::FileExt::write_all_at(file, &word.to_ne_bytes(), SENDERS_LOCK).unwrap();
+}
+
+fn open_file(name: &Name) -> std::fs::File {
+    std::fs::File::options().read(true).write(true).open(name.queue_path()).unwrap()
+}
+
+/// Who can't ask any more, because the program closed its descriptors and the name is gone or leads elsewhere, believes nobody dead.
+#[test]
+fn in_doubt_one_lives() {
+    for remade in [false, true] {
+        let name = Name::new("doubt");
+        let _first = Queue::open(&name).unwrap();
+        let file = open_file(&name);
+        let (joined, go) = (Checkpoint::default(), Checkpoint::default());
+        let child = fork(|| {
+            let queue = Queue::open(&name).unwrap();
+            joined.reach();
+            go.wait();
+            // SAFETY: a daemon's way; the child uses no descriptor of its own afterwards.
+            unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) };
+            let error =
+                queue.send_timeout(1, b"x", Duration::from_millis(50)).map_or_else(|error| error.errno(), |()| 0);
+            i32::from(error != libc::ETIMEDOUT)
+        });
+        joined.wait();
+        Queue::unlink(&name).unwrap();
+        if remade {
+            drop(Queue::open(&name).unwrap());
+        }
+        // As if the first were inside.
+        write_lock(&file, FIRST);
+        go.reach();
+        child.succeeds();
+    }
+}
+
+/// A lock whose word names nobody, or somebody who never was, is taken over.
+#[test]
+fn a_lock_that_nobody_can_hold_is_taken() {
+    let name = Name::new("nobody");
+    let queue = Queue::open(&name).unwrap();
+    for (repairs, word) in [(1, NOBODY), (2, 7 << 16), (3, u32::MAX), (4, FIRST + (1 << 16))] {
+        write_lock(&open_file(&name), word);
+        queue.try_send(1, b"x").unwrap();
+        assert_eq!(queue.stat().unwrap().repairs, repairs, "{word:#x}");
+    }
+}
+
+/// A taker settles what the dead owner of its slot held, so that nobody waits until somebody asks.
+#[test]
+fn who_takes_a_dead_ones_place_frees_its_locks() {
+    let name = Name::new("estate");
+    let queue = Queue::options().max_participants(2).open(&name).unwrap();
+    let child = fork(|| {
+        let _queue = Queue::open(&name).unwrap();
+        // As if it were killed inside: generation 1, slot 1.
+        write_lock(&open_file(&name), 1 << 16 | 2);
+        0
+    });
+    child.succeeds();
+    let _heir = Queue::open(&name).unwrap();
+    assert_eq!(queue.stat().unwrap().repairs, 1, "before anybody asked for it");
+    queue.send_until(1, b"x", madang::Deadline::INSTANT).unwrap();
+    assert_eq!(queue.stat().unwrap().repairs, 1);
+}
+
+/// Children forked at any moment of another thread's joining keep nothing of it.
+#[test]
+fn a_fork_while_another_thread_joins_keeps_no_place() {
+    let name = Name::new("fork-join");
+    let queue = Queue::options().max_participants(2).open(&name).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        let joins = scope.spawn(|| {
+            let mut joins = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                Queue::open(&name)?;
+                joins += 1;
+            }
+            Ok::<_, madang::Error>(joins)
+        });
+        let children: Vec<_> = (0..300)
+            .map(|_| {
+                fork(|| {
+                    thread::sleep(6 * WATCHDOG);
+                    1
+                })
+            })
+            .collect();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        let joins = joins.join().unwrap().expect("the only place is free whenever it was given back");
+        println!("{joins} joins during {} forks", children.len());
+    });
+    assert_eq!(participants(&queue), 1);
+}
+
+/// A slot changes hands at once and under contention: nobody loses the place that he just took.
+#[test]
+fn one_place_for_many() {
+    let name = Name::new("one-place");
+    let _queue = Queue::options().max_participants(2).open(&name).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut had = 0;
+                while had < 1000 {
+                    match Queue::open(&name) {
+                        Ok(mine) => {
+                            (0..5).for_each(|_| assert_eq!(participants(&mine), 2, "the other and I"));
+                            had += 1;
+                        }
+                        Err(error) => assert_eq!(error.errno(), libc::EUSERS, "{error}"),
+                    }
+                }
+            });
+        }
+    });
+}
+
+extern "C" fn fork_past_the_handlers(_: libc::c_int) {
+    // SAFETY: the child, which has copies of everything, only waits for its parent's death.
+    unsafe {
+        if libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) == 0 {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            loop {
+                libc::pause();
+            }
+        }
+    }
+}
+
+/// A signal handler that forks, at any moment of the thread's own joining: the child keeps nothing of it.
+#[test]
+fn a_signal_handler_that_forks_keeps_no_place() {
+    let name = Name::new("fork-signal");
+    let _queue = Queue::options().max_participants(2).open(&name).unwrap();
+    let ready = Checkpoint::default();
+    let child = fork(|| {
+        // SAFETY: all-zero is a valid sigaction; the handler only makes system calls.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = fork_past_the_handlers as *const () as usize;
+            action.sa_flags = libc::SA_RESTART;
+            libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut());
+        }
+        ready.reach();
+        for _ in 0..2000 {
+            if Queue::open(&name).is_err() {
+                return 1;
+            }
+        }
+        0
+    });
+    ready.wait();
+    for _ in 0..100 {
+        child.signal(libc::SIGUSR1);
+        thread::sleep(Duration::from_micros(300));
+    }
+    child.succeeds();
 }

@@ -23,6 +23,7 @@ macro_rules! cell {
             /// Reads it, and all that its writer stored before (Acquire).
             #[inline]
             pub(crate) fn get(&self) -> $value {
+                trap::load();
                 self.0.load(Ordering::Acquire)
             }
 
@@ -134,35 +135,60 @@ impl Target<'_> {
     #[inline]
     pub(super) unsafe fn fill(&mut self, from: NonNull<u8>, length: usize) {
         debug_assert!(length <= self.length());
+        trap::load();
         // SAFETY: the target is borrowed for this, and has the room; whole bytes are written, so what was initialised stays so.
         unsafe { self.0.cast().copy_from_nonoverlapping(from, length) };
     }
 }
 
 /// The trap of the tests.
-pub(super) mod trap {
+pub(crate) mod trap {
     /// A store is about to happen.
     #[cfg(not(test))]
     #[inline(always)]
     pub(super) fn store() {}
 
+    /// A load that others' stores may come between is about to happen.
+    #[cfg(not(test))]
+    #[inline(always)]
+    pub(super) fn load() {}
+
     #[cfg(test)]
-    pub(super) use armed::store;
+    pub(crate) use armed::{Died, die_after, interrupt_after};
     #[cfg(test)]
-    pub(in super::super) use armed::{Died, die_after};
+    pub(super) use armed::{load, store};
 
     #[cfg(test)]
     mod armed {
         use std::cell::Cell;
         use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-        thread_local!(static LEFT: Cell<Option<u32>> = const { Cell::new(None) });
+        /// After how many accesses it comes, and what it does.
+        type Other = (u32, *mut dyn FnMut());
+
+        thread_local! {
+            static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+            static OTHER: Cell<Option<Other>> = const { Cell::new(None) };
+        }
 
         /// The operation ended at its n-th store, as if the process had been killed there.
         #[derive(Debug, PartialEq, Eq)]
-        pub(in super::super::super) struct Died;
+        pub(crate) struct Died;
+
+        pub(in super::super) fn load() {
+            match OTHER.get() {
+                Some((0, other)) => {
+                    OTHER.set(None);
+                    // SAFETY: `interrupt_after` lends it for as long as it is set.
+                    unsafe { (*other)() };
+                }
+                Some((n, other)) => OTHER.set(Some((n - 1, other))),
+                None => {}
+            }
+        }
 
         pub(in super::super) fn store() {
+            load();
             LEFT.with(|left| match left.get() {
                 Some(0) => {
                     left.set(None);
@@ -173,8 +199,23 @@ pub(super) mod trap {
             });
         }
 
+        /// Runs `operation`, and `other` before its access of that number, as another processor may; says whether it came so far.
+        pub(crate) fn interrupt_after<T>(
+            accesses: u32,
+            mut other: impl FnMut(),
+            operation: impl FnOnce() -> T,
+        ) -> (T, bool) {
+            let other: *mut (dyn FnMut() + '_) = &raw mut other;
+            // SAFETY: only the lifetime changes; it is taken back below, before what it borrows can go.
+            let other: *mut dyn FnMut() = unsafe { std::mem::transmute(other) };
+            OTHER.set(Some((accesses, other)));
+            let outcome = catch_unwind(AssertUnwindSafe(operation));
+            let came = OTHER.replace(None).is_none();
+            (outcome.unwrap_or_else(|panic| resume_unwind(panic)), came)
+        }
+
         /// Runs `operation`, but lets only `stores` stores happen; the next one is its death.
-        pub(in super::super::super) fn die_after<T>(stores: u32, operation: impl FnOnce() -> T) -> Result<T, Died> {
+        pub(crate) fn die_after<T>(stores: u32, operation: impl FnOnce() -> T) -> Result<T, Died> {
             LEFT.set(Some(stores));
             let outcome = catch_unwind(AssertUnwindSafe(operation));
             LEFT.set(None);

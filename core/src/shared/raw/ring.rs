@@ -55,7 +55,7 @@ const SKIP: u64 = 3;
 const LENGTH: u32 = 8;
 
 /// A sender in the deep ring looks this often, in bytes, whether it can go back to the near one.
-const REVISIT: u64 = 64 << 10;
+const REVISIT: u64 = if cfg!(test) { 256 } else { 64 << 10 };
 /// How far ahead of the record that is being read the next ones are asked for, in bytes: the lock's instructions keep the processor
 /// from doing so by itself. Measured at 64 B, in nanoseconds a message, with near and far cores: without 28 and 94, with 256 bytes
 /// 23 and 94, with 1280 and more 18 and 70 to 74. (Asking for the lines that a sender will write helped nowhere.)
@@ -636,6 +636,24 @@ impl Ring {
     #[cold]
     fn note_repair(&self) {
         self.control().settings.repairs.add(1);
+    }
+
+    /// Both ends, for tests that look at what no operation tells.
+    #[cfg(test)]
+    pub(super) fn ends(&self) -> (&End, &End) {
+        (&self.control().senders.end, &self.control().receivers.end)
+    }
+
+    /// Up to where senders may write without looking.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> u64 {
+        self.control().senders.room.get()
+    }
+
+    /// Puts a word into a ring, as scribblers do.
+    #[cfg(test)]
+    pub(super) fn scribble(&self, place: Place, offset: u64, word: u64) {
+        self.word(place, offset).set(word);
     }
 
     /// Takes the senders' lock as the next sender would, and repairs if its owner was dead.

@@ -1,7 +1,9 @@
 //! The robust lock under the trap.
 
+use std::time::Duration;
+
 use super::super::Fault;
-use super::super::cell::trap::die_after;
+use super::super::cell::trap::{die_after, interrupt_after};
 use super::super::host::Participant;
 use super::super::lock::{Locked, RobustLock};
 use super::World;
@@ -76,4 +78,110 @@ fn the_heir_of_a_slot_inherits_from_it_alone() {
     assert!(lock.inherit_from_slot(heir));
     assert_eq!(lock.held_by(), Some(heir));
     assert!(!lock.inherit_from_slot(heir), "its own now");
+}
+
+/// Whatever of the waiter's way the owner's unlock falls into: it wakes him if he may sleep, and he passes that on.
+#[test]
+fn who_may_sleep_is_woken() {
+    for accesses in 0.. {
+        let world = World::default();
+        let lock = RobustLock::default();
+        let (one, two) = (world.participant(0), world.participant(1));
+        assert_eq!(lock.lock(&one, Deadline::NOW), Ok(Locked::Clean));
+        let unlock = || {
+            let slept = world.sleeps.get() > 0;
+            assert_eq!(lock.unlock(&one), Ok(()));
+            assert!(world.wakes.get() == 1 || !slept, "he sleeps, and nobody wakes him");
+        };
+        let (locked, came) = interrupt_after(accesses, unlock, || lock.lock(&two, Deadline::at_ns(2)));
+        if !came {
+            assert_eq!(locked, Err(Fault::Busy));
+            break;
+        }
+        if locked == Ok(Locked::Clean) {
+            let (slept, wakes) = (world.sleeps.get() > 0, world.wakes.get());
+            assert_eq!(lock.unlock(&two), Ok(()));
+            assert!(world.wakes.get() > wakes || !slept, "others may sleep still");
+        }
+    }
+}
+
+#[test]
+fn who_inherits_passes_the_wake_on() {
+    let world = World::default();
+    let lock = RobustLock::default();
+    let (one, two) = (world.participant(0), world.participant(1));
+    assert_eq!(lock.lock(&one, Deadline::NOW), Ok(Locked::Clean));
+    one.dies();
+    assert_eq!(lock.lock(&two, Deadline::NOW), Ok(Locked::Inherited));
+    assert_eq!(lock.unlock(&two), Ok(()));
+    assert_eq!(world.wakes.get(), 1, "others may sleep still");
+    assert_eq!(lock.lock(&two, Deadline::NOW), Ok(Locked::Clean));
+    two.dies();
+    let heir = super::Actor { me: Participant::new(1, 2), ..two };
+    assert!(lock.inherit_from_slot(heir.me));
+    assert_eq!(lock.unlock(&heir), Ok(()));
+    assert_eq!(world.wakes.get(), 2);
+}
+
+/// Two find the owner dead; whoever is later must not take it from the other.
+#[test]
+fn one_alone_inherits() {
+    for accesses in 0.. {
+        let world = World::default();
+        let lock = RobustLock::default();
+        let [one, two, three] = [0, 1, 2].map(|slot| world.participant(slot));
+        assert_eq!(lock.lock(&one, Deadline::NOW), Ok(Locked::Clean));
+        one.dies();
+        let mut third = None;
+        let (second, came) = interrupt_after(
+            accesses,
+            || third = Some(lock.lock(&three, Deadline::at_ns(2))),
+            || lock.lock(&two, Deadline::at_ns(2)),
+        );
+        if !came {
+            break;
+        }
+        let both = (second, third.unwrap());
+        let one_of_them = [(Ok(Locked::Inherited), Err(Fault::Busy)), (Err(Fault::Busy), Ok(Locked::Inherited))];
+        assert!(one_of_them.contains(&both), "{both:?} before access {accesses}");
+    }
+}
+
+/// Threads that share a handle are one participant: nobody presumes himself dead.
+#[test]
+fn ones_own_thread_is_waited_for() {
+    let world = World::default();
+    let lock = RobustLock::default();
+    let one = world.participant(0);
+    assert_eq!(lock.lock(&one, Deadline::NOW), Ok(Locked::Clean));
+    one.dies();
+    assert_eq!(lock.lock(&one, Deadline::at_ns(2)), Err(Fault::Busy));
+}
+
+#[test]
+fn a_signal_ends_the_sleep_and_an_instant_never_sleeps() {
+    let world = World::default();
+    let lock = RobustLock::default();
+    let (one, two) = (world.participant(0), world.participant(1));
+    assert_eq!(lock.lock(&one, Deadline::NOW), Ok(Locked::Clean));
+    assert_eq!(lock.lock(&two, Deadline::INSTANT), Err(Fault::Busy));
+    assert_eq!(world.sleeps.get(), 0);
+    world.signal.set(true);
+    assert_eq!(lock.lock(&two, Deadline::at_ns(2)), Err(Fault::Interrupted));
+    let _ = lock.lock(&two, Deadline::after(Duration::from_millis(1)));
+    one.dies();
+    assert_eq!(lock.lock(&two, Deadline::NEVER), Ok(Locked::Inherited));
+    assert!(world.longest_sleep.get() <= Duration::from_millis(100), "the owner's death shows soon");
+}
+
+/// A word that changes all the time, by others who come and go: the deadline holds.
+#[test]
+fn a_restless_lock_is_not_waited_for_past_the_deadline() {
+    let world = World::default();
+    let lock = RobustLock::default();
+    let (one, two) = (world.participant(0), world.participant(1));
+    assert_eq!(lock.lock(&one, Deadline::NOW), Ok(Locked::Clean));
+    world.restless.set(true);
+    assert_eq!(lock.lock(&two, Deadline::at_ns(2)), Err(Fault::Busy));
 }

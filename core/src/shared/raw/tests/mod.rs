@@ -4,12 +4,13 @@
 //! The participants of a test are plain numbers; who is dead is a set. Sleeping returns at once with `ETIMEDOUT`, so a lock whose
 //! owner is dead is inherited at once, and one whose owner lives is [`Fault::Busy`] at the first deadline.
 
+mod event;
 mod layout;
 mod lock;
 mod ring;
 mod roster;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -17,10 +18,19 @@ use super::cell::U32;
 use super::host::{Host, Participant};
 use crate::sys::Errno;
 
-/// Who takes part in a test, and who of them is dead.
+/// Who takes part in a test, who of them is dead, and what was asked of the world.
 #[derive(Debug, Default)]
 struct World {
     dead: RefCell<HashSet<u32>>,
+    /// How many sleep where somebody is woken.
+    sleepers: Cell<u32>,
+    wakes: Cell<u32>,
+    sleeps: Cell<u32>,
+    longest_sleep: Cell<Duration>,
+    /// Whether a signal ends the next sleep.
+    signal: Cell<bool>,
+    /// Whether every word changes before one falls asleep on it.
+    restless: Cell<bool>,
 }
 
 impl World {
@@ -51,12 +61,22 @@ impl Host for Actor<'_> {
         !self.world.dead.borrow().contains(&who.word())
     }
 
-    fn sleep(&self, word: &U32, expected: u32, _: Duration) -> Result<(), Errno> {
+    fn sleep(&self, word: &U32, expected: u32, timeout: Duration) -> Result<(), Errno> {
+        self.world.sleeps.set(self.world.sleeps.get() + 1);
+        self.world.longest_sleep.set(self.world.longest_sleep.get().max(timeout));
+        if self.world.signal.take() {
+            return Err(Errno(libc::EINTR));
+        }
+        if self.world.restless.get() {
+            assert!(self.world.sleeps.get() < 1_000_000, "this has no end");
+            return Err(Errno(libc::EAGAIN));
+        }
         Err(Errno(if word.get() == expected { libc::ETIMEDOUT } else { libc::EAGAIN }))
     }
 
-    fn wake(&self, _: &U32, _: u32) -> u32 {
-        0
+    fn wake(&self, _: &U32, count: u32) -> u32 {
+        self.world.wakes.set(self.world.wakes.get() + 1);
+        self.world.sleepers.get().min(count)
     }
 
     fn spins(&self) -> bool {

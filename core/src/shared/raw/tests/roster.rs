@@ -33,6 +33,19 @@ fn a_death_while_taking_leaves_a_slot_that_is_settled_again() {
     }
 }
 
+/// Whoever asks meanwhile: the heir lives, its predecessor doesn't, and nobody takes part yet.
+#[test]
+fn an_heir_lives_while_it_settles() {
+    let slot = Slot::default();
+    let former = slot.take(0, 1, 1, |_| Ok::<_, ()>(())).unwrap();
+    let settle = |heir| {
+        assert!(slot.is_held_by(heir) && !slot.is_held_by(former) && slot.holder(0).is_none());
+        Ok::<_, ()>(())
+    };
+    let heir = slot.take(0, 2, 2, settle).unwrap();
+    assert_eq!(slot.holder(0), Some(heir));
+}
+
 #[test]
 fn generations_wrap() {
     let slot = Slot::default();
