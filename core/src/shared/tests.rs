@@ -9,10 +9,20 @@ use super::raw::cell::trap::{die_after, interrupt_after};
 /// Longer than any try, shorter than a nap: who finds it only by his deadline has missed it.
 const DEADLINE: Duration = Duration::from_millis(120);
 
-/// Interrupts `wait` at each access until one comes after its sleep; what `other` does there must be found at once.
+/// What came of one run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Found,
+    Missed,
+    /// What the other did came after the sleep: there is no such access before it.
+    Late,
+}
+
+/// Interrupts `wait` at each access until one comes after its sleep; what `other` does there must be found at once. A busy
+/// machine may keep one from finding it in time; not five times at the same access.
 fn is_never_missed(what: &str, prepare: impl Fn(&Queue), wait: impl Fn(&Queue) -> bool, other: impl Fn(&Queue)) {
     let name = format!("test-{what}-{}", std::process::id());
-    for accesses in 0.. {
+    let run = |accesses| {
         // Anew each time: a handle learns how long to spin, and each run shall make the same accesses.
         let open = || Queue::options().capacity(100).max_participants(2).open(&name).unwrap();
         let (one, two) = (open(), open());
@@ -26,11 +36,24 @@ fn is_never_missed(what: &str, prepare: impl Fn(&Queue), wait: impl Fn(&Queue) -
         };
         let (found, came) = interrupt_after(accesses, meanwhile, || wait(&one));
         assert!(found || !came, "the last thing before an error is a try");
-        if done.is_none_or(|done| done - begun >= DEADLINE / 2) {
-            return;
+        match done {
+            Some(done) if done - begun < DEADLINE / 2 => {
+                if done.elapsed() < DEADLINE / 2 {
+                    Outcome::Found
+                } else {
+                    Outcome::Missed
+                }
+            }
+            _ => Outcome::Late,
         }
-        let waited = done.unwrap().elapsed();
-        assert!(waited < DEADLINE / 2, "it was missed for {waited:?} at access {accesses}");
+    };
+    for accesses in 0.. {
+        let outcome = (0..5).map(|_| run(accesses)).find(|&outcome| outcome != Outcome::Missed);
+        match outcome {
+            Some(Outcome::Late) => return,
+            Some(_) => {}
+            None => panic!("it is missed at access {accesses}"),
+        }
     }
 }
 
