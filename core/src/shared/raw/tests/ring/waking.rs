@@ -1,0 +1,124 @@
+//! Who sleeps is woken: by the right one, for the right reason, whatever comes in between.
+
+use super::*;
+
+/// Whatever of a send an announcement and a last try fall into: the receiver finds the message or is woken.
+#[test]
+fn a_receiver_is_never_forgotten() {
+    for state in 1..STATES {
+        for accesses in 0.. {
+            let world = World::default();
+            let mut tested = prepared(state, &world);
+            let (one, two) = (world.participant(0), world.participant(1));
+            while !tested.model.is_empty() {
+                tested.receive(one);
+            }
+            let message = tested.next(24);
+            let mut found = false;
+            let other = || {
+                tested.ring.announce_receiver();
+                found = receive(&tested, two).is_some();
+            };
+            let (sent, came) = interrupt_after(accesses, other, || send(&tested, one, &message));
+            assert_eq!(sent, Sent::Done);
+            assert!(!came || found || world.wakes.get() > 0, "state {state}, access {accesses}");
+            if !came {
+                break;
+            }
+        }
+    }
+}
+
+/// Whatever of a receive an announcement and a last try fall into: the sender finds room or is woken.
+#[test]
+fn a_sender_is_never_forgotten() {
+    for accesses in 0.. {
+        let world = World::default();
+        let mut tested = Tested::new(near(), 2);
+        let (one, two) = (world.participant(0), world.participant(1));
+        (0..2).for_each(|_| tested.send(one, 24));
+        let message = tested.next(24);
+        let mut sent = false;
+        let other = || {
+            tested.ring.announce_sender(24);
+            sent = send(&tested, two, &message) == Sent::Done;
+        };
+        let (_, came) = interrupt_after(accesses, other, || receive(&tested, one));
+        assert!(!came || sent || world.wakes.get() > 0, "access {accesses}");
+        if !came {
+            break;
+        }
+    }
+}
+
+/// Of several who wait the one who wants least decides; and again in the next round, when it was forgotten meanwhile.
+#[test]
+fn room_for_the_least_is_enough_to_wake() {
+    let world = World::default();
+    let who = world.participant(0);
+    let mut tested = Tested::new(1000, 100);
+    (0..10).for_each(|_| tested.send(who, 100));
+    for round in 1..4 {
+        tested.ring.announce_sender(100);
+        tested.ring.announce_sender(1000);
+        tested.receive(who);
+        assert_eq!(world.wakes.get(), round, "there is room for the smaller");
+        assert!(!tested.ring.senders_wait(), "nobody sleeps");
+        tested.send(who, 100);
+        tested.ring.announce_sender(1000);
+        tested.receive(who);
+        assert_eq!(world.wakes.get(), round, "there is no room for the larger");
+        tested.send(who, 100);
+        tested.ring.senders_event().raise(&who);
+        world.wakes.set(round);
+    }
+    // Where one was found, others may sleep still.
+    world.sleepers.set(1);
+    tested.ring.announce_sender(100);
+    tested.receive(who);
+    assert!(tested.ring.senders_wait());
+}
+
+/// A wake that came to one who can't use it goes to all who want less.
+#[test]
+fn a_wake_is_passed_on_to_who_wants_less() {
+    let world = World::default();
+    let who = world.participant(0);
+    let tested = Tested::new(1000, 100);
+    // A new queue doesn't know what is wanted.
+    tested.ring.pass_wake_on(&who, 1);
+    world.wakes.set(0);
+    tested.ring.announce_sender(100);
+    tested.ring.pass_wake_on(&who, 100);
+    assert_eq!(world.wakes.get(), 0);
+    tested.ring.pass_wake_on(&who, 1000);
+    assert_eq!(world.wakes.get(), 1);
+    tested.ring.pass_wake_on(&who, 1000);
+    assert_eq!(world.wakes.get(), 1, "they say anew what they want");
+}
+
+/// Whatever of a receive somebody's announcement falls into who wants more than that receive frees: the next one wakes him.
+#[test]
+fn who_wants_more_is_not_forgotten() {
+    for accesses in 0.. {
+        let world = World::default();
+        let mut tested = Tested::new(2000, 100);
+        let (one, two) = (world.participant(0), world.participant(1));
+        (0..2).for_each(|_| tested.send(one, 1000));
+        // Somebody who wanted little, and died.
+        tested.ring.announce_sender(10);
+        let message = tested.next(2000);
+        let mut before = None;
+        let other = || {
+            tested.ring.announce_sender(2000);
+            assert_eq!(send(&tested, two, &message), Sent::Full);
+            before = Some(world.wakes.get());
+        };
+        let (_, came) = interrupt_after(accesses, other, || receive(&tested, one));
+        if !came {
+            break;
+        }
+        receive(&tested, one);
+        assert!(world.wakes.get() > before.unwrap(), "access {accesses}");
+    }
+}
