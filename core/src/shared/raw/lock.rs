@@ -13,6 +13,8 @@
 //! told so ([`Locked::Inherited`]): he repairs before he does anything else. Should he die in that, the next one does
 //! the same; repair is idempotent and needs no second lock.
 //!
+//! A try that may not sleep asks after the spin, so that the dead shut nobody out.
+//!
 //! **Unlock** is a compare-exchange from one's own word to 0. If the word is somebody else's, one was presumed dead:
 //! [`Fault::Disowned`].
 //!

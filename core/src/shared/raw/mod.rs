@@ -1,8 +1,8 @@
 //! What lies in shared memory, and how it is changed.
 //!
-//! This floor knows no names, no files, no heap: it is given addresses and a [`Host`](host::Host), which says
-//! who lives, and sleeps and wakes. The handles are one host; the tests are another, on plain heap memory, with a
-//! trap that ends an operation before its n-th store as death would.
+//! This floor knows no names and no files: it is given addresses, whose owner it only keeps alive, and a
+//! [`Host`](host::Host), which says who lives, and sleeps and wakes. The handles are one host; the tests are another, on memory
+//! of their own, with a trap that ends an operation before its n-th store as death would, or lets another in before its n-th access.
 //!
 //! Rules that every file here keeps: an operation takes effect by exactly one store; every store that repair reads
 //! is a Release, in the order that repair relies on; a length is read once and checked before it is used; every walk
