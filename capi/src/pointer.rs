@@ -53,6 +53,14 @@ pub(crate) fn bytes<'a>(at: *const c_void, length: usize, what: &str) -> Result<
     Ok(unsafe { slice::from_raw_parts(at.as_ptr(), length) })
 }
 
+/// As [`bytes`], for who has no use for the reason.
+#[inline]
+pub(crate) fn if_bytes<'a>(at: *const c_void, length: usize) -> Option<&'a [u8]> {
+    let at = NonNull::new(at.cast_mut().cast::<u8>()).filter(|_| length <= isize::MAX as usize)?;
+    // SAFETY: as in `bytes`.
+    Some(unsafe { slice::from_raw_parts(at.as_ptr(), length) })
+}
+
 /// Bytes of the caller's to be filled, who need not have initialised them. NULL is as good as any place for none.
 #[inline]
 pub(crate) fn bytes_mut<'a>(at: *mut c_void, length: usize, what: &str) -> Result<&'a mut [MaybeUninit<u8>]> {
@@ -236,15 +244,21 @@ impl<S: Shell> Place<S> {
 /// What is behind a handle, if that is open and of this kind.
 #[inline]
 fn handle<'a, S: Shell>(at: *const S) -> Result<&'a Handle<S::Object>> {
-    let at = NonNull::new(at.cast_mut()).ok_or_else(|| null(S::NOUN))?;
+    match handle_if_open(at) {
+        Some(handle) => Ok(handle),
+        None if at.is_null() => Err(null(S::NOUN)),
+        None => Err(closed::<S>()),
+    }
+}
+
+#[inline]
+fn handle_if_open<'a, S: Shell>(at: *const S) -> Option<&'a Handle<S::Object>> {
+    let at = NonNull::new(at.cast_mut())?;
     // SAFETY: by the contract it came from `Place::put`, of this kind or another, and if it was closed, it is still in
     // quarantine: in either case a shell, which begins with this word.
     let state = unsafe { at.cast::<AtomicU32>().as_ref() }.load(Ordering::Relaxed);
-    if state != S::OPEN {
-        return Err(closed::<S>());
-    }
     // SAFETY: the word is one that only open shells of this kind have.
-    Ok(unsafe { at.as_ref() }.handle())
+    (state == S::OPEN).then(|| unsafe { at.as_ref() }.handle())
 }
 
 /// The object behind an open handle.
@@ -252,6 +266,13 @@ fn handle<'a, S: Shell>(at: *const S) -> Result<&'a Handle<S::Object>> {
 pub(crate) fn opened<'a, S: Shell>(at: *const S) -> Result<&'a S::Object> {
     // SAFETY: it is open; by the contract nobody closes it during the call.
     Ok(unsafe { &*handle(at)?.object() })
+}
+
+/// As [`opened`], for who has no use for the reason.
+#[inline]
+pub(crate) fn if_opened<'a, S: Shell>(at: *const S) -> Option<&'a S::Object> {
+    // SAFETY: as in `opened`.
+    handle_if_open(at).map(|handle| unsafe { &**handle.object() })
 }
 
 /// The name behind an open handle.

@@ -228,6 +228,26 @@ pub extern "C" fn madang_queue_send(
     flags: u32,
     timeout_ns: i64,
 ) -> c_int {
+    // Apart from all that could go wrong, for which registers would be saved.
+    if flags == 0
+        && let Some(queue) = pointer::if_opened(queue)
+        && let Some(data) = pointer::if_bytes(data, length)
+        && queue.send_at_once(r#type, data)
+    {
+        return 0;
+    }
+    send(queue, r#type, data, length, flags, timeout_ns)
+}
+
+#[inline(never)]
+extern "C" fn send(
+    queue: *mut madang_queue,
+    r#type: i64,
+    data: *const c_void,
+    length: usize,
+    flags: u32,
+    timeout_ns: i64,
+) -> c_int {
     call("madang_queue_send", || {
         let queue = pointer::opened(queue)?;
         let data = pointer::bytes(data, length, "data")?;

@@ -14,7 +14,7 @@
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use super::raw::roster::Slot;
 use crate::error::{Error, Result};
 use crate::name::Name;
 use crate::sys::file::{self, Identity, Stat};
-use crate::sys::{Errno, clock, futex, ofd, process};
+use crate::sys::{Errno, barrier, clock, futex, ofd, process};
 
 /// The byte that stands for slot 0; it and those after it lie past the end of any file.
 const BYTES: u64 = 1 << 62;
@@ -49,7 +49,16 @@ pub(crate) struct Attached {
     hold: Mutex<Option<Hold>>,
     /// Whether another processor can do something while this one spins.
     spins: bool,
+    /// Whether barriers reach this process.
+    registered: AtomicBool,
+    /// The thread that uses it; 0 before the first use, [`SEVERAL`] once another thread did.
+    thread: AtomicUsize,
 }
+
+/// In place of a thread: no thread pointer is that.
+const SEVERAL: usize = 1;
+/// What stands in for a barrier where the kernel or a sandbox has none: no processor keeps a store to itself for so long.
+const WITHOUT_BARRIER: Duration = Duration::from_millis(10);
 
 /// What settles the estate of a slot's former owners: [`Ring::settle`](super::raw::ring::Ring::settle) and its like.
 pub(crate) type Settle<'a> = &'a dyn Fn(&Present, Participant) -> std::result::Result<(), Fault>;
@@ -71,6 +80,8 @@ impl Attached {
             epoch: AtomicU64::new(0),
             hold: Mutex::new(None),
             spins: process::is_one_of_several(),
+            registered: AtomicBool::new(false),
+            thread: AtomicUsize::new(0),
         })
     }
 
@@ -96,12 +107,27 @@ impl Attached {
         }
     }
 
+    /// The participant that this handle is, if it need not join first.
+    #[inline]
+    pub(crate) fn present(&self) -> Option<Present<'_>> {
+        if self.epoch.load(Ordering::Acquire) != process::epoch() {
+            return None;
+        }
+        Some(Present { attached: self, me: Participant::from_word(self.me.load(Ordering::Relaxed))? })
+    }
+
     /// The others presumed this participant dead: from now on the handle does nothing.
     #[cold]
     pub(crate) fn disowned(&self) -> Error {
-        self.me.store(0, Ordering::Relaxed);
+        self.note_disowned();
         let what = format!("{}: the others found this handle dead and went on without it: open it anew", self.name);
         Error::new(libc::EOWNERDEAD, what)
+    }
+
+    /// What is tried next says [so](Self::disowned).
+    #[cold]
+    pub(crate) fn note_disowned(&self) {
+        self.me.store(0, Ordering::Relaxed);
     }
 
     /// Takes a slot of the roster in this process, unless another thread just did.
@@ -113,6 +139,7 @@ impl Attached {
                 return Ok(());
             }
             let (me, hold) = self.take_slot(settle)?;
+            self.registered.store(barrier::register(), Ordering::Relaxed);
             *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold);
             self.me.store(me.word(), Ordering::Relaxed);
             self.epoch.store(epoch, Ordering::Release);
@@ -141,6 +168,22 @@ impl Attached {
         let what =
             format!("join {}: all {} places of its roster are taken by living participants", self.name, self.slots);
         Err(Error::new(libc::EUSERS, what))
+    }
+
+    /// Whether the calling thread is the only one that ever used this handle.
+    #[inline]
+    fn is_only_thread(&self) -> bool {
+        let (thread, known) = (process::thread(), self.thread.load(Ordering::Relaxed));
+        known == thread || self.is_first_thread(thread, known)
+    }
+
+    #[cold]
+    fn is_first_thread(&self, thread: usize, known: usize) -> bool {
+        if known == 0 && self.thread.compare_exchange(0, thread, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            return true;
+        }
+        self.thread.store(SEVERAL, Ordering::Relaxed);
+        false
     }
 
     fn roster(&self) -> &[Slot] {
@@ -290,5 +333,17 @@ impl Host for Present<'_> {
 
     fn pass(&self) {
         process::yield_now();
+    }
+
+    #[cold]
+    fn barrier(&self) {
+        if !barrier::everywhere() {
+            std::thread::sleep(WITHOUT_BARRIER);
+        }
+    }
+
+    #[inline]
+    fn may_keep(&self) -> bool {
+        self.attached.is_only_thread() && self.attached.registered.load(Ordering::Relaxed)
     }
 }

@@ -262,6 +262,14 @@ impl Queue {
     }
 }
 
+impl Drop for Queue {
+    fn drop(&mut self) {
+        if let Some(present) = self.attached.present() {
+            self.ring.leave(&present);
+        }
+    }
+}
+
 /// Sending.
 impl Queue {
     /// Sends a message of type `mtype`, which is greater than 0; waits while the queue is full.
@@ -297,13 +305,23 @@ impl Queue {
     /// As [`send`](Self::send); `EAGAIN` or `ETIMEDOUT` as the [`Deadline`] says.
     #[inline]
     pub fn send_until(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
-        self.check_message(mtype, data)?;
-        let present = self.enter()?;
-        match self.ring.send(&present, mtype, data, deadline) {
-            Ok(Sent::Done) => Ok(()),
-            Ok(_) => self.send_slow(mtype, data, deadline),
-            Err(fault) => Err(self.explain(fault, "send", deadline)),
+        if self.send_at_once(mtype, data) { Ok(()) } else { self.send_slow(mtype, data, deadline) }
+    }
+
+    /// The usual case, with as few registers as it takes: sends a short message if this handle has used the queue's end for long and
+    /// alone, and there is room. Else `false`: nothing was done or checked, and [`send_until`](Self::send_until) says why.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn send_at_once(&self, mtype: i64, data: &[u8]) -> bool {
+        if let Some(present) = self.attached.present()
+            && mtype > 0
+        {
+            match self.ring.send_kept(&present, mtype, data) {
+                Ok(sent) => return sent,
+                Err(_) => self.attached.note_disowned(),
+            }
         }
+        false
     }
 
     fn check_message(&self, mtype: i64, data: &[u8]) -> Result<()> {
@@ -337,8 +355,19 @@ impl Queue {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn send_slow(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
+        self.check_message(mtype, data)?;
+        let present = self.enter()?;
+        match self.ring.send(&present, mtype, data, deadline) {
+            Ok(Sent::Done) => Ok(()),
+            Ok(_) => self.send_waiting(mtype, data, deadline),
+            Err(fault) => Err(self.explain(fault, "send", deadline)),
+        }
+    }
+
+    #[cold]
+    fn send_waiting(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
         let length = data.len() as u64;
         let attempt = || self.attempt_send(mtype, data, deadline);
         if let Some(()) = attempt()? {
@@ -358,7 +387,7 @@ impl Queue {
             gather: SENDERS_GATHER,
             enough: &|| self.ring.is_half_free(),
             may: &|| self.ring.admits(length),
-            announce: &|| self.ring.announce_sender(length),
+            announce: &|present| self.ring.announce_sender(present, length),
             woken_for_nothing: &|| self.ring.pass_wake_on(&present, length),
         };
         wait.until_done(attempt)?;
@@ -464,11 +493,23 @@ impl Queue {
     #[inline]
     fn recv_to(&self, select: Select, mut target: Target, deadline: Deadline) -> Result<Received> {
         let Select::Any = select;
+        if let Some(present) = self.attached.present() {
+            match self.ring.receive_kept(&present, &mut target) {
+                Ok(Some(envelope)) => return Ok(envelope.into()),
+                Ok(None) => {}
+                Err(_) => self.attached.note_disowned(),
+            }
+        }
+        self.recv_slow(&mut target, deadline)
+    }
+
+    #[inline(never)]
+    fn recv_slow(&self, target: &mut Target, deadline: Deadline) -> Result<Received> {
         let present = self.enter()?;
-        match self.ring.receive(&present, &mut target, deadline) {
+        match self.ring.receive(&present, target, deadline) {
             Ok(Popped::Message(envelope)) => Ok(envelope.into()),
             // Apart from what is hot: passing the outcome on through memory cost a quarter of a receive.
-            Ok(Popped::Empty) => self.recv_slow(&mut target, deadline),
+            Ok(Popped::Empty) => self.recv_waiting(target, deadline),
             Ok(Popped::TooSmall(length)) => Err(Error::too_big(length)),
             Err(fault) => Err(self.explain(fault, "recv", deadline)),
         }
@@ -487,7 +528,7 @@ impl Queue {
     }
 
     #[cold]
-    fn recv_slow(&self, target: &mut Target, deadline: Deadline) -> Result<Received> {
+    fn recv_waiting(&self, target: &mut Target, deadline: Deadline) -> Result<Received> {
         if deadline.is_try() {
             return Err(Error::new(libc::EAGAIN, "recv: there is no message"));
         }
@@ -503,7 +544,7 @@ impl Queue {
             gather: receivers_gather(taken),
             enough: &|| false,
             may: &|| self.ring.may_receive(),
-            announce: &|| self.ring.announce_receiver(),
+            announce: &|present| self.ring.announce_receiver(present),
             woken_for_nothing: &|| {},
         };
         wait.until_done(|| self.attempt_recv(target, deadline))

@@ -29,7 +29,7 @@ pub(super) struct Wait<'a> {
     pub(super) enough: &'a dyn Fn() -> bool,
     /// A hint that costs no lock.
     pub(super) may: &'a dyn Fn() -> bool,
-    pub(super) announce: &'a dyn Fn() -> Announced,
+    pub(super) announce: &'a dyn Fn(&Present) -> Announced,
     /// A wake was taken, and the try after it failed.
     pub(super) woken_for_nothing: &'a dyn Fn(),
 }
@@ -43,7 +43,7 @@ impl Wait<'_> {
             {
                 return Ok(done);
             }
-            let announced = (self.announce)();
+            let announced = (self.announce)(self.present);
             // An error may come from a try that a wake was spent on: then somebody else should try.
             let mut last = || attempt().inspect_err(|_| self.event.raise(self.present));
             if let Some(done) = last()? {

@@ -8,6 +8,7 @@
 //!
 //! Failures are a bare [`Errno`]; whoever called knows what was being done and says so in an `Error`.
 
+pub(crate) mod barrier;
 pub(crate) mod clock;
 pub(crate) mod file;
 pub(crate) mod futex;

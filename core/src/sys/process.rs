@@ -16,6 +16,26 @@ pub(crate) fn id() -> u32 {
     std::process::id()
 }
 
+/// What tells the calling thread from all others of this process that live: its thread pointer, which costs one instruction where
+/// `gettid(2)` is a call. 0 on an architecture on which we don't know it.
+#[inline]
+pub(crate) fn thread() -> usize {
+    let pointer: usize;
+    // SAFETY: the psABI's (x86-64: "the first word of the thread control block points to itself") and AArch64's register for it;
+    // user space may read both at any time.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        std::arch::asm!("mov {}, fs:0", out(reg) pointer, options(nostack, preserves_flags, readonly, pure));
+        #[cfg(target_arch = "aarch64")]
+        std::arch::asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nostack, preserves_flags, nomem, pure));
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        {
+            pointer = 0;
+        }
+    }
+    pointer
+}
+
 /// The effective user id.
 pub(crate) fn effective_uid() -> u32 {
     // SAFETY: no memory is passed, and the call can't fail.

@@ -91,6 +91,46 @@ pub(super) unsafe fn copy_in(from: &[u8], to: NonNull<u8>) {
     unsafe { to.copy_from_nonoverlapping(NonNull::from(from).cast(), from.len()) };
 }
 
+/// The most bytes that [`copy_short`] takes.
+pub(super) const SHORT: usize = 128;
+
+/// As [`copy_in`] for at most [`SHORT`] bytes: in place, where a call would cost a dozen stores to the stack.
+///
+/// # Safety
+/// As [`copy_in`].
+#[inline(always)]
+pub(super) unsafe fn copy_short(from: &[u8], to: NonNull<u8>) {
+    trap::store();
+    let (from, length) = (NonNull::from(from).cast::<u8>(), from.len());
+    debug_assert!(length <= SHORT);
+    // SAFETY: the caller's promise; each length is at least the size of its ends.
+    unsafe {
+        match length {
+            65.. => copy_ends::<64>(from, to, length),
+            33.. => copy_ends::<32>(from, to, length),
+            17.. => copy_ends::<16>(from, to, length),
+            9.. => copy_ends::<8>(from, to, length),
+            5.. => copy_ends::<4>(from, to, length),
+            3.. => copy_ends::<2>(from, to, length),
+            1.. => copy_ends::<1>(from, to, length),
+            0 => {}
+        }
+    }
+}
+
+/// Copies the first and the last `SIZE` bytes; where `length` is less than twice as many they overlap.
+///
+/// # Safety
+/// Both are valid for `length` bytes, which is at least `SIZE`.
+#[inline(always)]
+unsafe fn copy_ends<const SIZE: usize>(from: NonNull<u8>, to: NonNull<u8>, length: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        to.copy_from_nonoverlapping(from, SIZE);
+        to.byte_add(length - SIZE).copy_from_nonoverlapping(from.byte_add(length - SIZE), SIZE);
+    }
+}
+
 /// Asks for a line that will be read soon. A hint: any address will do.
 #[inline]
 pub(super) fn prefetch(address: NonNull<u8>) {

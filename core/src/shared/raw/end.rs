@@ -13,7 +13,7 @@ use std::hint::spin_loop;
 
 use super::cell::{U32, U64};
 use super::geometry::{Side, WORD};
-use super::lock::RobustLock;
+use super::keep::KeptLock;
 
 /// Where a side is; see the head of this file.
 ///
@@ -88,7 +88,7 @@ impl Mark {
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct End {
-    pub(super) lock: RobustLock,
+    pub(super) lock: KeptLock,
     _unused: U32,
     pub(super) place: U64,
     pub(super) marks: [Mark; 2],

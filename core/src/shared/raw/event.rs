@@ -13,17 +13,20 @@
 //! clears it by compare-exchange against what it saw before the wake. An announcement changes the word, so whoever announced
 //! meanwhile is not forgotten.
 //!
+//! Where the waker keeps its lock (`keep.rs`) its fence is a barrier that the sleeper runs after announcing himself.
+//!
 //! Why nobody is missed: the sleeper stores the bit, fences, reads the object; the waker stores the object, fences, reads the
 //! bit. One of the two sees the other's store. If the waker sees the bit, its raise changes the word before or after the
 //! sleeper's futex call looks at it: before, the call returns at once; after, the wake finds the sleeper.
 //!
 //! A polled word is a hint, never a reason to sleep.
 
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{Ordering, compiler_fence, fence};
 use std::time::Duration;
 
 use super::cell::U32;
 use super::host::Host;
+use super::keep::Entered;
 use crate::sys::Errno;
 
 const SLEEPS: u32 = 1;
@@ -122,11 +125,11 @@ impl Event {
 /// Orders a commit before the look at an event's bit: a full fence after the lock's release.
 ///
 /// On x86 the release just executed is a locked instruction and as good a fence as any (Intel SDM 3A, 9.2.5); a second
-/// one would cost 5 ns a message.
+/// one would cost 5 ns a message. A keeper has no fence at all: the sleeper runs the barrier (`keep.rs`).
 #[inline]
-pub(crate) fn fence_after_unlock() {
-    if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
-        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+pub(crate) fn fence_after_unlock(entered: Entered) {
+    if entered == Entered::Kept || cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
+        compiler_fence(Ordering::SeqCst);
     } else {
         fence(Ordering::SeqCst);
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::cell::U32;
 use crate::sys::Errno;
 
-/// A participant of an object: its slot in the roster and the slot's generation, in one 31-bit word that is
+/// A participant of an object: its slot in the roster and the slot's generation, in one 30-bit word that is
 /// never 0.
 ///
 /// ```text
-///   31   30 ........ 16   15 ........ 0
-///   0    generation       slot + 1
+///   31 30   29 ........ 16   15 ........ 0
+///   0       generation       slot + 1
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Participant(u32);
@@ -18,7 +18,7 @@ pub(crate) struct Participant(u32);
 /// How many participants an object can have at most.
 pub(crate) const MOST_SLOTS: u32 = 0xfffe;
 /// The bits of a generation; it wraps.
-pub(crate) const GENERATIONS: u32 = 0x7fff;
+pub(crate) const GENERATIONS: u32 = 0x3fff;
 
 impl Participant {
     pub(crate) fn new(slot: u32, generation: u32) -> Self {
@@ -28,7 +28,7 @@ impl Participant {
 
     /// What a word in shared memory says; `None` where it names nobody.
     pub(crate) fn from_word(word: u32) -> Option<Self> {
-        let word = word & 0x7fff_ffff;
+        let word = word & 0x3fff_ffff;
         (word & 0xffff != 0).then_some(Self(word))
     }
 
@@ -46,7 +46,9 @@ impl Participant {
 }
 
 /// The world as an operation sees it: the handle that runs it, or a test's.
-pub(crate) trait Host {
+///
+/// `Copy`, so that what is seldom called can take it by value: a reference would keep it in memory where it is hot.
+pub(crate) trait Host: Copy {
     /// The participant that runs the operation.
     fn me(&self) -> Participant;
 
@@ -64,4 +66,10 @@ pub(crate) trait Host {
 
     /// Lets another thread run.
     fn pass(&self);
+
+    /// A full memory barrier on every processor that runs a participant who may keep a lock.
+    fn barrier(&self);
+
+    /// Whether the caller may keep a lock (`keep.rs`): barriers reach it, and no other thread uses its handle.
+    fn may_keep(&self) -> bool;
 }

@@ -1,8 +1,8 @@
 //! The robust lock: one word, whose dead owner is replaced.
 //!
 //! ```text
-//!   31         30 ........ 16   15 ........ 0
-//!   sleepers   generation       slot + 1              0 is free
+//!   31         30     29 ........ 16   15 ........ 0
+//!   sleepers   kept   generation       slot + 1              0 is free
 //! ```
 //!
 //! **Lock** is a compare-exchange from 0 to one's own word; then a short spin, a few yields, then sleep on the futex,
@@ -17,6 +17,9 @@
 //!
 //! **Unlock** is a compare-exchange from one's own word to 0. If the word is somebody else's, one was presumed dead:
 //! [`Fault::Disowned`].
+//!
+//! **Kept** words are the business of [`keep`](super::keep): here they are taken without asking, and whoever took one is told
+//! so ([`Locked::Asked`]).
 //!
 //! A death between setting the sleepers' bit and sleeping costs one needless wake. A death between the unlock and its
 //! wake costs the sleepers 10 ms.
@@ -36,6 +39,8 @@ use crate::sys::Errno;
 const FREE: u32 = 0;
 /// Somebody may sleep on the word.
 const SLEEPERS: u32 = 1 << 31;
+/// Its owner is not inside, or says so elsewhere.
+const KEPT: u32 = 1 << 30;
 
 /// Spins before yielding: about 2 µs, in which an owner on another processor finishes its copy.
 const SPINS: u32 = 100;
@@ -45,7 +50,7 @@ const YIELDS: u32 = 8;
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// How long a try waits for a living owner, who is inside for one small copy.
-const TRY_WAITS: Duration = Duration::from_secs(1);
+pub(super) const TRY_WAITS: Duration = Duration::from_secs(1);
 
 /// How the lock was obtained.
 #[must_use]
@@ -53,8 +58,10 @@ const TRY_WAITS: Duration = Duration::from_secs(1);
 pub(crate) enum Locked {
     /// From an owner who left everything in order.
     Clean,
-    /// From a dead owner: repair first.
+    /// From a dead owner, or one who gave up: repair first.
     Inherited,
+    /// From one who keeps it: see him out first.
+    Asked,
 }
 
 /// A lock over shared memory that survives its owner's death. All-zero is free.
@@ -78,6 +85,9 @@ impl RobustLock {
 
     #[cold]
     fn lock_contended(&self, host: &impl Host, deadline: Deadline) -> Result<Locked, Fault> {
+        if self.ask(host) {
+            return Ok(Locked::Asked);
+        }
         if self.spin(host) {
             return Ok(Locked::Clean);
         }
@@ -86,6 +96,9 @@ impl RobustLock {
             // To ask takes a system call but no sleep; who only ever tries must not be shut out by the dead.
             if self.take_if_free(host) {
                 return Ok(Locked::Clean);
+            }
+            if self.ask(host) {
+                return Ok(Locked::Asked);
             }
             let word = self.0.get();
             let inherited = word != FREE && self.inherit(host, word, mine);
@@ -103,6 +116,14 @@ impl RobustLock {
                 if self.0.swap_if(FREE, mine).is_ok() {
                     return Ok(Locked::Clean);
                 }
+            } else if word & KEPT != 0 {
+                if self.0.swap_if(word, mine).is_ok() {
+                    return Ok(Locked::Asked);
+                }
+            } else if owner(word).is_none() {
+                if self.0.swap_if(word, mine).is_ok() {
+                    return Ok(Locked::Inherited);
+                }
             } else if word == awaited || self.0.swap_if(word, awaited).is_ok() {
                 let slept = host.sleep(&self.0, awaited, deadline.left(ASK_EVERY));
                 // Signals may come more often than sleeps end.
@@ -117,6 +138,12 @@ impl RobustLock {
                 }
             }
         }
+    }
+
+    /// Takes it from one who keeps it.
+    fn ask(&self, host: &impl Host) -> bool {
+        let word = self.0.get();
+        word & KEPT != 0 && self.0.swap_if(word, host.me().word()).is_ok()
     }
 
     fn take_if_free(&self, host: &impl Host) -> bool {
@@ -178,6 +205,31 @@ impl RobustLock {
         }
         host.wake(&self.0, 1);
         Ok(())
+    }
+
+    /// Whether `who` keeps it.
+    #[inline]
+    pub(super) fn is_kept_by(&self, who: Participant) -> bool {
+        self.0.get() == who.word() | KEPT
+    }
+
+    /// Makes the caller, who holds it, its keeper; `false` if somebody sleeps on it.
+    pub(super) fn keep(&self, me: Participant) -> bool {
+        self.0.swap_if(me.word(), me.word() | KEPT).is_ok()
+    }
+
+    /// Frees it if the caller keeps it still.
+    pub(super) fn give_back_kept(&self, me: Participant) {
+        // If not, somebody took it.
+        let _ = self.0.swap_if(me.word() | KEPT, FREE);
+    }
+
+    /// For an owner who can't go on: leaves it to be inherited by the next.
+    pub(super) fn abandon(&self, host: &impl Host) {
+        let word = self.0.get();
+        if owner(word) == Some(host.me()) && self.0.swap_if(word, SLEEPERS).is_ok() {
+            host.wake(&self.0, 1);
+        }
     }
 
     /// Who holds it, as far as one can tell without it.

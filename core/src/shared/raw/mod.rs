@@ -14,6 +14,7 @@ pub(crate) mod event;
 pub(crate) mod geometry;
 pub(crate) mod header;
 pub(crate) mod host;
+mod keep;
 pub(crate) mod lock;
 pub(crate) mod ring;
 pub(crate) mod roster;

@@ -36,13 +36,13 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use super::Fault;
-use super::cell::{Target, U32, U64, copy_in, prefetch};
+use super::cell::{SHORT, Target, U32, U64, copy_in, copy_short, prefetch};
 use super::end::{End, Mark, Passed, Place};
 use super::event::{Announced, Event, fence_after_unlock};
 use super::geometry::{Geometry, PIECE, RECORD, SPARE, Side, WORD, record_size};
 use super::header::{CONTROL, ROSTER};
 use super::host::{Host, Participant};
-use super::lock::Locked;
+use super::keep::Entered;
 use crate::deadline::Deadline;
 
 /// What a word says: its lowest three bits.
@@ -175,8 +175,8 @@ enum Blocked {
 #[derive(Debug)]
 pub(crate) struct Ring {
     control: NonNull<Control>,
-    near: NonNull<u8>,
-    deep: NonNull<u8>,
+    /// By [`Side`]: where the ring lies, and the mask that makes an offset of a position.
+    rings: [(NonNull<u8>, u64); 2],
     geometry: Geometry,
     /// Keeps the memory.
     _owner: Arc<dyn Any + Send + Sync>,
@@ -201,7 +201,11 @@ impl Ring {
         geometry: Geometry,
         owner: Arc<dyn Any + Send + Sync>,
     ) -> Self {
-        Self { control, near, deep, geometry, _owner: owner }
+        let near = (near, geometry.near - 1);
+        // A queue without a deep ring whose place says deep was scribbled: any memory of ours will do.
+        let deep = if geometry.deep == 0 { near } else { (deep, geometry.deep - 1) };
+        debug_assert!(geometry.fits(Side::Near, record_size(SHORT as u64)));
+        Self { control, rings: [near, deep], geometry, _owner: owner }
     }
 
     /// Sets the limits of a new queue, which nobody else can see yet.
@@ -225,14 +229,9 @@ impl Ring {
     /// The byte at `place`, after which at least the ring's size is mapped.
     #[inline]
     fn byte(&self, place: Place) -> NonNull<u8> {
-        let (base, size) = match place.side() {
-            Side::Near => (self.near, self.geometry.near),
-            // A queue without a deep ring whose place says deep was scribbled: any memory of ours will do.
-            Side::Deep if self.geometry.deep == 0 => (self.near, self.geometry.near),
-            Side::Deep => (self.deep, self.geometry.deep),
-        };
+        let (base, mask) = self.rings[(place.0 & 1) as usize];
         // SAFETY: the masked position is less than the ring's size, for which `base` is valid.
-        unsafe { base.byte_add((place.position() & (size - 1)) as usize) }
+        unsafe { base.byte_add((place.position() & mask) as usize) }
     }
 
     /// The word `offset` bytes after `place`; `offset` is a multiple of 8 and less than the ring's size.
@@ -246,59 +245,107 @@ impl Ring {
 
 /// Sending.
 impl Ring {
+    /// Sends a short message if the senders' lock is kept and nothing is in the way; else does nothing.
+    ///
+    /// What every message of a stream takes, so each store counts: they reach the cache in order, and only some dozens of them wait
+    /// for lines that the receivers have. (Spilled registers do so too.)
+    #[inline(always)]
+    pub(crate) fn send_kept(&self, host: &impl Host, mtype: i64, data: &[u8]) -> Result<bool, Fault> {
+        let lock = &self.control().senders.end.lock;
+        if data.len() > SHORT || !lock.enter_kept(host) {
+            return Ok(false);
+        }
+        let sent = self.append_if_admitted::<true>(mtype, data);
+        lock.leave_kept(host)?;
+        if sent {
+            self.wake_receiver(host, Entered::Kept);
+        }
+        Ok(sent)
+    }
+
     /// Sends a message of at most [`Geometry::capacity`] bytes if the limits admit it, and wakes a receiver who sleeps.
     #[inline]
     pub(crate) fn send(&self, host: &impl Host, mtype: i64, data: &[u8], limit: Deadline) -> Result<Sent, Fault> {
         let lock = &self.control().senders.end.lock;
-        let locked = lock.lock(host, limit)?;
-        if locked == Locked::Inherited {
+        let entered = lock.lock(host, limit)?;
+        if entered == Entered::Inherited {
             self.repair_senders_or_unlock(host)?;
         }
         let sent = self.push(mtype, data);
-        lock.unlock(host)?;
+        lock.unlock(host, entered)?;
         // What was repaired was a message whose sender woke nobody.
-        if sent == Ok(Sent::Done) || locked == Locked::Inherited {
-            self.wake_receiver(host);
+        if sent == Ok(Sent::Done) || entered == Entered::Inherited {
+            self.wake_receiver(host, entered);
         }
         sent
     }
 
-    #[inline]
-    fn wake_receiver(&self, host: &impl Host) {
-        fence_after_unlock();
-        let event = &self.control().receivers_waiting.event;
-        if event.is_awaited() {
-            event.raise(host);
+    #[inline(always)]
+    fn wake_receiver(&self, host: &impl Host, entered: Entered) {
+        fence_after_unlock(entered);
+        if self.control().receivers_waiting.event.is_awaited() {
+            self.wake_sleeping_receiver(*host);
         }
     }
 
-    #[inline]
+    #[cold]
+    fn wake_sleeping_receiver(&self, host: impl Host) {
+        let Control { senders, receivers_waiting, .. } = self.control();
+        senders.end.lock.give_back(&host);
+        receivers_waiting.event.raise(&host);
+    }
+
     fn push(&self, mtype: i64, data: &[u8]) -> Result<Sent, Fault> {
+        if self.append_if_admitted::<false>(mtype, data) {
+            return Ok(Sent::Done);
+        }
+        let end = &self.control().senders.end;
+        let place = end.place();
+        let passed = end.passed(place);
+        match self.make_room(place, passed, data.len() as u64, record_size(data.len() as u64)) {
+            Ok(place) => self.append::<false>(place, mtype, data),
+            Err(Blocked::Full) => return Ok(Sent::Full),
+            Err(Blocked::NeedsSpace(space)) => return Ok(Sent::NeedsSpace(space)),
+            Err(Blocked::Damaged(what)) => return Err(Fault::Damaged(what)),
+        }
+        Ok(Sent::Done)
+    }
+
+    /// Appends a record if what is known of the receivers admits it.
+    #[inline(always)]
+    fn append_if_admitted<const IS_SHORT: bool>(&self, mtype: i64, data: &[u8]) -> bool {
         let senders = &self.control().senders;
         let (length, size) = (data.len() as u64, record_size(data.len() as u64));
-        let mut place = senders.end.place();
+        let place = senders.end.place();
         let passed = senders.end.passed(place);
         let end = place.position().wrapping_add(size + SPARE);
         let admitted = end <= senders.room.peek()
             && passed.bytes.wrapping_add(length) <= senders.bytes_end.peek()
             && passed.messages < senders.messages_end.peek()
-            && self.geometry.fits(place.side(), size);
-        if !admitted {
-            place = match self.make_room(place, passed, length, size) {
-                Ok(place) => place,
-                Err(Blocked::Full) => return Ok(Sent::Full),
-                Err(Blocked::NeedsSpace(space)) => return Ok(Sent::NeedsSpace(space)),
-                Err(Blocked::Damaged(what)) => return Err(Fault::Damaged(what)),
-            };
+            && (IS_SHORT || self.geometry.fits(place.side(), size));
+        if admitted {
+            self.append::<IS_SHORT>(place, mtype, data);
         }
+        admitted
+    }
+
+    /// Writes a record at `place`, where there is room for it, and goes on behind it.
+    #[inline(always)]
+    fn append<const IS_SHORT: bool>(&self, place: Place, mtype: i64, data: &[u8]) {
+        let (length, size) = (data.len() as u64, record_size(data.len() as u64));
         self.word(place, WORD).set(mtype.cast_unsigned());
-        // SAFETY: a record of `size` bytes fits the ring (checked above or in `make_room`), which is mapped for that many
+        // SAFETY: a record of `size` bytes fits the ring (checked by both callers), which is mapped for that many
         // bytes after any place in it; nobody reads there before its word says so.
-        unsafe { copy_in(data, self.byte(place).byte_add(RECORD as usize)) };
+        // (And whoever says short sees to that.)
+        unsafe {
+            let to = self.byte(place).byte_add(RECORD as usize);
+            if IS_SHORT { copy_short(data, to) } else { copy_in(data, to) }
+        }
         self.word(place, size).set(0);
         self.word(place, 0).set(length << LENGTH | INLINE); // the commit
-        senders.end.advance(place, size, passed.and(length));
-        Ok(Sent::Done)
+        let end = &self.control().senders.end;
+        // Read again: kept in registers it would push others out to the stack.
+        end.advance(place, size, end.passed(place).and(length));
     }
 
     /// Looks how far the receivers have come, goes over to the other ring if that is better, and says where the
@@ -429,21 +476,38 @@ impl Ring {
 
 /// Receiving.
 impl Ring {
+    /// Takes the first message into `target` if the receivers' lock is kept and there is one; else does nothing.
+    #[inline]
+    pub(crate) fn receive_kept(&self, host: &impl Host, target: &mut Target) -> Result<Option<Envelope>, Fault> {
+        let lock = &self.control().receivers.end.lock;
+        if !lock.enter_kept(host) {
+            return Ok(None);
+        }
+        let received = self.pop(target);
+        lock.leave_kept(host)?;
+        let Ok(Received::Message(envelope)) = received else { return Ok(None) };
+        fence_after_unlock(Entered::Kept);
+        if self.control().senders_waiting.event.is_awaited() {
+            self.wake_sleeping_senders(*host);
+        }
+        Ok(Some(envelope))
+    }
+
     /// Takes the first message into `target` if there is one, and wakes a sender who waits for the room.
     #[inline]
     pub(crate) fn receive(&self, host: &impl Host, target: &mut Target, limit: Deadline) -> Result<Received, Fault> {
         let lock = &self.control().receivers.end.lock;
-        if lock.lock(host, limit)? == Locked::Inherited {
+        let entered = lock.lock(host, limit)?;
+        if entered == Entered::Inherited {
             // The head's place is all there is; nothing can be half done.
             self.note_repair();
         }
         let received = self.pop(target);
-        lock.unlock(host)?;
+        lock.unlock(host, entered)?;
         if let Ok(Received::Message(_)) = received {
-            fence_after_unlock();
-            let waiting = &self.control().senders_waiting;
-            if waiting.event.is_awaited() {
-                self.wake_senders(host);
+            fence_after_unlock(entered);
+            if self.control().senders_waiting.event.is_awaited() {
+                self.wake_sleeping_senders(*host);
             }
         }
         received
@@ -486,6 +550,12 @@ impl Ring {
             return Ok(length);
         }
         Err(Fault::Damaged("a record's word makes no sense"))
+    }
+
+    #[cold]
+    fn wake_sleeping_senders(&self, host: impl Host) {
+        self.control().receivers.end.lock.give_back(&host);
+        self.wake_senders(&host);
     }
 
     /// Wakes a sender if the smallest message that waits would fit.
@@ -583,17 +653,21 @@ impl Ring {
         self.control().settings.repairs.get()
     }
 
-    pub(crate) fn announce_receiver(&self) -> Announced {
-        self.control().receivers_waiting.event.announce()
+    pub(crate) fn announce_receiver(&self, host: &impl Host) -> Announced {
+        let Control { senders, receivers_waiting, .. } = self.control();
+        let announced = receivers_waiting.event.announce();
+        senders.end.lock.fence_for_sleeper(host);
+        announced
     }
 
     /// Announces a sender of `length` bytes.
-    pub(crate) fn announce_sender(&self, length: u64) -> Announced {
-        let waiting = &self.control().senders_waiting;
-        let announced = waiting.event.announce();
-        waiting.wanted.lower(length);
+    pub(crate) fn announce_sender(&self, host: &impl Host, length: u64) -> Announced {
+        let Control { receivers, senders_waiting, .. } = self.control();
+        let announced = senders_waiting.event.announce();
+        senders_waiting.wanted.lower(length);
         // Between both announcements and the try.
         fence(Ordering::SeqCst);
+        receivers.end.lock.fence_for_sleeper(host);
         announced
     }
 
@@ -606,19 +680,26 @@ impl Ring {
     }
 }
 
-/// The dead.
+/// Those who go.
 impl Ring {
+    /// Gives back what this participant keeps, before its slot is free.
+    pub(crate) fn leave(&self, host: &impl Host) {
+        let Control { senders, receivers, .. } = self.control();
+        senders.end.lock.give_back(host);
+        receivers.end.lock.give_back(host);
+    }
+
     /// Takes over the locks that former owners of the heir's slot hold, and repairs. An end that can't be repaired is damaged for
     /// whoever uses it; that is no reason not to join.
     pub(crate) fn settle(&self, host: &impl Host, heir: Participant) -> Result<(), Fault> {
         let Control { senders, receivers, .. } = self.control();
-        if senders.end.lock.inherit_from_slot(heir) && self.repair_senders_or_unlock(host).is_ok() {
-            senders.end.lock.unlock(host)?;
-            self.wake_receiver(host);
+        if senders.end.lock.inherit_from_slot(host, heir)? && self.repair_senders_or_unlock(host).is_ok() {
+            senders.end.lock.unlock(host, Entered::Inherited)?;
+            self.wake_receiver(host, Entered::Inherited);
         }
-        if receivers.end.lock.inherit_from_slot(heir) {
+        if receivers.end.lock.inherit_from_slot(host, heir)? {
             self.note_repair();
-            receivers.end.lock.unlock(host)?;
+            receivers.end.lock.unlock(host, Entered::Inherited)?;
         }
         Ok(())
     }
@@ -628,7 +709,7 @@ impl Ring {
     fn repair_senders_or_unlock(&self, host: &impl Host) -> Result<(), Fault> {
         self.note_repair();
         self.repair_senders().or_else(|fault| {
-            self.control().senders.end.lock.unlock(host)?;
+            self.control().senders.end.lock.unlock(host, Entered::Inherited)?;
             Err(fault)
         })
     }
@@ -660,9 +741,10 @@ impl Ring {
     #[cfg(test)]
     pub(crate) fn settle_for_test(&self, host: &impl Host) -> Result<(), Fault> {
         let lock = &self.control().senders.end.lock;
-        if lock.lock(host, Deadline::NOW)? == Locked::Inherited {
+        let entered = lock.lock(host, Deadline::NOW)?;
+        if entered == Entered::Inherited {
             self.repair_senders_or_unlock(host)?;
         }
-        lock.unlock(host)
+        lock.unlock(host, entered)
     }
 }

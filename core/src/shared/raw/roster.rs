@@ -11,7 +11,7 @@
 //! that is gone, and so a dead participant. Then its estate is settled: locks it holds are taken over and repaired. Then the
 //! slot is TAKEN. A death in between leaves SETTLING and an unlocked byte, and the next taker does it all again.
 //!
-//! A generation has 15 bits and wraps; since every taker settles before it goes on, nothing of 32,768 takers ago is left.
+//! A generation has 14 bits and wraps; since every taker settles before it goes on, nothing of 16,384 takers ago is left.
 
 use super::cell::{U32, U64};
 use super::host::{GENERATIONS, Participant};
@@ -25,7 +25,7 @@ const TAKEN: u32 = 2 << 30;
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Slot {
-    /// State in the two highest bits, generation in the lowest fifteen.
+    /// State in the two highest bits, generation in the lowest fourteen.
     pub(super) word: U32,
     /// The process, as its own pid namespace numbers it. For people; nothing relies on it.
     pub(super) pid: U32,

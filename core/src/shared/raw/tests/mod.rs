@@ -31,9 +31,16 @@ struct World {
     signal: Cell<bool>,
     /// Whether every word changes before one falls asleep on it.
     restless: Cell<bool>,
+    /// Whether nobody may keep a lock.
+    never_keeps: Cell<bool>,
 }
 
 impl World {
+    /// One in which a lock is free when nobody is inside.
+    fn never_keeping() -> Self {
+        Self { never_keeps: Cell::new(true), ..Self::default() }
+    }
+
     fn participant(&self, slot: u32) -> Actor<'_> {
         Actor { world: self, me: Participant::new(slot, 1) }
     }
@@ -84,4 +91,10 @@ impl Host for Actor<'_> {
     }
 
     fn pass(&self) {}
+
+    fn barrier(&self) {}
+
+    fn may_keep(&self) -> bool {
+        !self.world.never_keeps.get()
+    }
 }

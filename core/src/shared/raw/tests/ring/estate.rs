@@ -13,7 +13,7 @@ fn dies_inside(tested: &Tested, dying: Actor) {
 #[test]
 fn an_end_that_cannot_be_repaired_stays_damaged() {
     for word in [5, 8, u64::MAX] {
-        let world = World::default();
+        let world = World::never_keeping();
         let who = world.participant(2);
         let mut tested = prepared(1, &world);
         dies_inside(&tested, world.participant(1));
@@ -31,7 +31,7 @@ fn an_end_that_cannot_be_repaired_stays_damaged() {
 #[test]
 fn a_ring_without_an_end_is_damaged() {
     for word in [1, 3] {
-        let world = World::default();
+        let world = World::never_keeping();
         let who = world.participant(2);
         let tested = prepared(3, &world);
         dies_inside(&tested, world.participant(1));
@@ -50,7 +50,7 @@ fn a_ring_without_an_end_is_damaged() {
 /// A length is checked against the limits and the ring before anything is copied.
 #[test]
 fn a_length_that_cannot_be_is_damage() {
-    let world = World::default();
+    let world = World::never_keeping();
     let who = world.participant(2);
     let mut buffer = vec![0; 1 << 16];
     for length in [near() + 1, near() - 16, 1 << 20, u64::MAX >> 8] {
@@ -78,7 +78,7 @@ fn a_length_that_cannot_be_is_damage() {
 fn an_heir_settles_what_its_slots_former_owner_held() {
     for state in 1..STATES {
         for stores in 0.. {
-            let world = World::default();
+            let world = World::never_keeping();
             let mut tested = prepared(state, &world);
             let dying = world.participant(1);
             let heir = Actor { me: Participant::new(1, 2), ..dying };
@@ -90,7 +90,7 @@ fn an_heir_settles_what_its_slots_former_owner_held() {
             if tested.ring.sent().messages > before {
                 tested.note_sent(message);
             }
-            tested.ring.announce_receiver();
+            tested.ring.announce_receiver(&heir);
             tested.ring.settle(&heir, heir.me).unwrap();
             assert_eq!(tested.ring.ends().0.lock.held_by(), None);
             assert_eq!(tested.ring.ends().0.look().1.messages, tested.sent, "what is there is counted");
@@ -110,7 +110,7 @@ fn an_heir_settles_what_its_slots_former_owner_held() {
 #[test]
 fn an_heir_settles_the_receivers_end() {
     for stores in 0.. {
-        let world = World::default();
+        let world = World::never_keeping();
         let mut tested = prepared(3, &world);
         let dying = world.participant(1);
         let heir = Actor { me: Participant::new(1, 2), ..dying };
@@ -135,11 +135,11 @@ fn an_heir_settles_the_receivers_end() {
 #[test]
 fn a_repaired_message_wakes_its_receiver() {
     for stores in 0.. {
-        let world = World::default();
+        let world = World::never_keeping();
         let tested = Tested::new(near(), 1);
         let (one, two) = (world.participant(1), world.participant(2));
         let message = tested.next(24);
-        tested.ring.announce_receiver();
+        tested.ring.announce_receiver(&two);
         let lived = die_after(stores, || send(&tested, one, &message)).is_ok();
         one.dies();
         if tested.ring.sent().messages == 1 && !lived {
@@ -157,7 +157,7 @@ fn a_repaired_message_wakes_its_receiver() {
 
 #[test]
 fn who_dies_while_receiving_is_counted_too() {
-    let world = World::default();
+    let world = World::never_keeping();
     let mut tested = prepared(1, &world);
     let dying = world.participant(1);
     assert_eq!(die_after(1, || receive(&tested, dying)), Err(Died));
@@ -168,7 +168,7 @@ fn who_dies_while_receiving_is_counted_too() {
 
 #[test]
 fn a_message_too_large_for_the_buffer_stays() {
-    let world = World::default();
+    let world = World::never_keeping();
     let who = world.participant(0);
     let mut tested = prepared(1, &world);
     let received = tested.ring.receive(&who, &mut [0; 99].as_mut_slice().into(), Deadline::NOW).unwrap();

@@ -16,7 +16,7 @@ fn a_receiver_is_never_forgotten() {
             let message = tested.next(24);
             let mut found = false;
             let other = || {
-                tested.ring.announce_receiver();
+                tested.ring.announce_receiver(&two);
                 found = receive(&tested, two).is_some();
             };
             let (sent, came) = interrupt_after(accesses, other, || send(&tested, one, &message));
@@ -40,7 +40,7 @@ fn a_sender_is_never_forgotten() {
         let message = tested.next(24);
         let mut sent = false;
         let other = || {
-            tested.ring.announce_sender(24);
+            tested.ring.announce_sender(&two, 24);
             sent = send(&tested, two, &message) == Sent::Done;
         };
         let (_, came) = interrupt_after(accesses, other, || receive(&tested, one));
@@ -54,18 +54,18 @@ fn a_sender_is_never_forgotten() {
 /// Of several who wait the one who wants least decides; and again in the next round, when it was forgotten meanwhile.
 #[test]
 fn room_for_the_least_is_enough_to_wake() {
-    let world = World::default();
+    let world = World::never_keeping();
     let who = world.participant(0);
     let mut tested = Tested::new(1000, 100);
     (0..10).for_each(|_| tested.send(who, 100));
     for round in 1..4 {
-        tested.ring.announce_sender(100);
-        tested.ring.announce_sender(1000);
+        tested.ring.announce_sender(&who, 100);
+        tested.ring.announce_sender(&who, 1000);
         tested.receive(who);
         assert_eq!(world.wakes.get(), round, "there is room for the smaller");
         assert!(!tested.ring.senders_wait(), "nobody sleeps");
         tested.send(who, 100);
-        tested.ring.announce_sender(1000);
+        tested.ring.announce_sender(&who, 1000);
         tested.receive(who);
         assert_eq!(world.wakes.get(), round, "there is no room for the larger");
         tested.send(who, 100);
@@ -74,7 +74,7 @@ fn room_for_the_least_is_enough_to_wake() {
     }
     // Where one was found, others may sleep still.
     world.sleepers.set(1);
-    tested.ring.announce_sender(100);
+    tested.ring.announce_sender(&who, 100);
     tested.receive(who);
     assert!(tested.ring.senders_wait());
 }
@@ -88,7 +88,7 @@ fn a_wake_is_passed_on_to_who_wants_less() {
     // A new queue doesn't know what is wanted.
     tested.ring.pass_wake_on(&who, 1);
     world.wakes.set(0);
-    tested.ring.announce_sender(100);
+    tested.ring.announce_sender(&who, 100);
     tested.ring.pass_wake_on(&who, 100);
     assert_eq!(world.wakes.get(), 0);
     tested.ring.pass_wake_on(&who, 1000);
@@ -106,11 +106,11 @@ fn who_wants_more_is_not_forgotten() {
         let (one, two) = (world.participant(0), world.participant(1));
         (0..2).for_each(|_| tested.send(one, 1000));
         // Somebody who wanted little, and died.
-        tested.ring.announce_sender(10);
+        tested.ring.announce_sender(&one, 10);
         let message = tested.next(2000);
         let mut before = None;
         let other = || {
-            tested.ring.announce_sender(2000);
+            tested.ring.announce_sender(&two, 2000);
             assert_eq!(send(&tested, two, &message), Sent::Full);
             before = Some(world.wakes.get());
         };
