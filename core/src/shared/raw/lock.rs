@@ -50,7 +50,7 @@ const YIELDS: u32 = 8;
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// How long a try waits for a living owner, who is inside for one small copy.
-pub(super) const TRY_WAITS: Duration = Duration::from_secs(1);
+pub(super) const TRY_WAITS: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 1000 });
 
 /// How the lock was obtained.
 #[must_use]
