@@ -31,5 +31,5 @@ mod sys;
 pub use deadline::Deadline;
 pub use error::{Error, Result};
 pub use shared::Create;
-pub use shared::queue::{Message, Queue, QueueOptions, QueueStatus, Received, Select};
+pub use shared::queue::{Lease, Message, Queue, QueueOptions, QueueStatus, Received, Reservation, Select};
 pub use shared::segment::{Segment, SegmentOptions};

@@ -318,12 +318,12 @@ impl Host for Present<'_> {
         self.attached.lives(who)
     }
 
-    fn sleep(&self, word: &U32, expected: u32, timeout: Duration) -> std::result::Result<(), Errno> {
-        futex::wait(word.futex(), expected, timeout)
+    fn sleep(&self, word: &U32, expected: u32, timeout: Duration, bits: u32) -> std::result::Result<(), Errno> {
+        futex::wait(word.futex(), expected, timeout, bits)
     }
 
-    fn wake(&self, word: &U32, count: u32) -> u32 {
-        futex::wake(word.futex(), count)
+    fn wake(&self, word: &U32, count: u32, bits: u32) -> u32 {
+        futex::wake(word.futex(), count, bits)
     }
 
     #[inline]

@@ -43,7 +43,7 @@ impl Mapping {
         let length = length.and_then(|sum| usize::try_from(sum).ok()).ok_or(Errno(libc::ENOMEM))?;
         let mapping = Self { base: memory::reserve(length)?, length };
         let mut at = 0;
-        for part in parts {
+        for part in parts.iter().filter(|part| part.length > 0) {
             let length = part.length as usize;
             // SAFETY: `at + length` stays within the range that was just reserved, which nobody else knows.
             unsafe { memory::map_file_at(mapping.base.byte_add(at), fd, part.offset, length)? };
@@ -99,28 +99,29 @@ impl Mapping {
         unsafe { NonNull::slice_from_raw_parts(self.base.byte_add(start).cast(), count).as_ref() }
     }
 
-    /// Maps a queue: the header once, each ring twice in a row.
+    /// Maps a queue: the header once, each ring twice in a row, the heap once.
     pub(crate) fn of_queue(fd: BorrowedFd, geometry: &Geometry) -> Result<Self, Errno> {
         let ring = |side| Part { offset: geometry.offset(side), length: geometry.ring(side) };
         let (near, deep) = (ring(Side::Near), ring(Side::Deep));
         let header = Part { offset: 0, length: geometry.header_length() };
-        let parts = [header, near, near, deep, deep];
-        let present = parts.iter().filter(|part| part.length > 0).count();
-        Self::of_parts(fd, &parts[..present])
+        let heap = Part { offset: geometry.heap_offset(), length: geometry.heap() };
+        let parts = [header, near, near, deep, deep, heap];
+        Self::of_parts(fd, &parts)
     }
 
     /// The queue in a mapping that [`Self::of_queue`] made of the same geometry.
     pub(crate) fn ring(self: &Arc<Self>, geometry: Geometry) -> Ring {
         let near = geometry.header_length();
         let deep = near + 2 * geometry.ring(Side::Near);
-        assert!(deep + 2 * geometry.ring(Side::Deep) <= self.length as u64, "mapped with another geometry");
+        let heap = deep + 2 * geometry.ring(Side::Deep);
+        assert!(heap + geometry.heap() <= self.length as u64, "mapped with another geometry");
         let at = |offset: u64| {
             // SAFETY: within the mapping or just past its end (checked above).
             unsafe { self.base.byte_add(offset as usize) }
         };
         // SAFETY: `of_queue` mapped the parts in this order, each ring twice; the ring keeps the mapping alive;
         // only madang's protocols write there.
-        unsafe { Ring::at(at(CONTROL).cast(), at(near), at(deep), geometry, self.clone()) }
+        unsafe { Ring::at(at(CONTROL).cast(), at(near), at(deep), at(heap), geometry, self.clone()) }
     }
 }
 

@@ -13,20 +13,29 @@ use std::time::Duration;
 
 use super::attached::{Attached, Present};
 use super::object;
-use super::patience::{Patience, SENDERS_GATHER, receivers_gather};
+use super::patience::Patience;
 use super::raw::Fault;
 use super::raw::cell::Target;
 use super::raw::geometry::Geometry;
+use super::raw::host::EVERYBODY;
 use super::raw::host::Participant;
-use super::raw::ring::{Envelope, Received as Popped, Ring, Sent};
+use super::raw::index::Want;
+use super::raw::ring::{Asked, Envelope, Received as Taken, Ring, Sent, Space, bits_for};
 use super::wait::Wait;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::name::Name;
+use crate::sys::file;
 
+pub use lease::Lease;
 pub use options::QueueOptions;
+pub use reservation::Reservation;
 
+mod lease;
 mod options;
+mod recv;
+mod reservation;
+mod send;
 
 /// What a queue is called in its file's name.
 const KIND: &str = "queue";
@@ -36,13 +45,44 @@ const FIRST_BUFFER: usize = 256;
 /// And at most, before it knows the length.
 const LAST_BUFFER: usize = 64 << 10;
 
-/// Which message to receive.
+/// Which message to receive; the rules of `msgrcv(2)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Select {
-    /// The first message, whatever its type (as `msgrcv` with `msgtyp` 0).
+    /// The first message, whatever its type (`msgtyp` 0).
     #[default]
     Any,
+    /// The first message of this type (`msgtyp` above 0).
+    Type(i64),
+    /// Of the lowest type there is, if it is not above this one, the first message (`-msgtyp`).
+    UpTo(i64),
+    /// The first message that is not of this type (`MSG_EXCEPT`).
+    Except(i64),
+}
+
+impl Select {
+    /// What a number means that is passed as `msgrcv`'s `msgtyp`: 0 any, `t` above 0 that type, `-t` up to it.
+    pub fn from_msgtyp(msgtyp: i64) -> Self {
+        match msgtyp {
+            0 => Self::Any,
+            1.. => Self::Type(msgtyp),
+            // As the kernel has it: there is no type above the largest.
+            i64::MIN => Self::UpTo(i64::MAX),
+            _ => Self::UpTo(-msgtyp),
+        }
+    }
+
+    fn want(self) -> Result<Want> {
+        match self {
+            Self::Any => Ok(Want::Any),
+            Self::Type(mtype @ 1..) => Ok(Want::Type(mtype)),
+            Self::UpTo(mtype @ 1..) => Ok(Want::UpTo(mtype)),
+            Self::Except(mtype @ 1..) => Ok(Want::Except(mtype)),
+            Self::Type(mtype) | Self::UpTo(mtype) | Self::Except(mtype) => {
+                Err(Error::new(libc::EINVAL, format!("select: type {mtype}: a message's type is greater than 0")))
+            }
+        }
+    }
 }
 
 /// A message that was received.
@@ -55,6 +95,8 @@ pub struct Message {
     pub data: Vec<u8>,
     /// How many messages were sent to this queue before it.
     pub sequence: u64,
+    /// How often it was handed out before by a lease that wasn't acknowledged; mostly 0.
+    pub redelivered: u32,
 }
 
 /// What is said of a message that was received into a buffer.
@@ -67,12 +109,23 @@ pub struct Received {
     pub mtype: i64,
     /// How many messages were sent to this queue before it.
     pub sequence: u64,
+    /// How often it was handed out before by a lease that wasn't acknowledged; mostly 0.
+    pub redelivered: u32,
+    /// How long the message was. More than `length` only where it was [cut](Queue::recv_cut).
+    pub message_length: usize,
 }
 
-impl From<Envelope> for Received {
+impl Received {
     #[inline]
-    fn from(Envelope { mtype, length, sequence }: Envelope) -> Self {
-        Self { length: length as usize, mtype, sequence }
+    fn new(envelope: Envelope, capacity: usize) -> Self {
+        let Envelope { mtype, length, sequence, deliveries } = envelope;
+        let message_length = length as usize;
+        Self { length: message_length.min(capacity), mtype, sequence, redelivered: deliveries as u32, message_length }
+    }
+
+    /// Whether the buffer was too small, and the rest of the message is lost.
+    pub fn is_cut(&self) -> bool {
+        self.message_length > self.length
     }
 }
 
@@ -92,8 +145,10 @@ pub struct QueueStatus {
     pub messages: u64,
     /// Messages ever sent to it.
     pub sent: u64,
-    /// Messages ever received from it.
+    /// Messages that ever left it.
     pub received: u64,
+    /// Of the messages held, how many are leased.
+    pub leased: u64,
     /// Open handles in all living processes.
     pub participants: u32,
     /// How often the living repaired what a killed process left half done.
@@ -206,7 +261,7 @@ impl Queue {
     pub fn stat(&self) -> Result<QueueStatus> {
         let present = self.enter()?;
         let file = self.attached.stat()?;
-        let received = self.ring.received();
+        let gone = self.ring.gone();
         let sent = self.ring.sent();
         let held = self.ring.held();
         let Geometry { capacity, max_messages, slots, .. } = *self.ring.geometry();
@@ -217,8 +272,9 @@ impl Queue {
             bytes: held.bytes,
             messages: held.messages,
             // A message may be received before its sender has counted it.
-            sent: sent.messages.max(received.messages),
-            received: received.messages,
+            sent: sent.messages.max(gone.messages),
+            received: gone.messages,
+            leased: self.ring.leases(),
             participants: self.attached.participants(&present),
             repairs: self.ring.repairs(),
             allocated: file.allocated,
@@ -226,6 +282,31 @@ impl Queue {
             uid: file.uid,
             gid: file.gid,
         })
+    }
+
+    /// Gives back memory that the queue took for messages outside its rings (skipped, long, leased, reserved) and needs no more.
+    /// Says how many bytes.
+    ///
+    /// # Errors
+    /// `EBUSY` if another participant is stuck inside; what `fallocate(2)` gives.
+    pub fn trim(&self) -> Result<u64> {
+        let (mut last, mut sum, mut done) = (None, 0, Ok(()));
+        loop {
+            let present = self.enter()?;
+            let next = self.ring.hollow_out(&present, last);
+            match next.map_err(|fault| self.explain(fault, "trim", Deadline::NOW))? {
+                // What was claimed is freed by the next step, also after a failure.
+                Some((claim, offset)) if done.is_ok() => {
+                    done = file::punch(self.attached.descriptor()?.as_fd(), offset, claim.length);
+                    sum += if done.is_ok() { claim.length } else { 0 };
+                    last = Some(claim);
+                }
+                Some((claim, _)) => last = Some(claim),
+                None => break,
+            }
+        }
+        done.map_err(|errno| errno.during(format!("trim {}: fallocate", self.attached.name())))?;
+        Ok(sum)
     }
 
     /// Makes a handle, and joins.
@@ -270,284 +351,24 @@ impl Drop for Queue {
     }
 }
 
-/// Sending.
+/// What operations need of the world.
 impl Queue {
-    /// Sends a message of type `mtype`, which is greater than 0; waits while the queue is full.
-    ///
-    /// # Errors
-    /// `EINVAL` for a type below 1; `EMSGSIZE` for a message longer than the capacity; `EINTR` if a signal handler ran while
-    /// waiting; `EUCLEAN` if the queue is damaged; in a forked child, at the first use, whatever [`QueueOptions::open`] gives;
-    /// `ENOSPC` if the memory for it can't be had. Whatever the error, the message was not sent; but for
-    /// `EOWNERDEAD`, after which it may have been.
-    pub fn send(&self, mtype: i64, data: &[u8]) -> Result<()> {
-        self.send_until(mtype, data, Deadline::NEVER)
-    }
-
-    /// As [`send`](Self::send), but doesn't wait.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send); `EAGAIN` if the queue is full, `EBUSY` if another sender is stuck inside for a second or two.
-    pub fn try_send(&self, mtype: i64, data: &[u8]) -> Result<()> {
-        self.send_until(mtype, data, Deadline::NOW)
-    }
-
-    /// As [`send`](Self::send), but waits for `timeout` at most.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send); `ETIMEDOUT`, but with a time-out of zero as [`try_send`](Self::try_send).
-    pub fn send_timeout(&self, mtype: i64, data: &[u8], timeout: Duration) -> Result<()> {
-        in_time(timeout, |deadline| self.send_until(mtype, data, deadline))
-    }
-
-    /// As [`send`](Self::send), but waits until `deadline` at most.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send); `EAGAIN` or `ETIMEDOUT` as the [`Deadline`] says.
-    #[inline]
-    pub fn send_until(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
-        if self.send_at_once(mtype, data) { Ok(()) } else { self.send_slow(mtype, data, deadline) }
-    }
-
-    /// The usual case, with as few registers as it takes: sends a short message if this handle has used the queue's end for long and
-    /// alone, and there is room. Else `false`: nothing was done or checked, and [`send_until`](Self::send_until) says why.
-    #[doc(hidden)]
-    #[inline(always)]
-    pub fn send_at_once(&self, mtype: i64, data: &[u8]) -> bool {
-        if let Some(present) = self.attached.present()
-            && mtype > 0
-        {
-            match self.ring.send_kept(&present, mtype, data) {
-                Ok(sent) => return sent,
-                Err(_) => self.attached.note_disowned(),
-            }
-        }
-        false
-    }
-
-    fn check_message(&self, mtype: i64, data: &[u8]) -> Result<()> {
-        if mtype < 1 {
-            let what = format!("send {}: type {mtype}: a message's type is greater than 0", self.attached.name());
-            return Err(Error::new(libc::EINVAL, what));
-        }
-        if data.len() as u64 > self.capacity() {
-            let (name, length, most) = (self.attached.name(), data.len(), self.capacity());
-            let what = format!("send {name}: a message of {length} bytes: its capacity is {most}");
-            return Err(Error::new(libc::EMSGSIZE, what));
-        }
+    /// Takes a piece of the file that the ring asked for.
+    #[cold]
+    fn take_space(&self, space: Space, doing: &str) -> Result<()> {
+        object::allocate(self.attached.descriptor()?.as_fd(), space.offset, space.length)
+            .map_err(|error| error.during(format!("{doing} {}", self.attached.name())))?;
+        self.ring.grant(space);
         Ok(())
     }
 
-    /// One try, with all the space that it needs; `None` if the queue is full.
-    fn attempt_send(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<Option<()>> {
-        loop {
-            // Anew each time: a signal handler may have forked, and this be the child.
-            let present = self.enter()?;
-            match self.ring.send(&present, mtype, data, deadline) {
-                Ok(Sent::Done) => return Ok(Some(())),
-                Ok(Sent::Full) => return Ok(None),
-                Ok(Sent::NeedsSpace(space)) => {
-                    object::allocate(self.attached.descriptor()?.as_fd(), space.offset, space.length)
-                        .map_err(|error| error.during(format!("send {}", self.attached.name())))?;
-                    self.ring.grant(space);
-                }
-                Err(fault) => return Err(self.explain(fault, "send", deadline)),
-            }
-        }
-    }
-
-    #[inline(never)]
-    fn send_slow(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
-        self.check_message(mtype, data)?;
-        let present = self.enter()?;
-        match self.ring.send(&present, mtype, data, deadline) {
-            Ok(Sent::Done) => Ok(()),
-            Ok(_) => self.send_waiting(mtype, data, deadline),
-            Err(fault) => Err(self.explain(fault, "send", deadline)),
-        }
-    }
-
+    /// Gives back what the dead held, if there may be something.
     #[cold]
-    fn send_waiting(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
-        let length = data.len() as u64;
-        let attempt = || self.attempt_send(mtype, data, deadline);
-        if let Some(()) = attempt()? {
-            return Ok(());
+    fn reclaim(&self, present: &Present) {
+        if self.ring.has_blocks() {
+            // What is damaged will be found by who uses it.
+            let _ = self.ring.reclaim(present);
         }
-        if deadline.is_try() {
-            return Err(Error::new(libc::EAGAIN, "send: the queue is full"));
-        }
-        let present = self.enter()?;
-        let wait = Wait {
-            present: &present,
-            deadline,
-            doing: &|| format!("send {}", self.attached.name()),
-            in_vain: "the queue stayed full",
-            event: self.ring.senders_event(),
-            patience: &self.senders_patience,
-            gather: SENDERS_GATHER,
-            enough: &|| self.ring.is_half_free(),
-            may: &|| self.ring.admits(length),
-            announce: &|present| self.ring.announce_sender(present, length),
-            woken_for_nothing: &|| self.ring.pass_wake_on(&present, length),
-        };
-        wait.until_done(attempt)?;
-        // The room that woke this sender may be enough for another.
-        if self.ring.senders_wait() {
-            self.ring.wake_senders(&present);
-        }
-        Ok(())
-    }
-}
-
-/// Receiving.
-impl Queue {
-    /// Receives the message that `select` names; waits while there is none.
-    ///
-    /// # Errors
-    /// `EINTR` if a signal handler ran while waiting. Whatever the error, nothing was received; but for `EOWNERDEAD`, after which
-    /// a message may have been.
-    pub fn recv(&self, select: Select) -> Result<Message> {
-        self.recv_until(select, Deadline::NEVER)
-    }
-
-    /// As [`recv`](Self::recv), but doesn't wait.
-    ///
-    /// # Errors
-    /// `EAGAIN` if there is no such message, `EBUSY` if another receiver is stuck inside for a second or two.
-    pub fn try_recv(&self, select: Select) -> Result<Message> {
-        self.recv_until(select, Deadline::NOW)
-    }
-
-    /// As [`recv`](Self::recv), but waits for `timeout` at most.
-    ///
-    /// # Errors
-    /// As [`recv`](Self::recv); `ETIMEDOUT`, but with a time-out of zero as [`try_recv`](Self::try_recv).
-    pub fn recv_timeout(&self, select: Select, timeout: Duration) -> Result<Message> {
-        in_time(timeout, |deadline| self.recv_until(select, deadline))
-    }
-
-    /// As [`recv`](Self::recv), but waits until `deadline` at most.
-    ///
-    /// # Errors
-    /// As [`recv`](Self::recv); `EAGAIN` or `ETIMEDOUT` as the [`Deadline`] says.
-    pub fn recv_until(&self, select: Select, deadline: Deadline) -> Result<Message> {
-        loop {
-            let mut data = vec![0; self.usual_length.load(Ordering::Relaxed)];
-            match self.recv_into(select, &mut data, deadline) {
-                Ok(Received { length, mtype, sequence }) => {
-                    data.truncate(length);
-                    return Ok(Message { mtype, data, sequence });
-                }
-                // It may be another message next time; whichever it is, the buffer only grows.
-                Err(error) if error.errno() == libc::E2BIG => {
-                    let message = self.recv_large(select, error.length(), deadline);
-                    if !matches!(&message, Err(error) if error.errno() == libc::E2BIG) {
-                        return message;
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Receives with a buffer of `length` bytes, and remembers that such lengths occur.
-    #[cold]
-    fn recv_large(&self, select: Select, length: u64, deadline: Deadline) -> Result<Message> {
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        self.usual_length.fetch_max(length.next_power_of_two().min(LAST_BUFFER), Ordering::Relaxed);
-        let mut data = Vec::new();
-        data.try_reserve_exact(length).map_err(|_| {
-            let what = format!("recv {}: no memory for {length} bytes; the message stays", self.attached.name());
-            Error::new(libc::ENOMEM, what)
-        })?;
-        data.resize(length, 0);
-        let Received { length, mtype, sequence } = self.recv_into(select, &mut data, deadline)?;
-        data.truncate(length);
-        Ok(Message { mtype, data, sequence })
-    }
-
-    /// As [`recv_until`](Self::recv_until), but into the caller's buffer: nothing is allocated.
-    ///
-    /// # Errors
-    /// As [`recv_until`](Self::recv_until); `E2BIG` if the buffer is too small: the message stays, and [`Error::length`] says what
-    /// it needs.
-    #[inline]
-    pub fn recv_into(&self, select: Select, buffer: &mut [u8], deadline: Deadline) -> Result<Received> {
-        self.recv_to(select, buffer.into(), deadline)
-    }
-
-    /// As [`recv_into`](Self::recv_into), into memory that need not be initialised: the first [`Received::length`] bytes are then.
-    ///
-    /// # Errors
-    /// As [`recv_into`](Self::recv_into).
-    #[inline]
-    pub fn recv_into_uninit(
-        &self,
-        select: Select,
-        buffer: &mut [MaybeUninit<u8>],
-        deadline: Deadline,
-    ) -> Result<Received> {
-        self.recv_to(select, buffer.into(), deadline)
-    }
-
-    #[inline]
-    fn recv_to(&self, select: Select, mut target: Target, deadline: Deadline) -> Result<Received> {
-        let Select::Any = select;
-        if let Some(present) = self.attached.present() {
-            match self.ring.receive_kept(&present, &mut target) {
-                Ok(Some(envelope)) => return Ok(envelope.into()),
-                Ok(None) => {}
-                Err(_) => self.attached.note_disowned(),
-            }
-        }
-        self.recv_slow(&mut target, deadline)
-    }
-
-    #[inline(never)]
-    fn recv_slow(&self, target: &mut Target, deadline: Deadline) -> Result<Received> {
-        let present = self.enter()?;
-        match self.ring.receive(&present, target, deadline) {
-            Ok(Popped::Message(envelope)) => Ok(envelope.into()),
-            // Apart from what is hot: passing the outcome on through memory cost a quarter of a receive.
-            Ok(Popped::Empty) => self.recv_waiting(target, deadline),
-            Ok(Popped::TooSmall(length)) => Err(Error::too_big(length)),
-            Err(fault) => Err(self.explain(fault, "recv", deadline)),
-        }
-    }
-
-    /// One try; `None` if there is no message.
-    fn attempt_recv(&self, target: &mut Target, deadline: Deadline) -> Result<Option<Received>> {
-        // Anew each time: a signal handler may have forked, and this be the child.
-        let present = self.enter()?;
-        match self.ring.receive(&present, target, deadline) {
-            Ok(Popped::Message(envelope)) => Ok(Some(envelope.into())),
-            Ok(Popped::Empty) => Ok(None),
-            Ok(Popped::TooSmall(length)) => Err(Error::too_big(length)),
-            Err(fault) => Err(self.explain(fault, "recv", deadline)),
-        }
-    }
-
-    #[cold]
-    fn recv_waiting(&self, target: &mut Target, deadline: Deadline) -> Result<Received> {
-        if deadline.is_try() {
-            return Err(Error::new(libc::EAGAIN, "recv: there is no message"));
-        }
-        let received = self.ring.received().messages;
-        let taken = received.wrapping_sub(self.last_wait.swap(received, Ordering::Relaxed));
-        let wait = Wait {
-            present: &self.enter()?,
-            deadline,
-            doing: &|| format!("recv {}", self.attached.name()),
-            in_vain: "no message came",
-            event: self.ring.receivers_event(),
-            patience: &self.receivers_patience,
-            gather: receivers_gather(taken),
-            enough: &|| false,
-            may: &|| self.ring.may_receive(),
-            announce: &|present| self.ring.announce_receiver(present),
-            woken_for_nothing: &|| {},
-        };
-        wait.until_done(|| self.attempt_recv(target, deadline))
     }
 }
 

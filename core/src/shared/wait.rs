@@ -30,6 +30,10 @@ pub(super) struct Wait<'a> {
     /// A hint that costs no lock.
     pub(super) may: &'a dyn Fn() -> bool,
     pub(super) announce: &'a dyn Fn(&Present) -> Announced,
+    /// By which of them one is woken; see [`Event`].
+    pub(super) bits: u32,
+    /// What is to be seen to before one sleeps: the dead may hold what one waits for.
+    pub(super) before_sleep: &'a dyn Fn(),
     /// A wake was taken, and the try after it failed.
     pub(super) woken_for_nothing: &'a dyn Fn(),
 }
@@ -43,13 +47,14 @@ impl Wait<'_> {
             {
                 return Ok(done);
             }
+            (self.before_sleep)();
             let announced = (self.announce)(self.present);
             // An error may come from a try that a wake was spent on: then somebody else should try.
             let mut last = || attempt().inspect_err(|_| self.event.raise(self.present));
             if let Some(done) = last()? {
                 return Ok(done);
             }
-            let slept = self.event.sleep(self.present, announced, self.deadline.left(NAP));
+            let slept = self.event.sleep(self.present, announced, self.deadline.left(NAP), self.bits);
             if let Some(done) = last()? {
                 return Ok(done);
             }

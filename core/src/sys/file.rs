@@ -113,6 +113,15 @@ pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<(), E
     }
 }
 
+/// Gives the space of `length` bytes at `offset` back; they read as 0 from then on (`FALLOC_FL_PUNCH_HOLE`).
+pub(crate) fn punch(fd: BorrowedFd, offset: u64, length: u64) -> Result<(), Errno> {
+    let too_large = |_| Errno(libc::EFBIG);
+    let (offset, length) = (i64::try_from(offset).map_err(too_large)?, i64::try_from(length).map_err(too_large)?);
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::fallocate64(fd.as_raw_fd(), mode, offset, length) }.into()).map(drop)
+}
+
 /// How many bytes are free in the file's file system (fstatfs(2)); `None` where it has no limit of its own.
 pub(crate) fn free_space(fd: BorrowedFd) -> Option<u64> {
     // SAFETY: all-zero is a valid `statfs64`.

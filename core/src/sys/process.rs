@@ -173,7 +173,7 @@ impl<'a> ForkExcluded<'a> {
         if word.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
             while word.swap(2, Ordering::Acquire) != 0 {
                 // A spurious return only looks again.
-                let _ = super::futex::wait(word, 2, std::time::Duration::from_secs(1));
+                let _ = super::futex::wait(word, 2, std::time::Duration::from_secs(1), u32::MAX);
             }
         }
         Self(word)
@@ -183,7 +183,7 @@ impl<'a> ForkExcluded<'a> {
 impl Drop for ForkExcluded<'_> {
     fn drop(&mut self) {
         if self.0.swap(0, Ordering::Release) == 2 {
-            super::futex::wake(self.0, 1);
+            super::futex::wake(self.0, 1, u32::MAX);
         }
     }
 }

@@ -54,6 +54,13 @@ macro_rules! cell {
                 self.0.fetch_add(value, Ordering::AcqRel).wrapping_add(value)
             }
 
+            /// Sets these bits of it.
+            #[inline]
+            pub(crate) fn join(&self, bits: $value) {
+                trap::store();
+                self.0.fetch_or(bits, Ordering::AcqRel);
+            }
+
             /// Lowers it to `value` unless it is lower.
             #[inline]
             pub(crate) fn lower(&self, value: $value) {
@@ -164,7 +171,7 @@ impl<'a> From<&'a mut [MaybeUninit<u8>]> for Target<'a> {
 
 impl Target<'_> {
     #[inline]
-    pub(super) fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         self.0.len()
     }
 

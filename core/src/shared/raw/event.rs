@@ -25,7 +25,7 @@ use std::sync::atomic::{Ordering, compiler_fence, fence};
 use std::time::Duration;
 
 use super::cell::U32;
-use super::host::Host;
+use super::host::{EVERYBODY, Host};
 use super::keep::Entered;
 use crate::sys::Errno;
 
@@ -80,10 +80,16 @@ impl Event {
     /// Sleeps until the event is raised, at most `timeout`, at most [`NAP`].
     ///
     /// `Ok` means: try again. `ETIMEDOUT`, `EINTR` as futex(2).
-    pub(crate) fn sleep(&self, host: &impl Host, announced: Announced, timeout: Duration) -> Result<(), Errno> {
+    pub(crate) fn sleep(
+        &self,
+        host: &impl Host,
+        announced: Announced,
+        timeout: Duration,
+        bits: u32,
+    ) -> Result<(), Errno> {
         let mut word = announced.0;
         loop {
-            match host.sleep(&self.0, word, timeout.min(NAP)) {
+            match host.sleep(&self.0, word, timeout.min(NAP), bits) {
                 Err(Errno(libc::EAGAIN)) => {}
                 other => return other,
             }
@@ -104,16 +110,21 @@ impl Event {
     /// Raises the event and wakes one who sleeps.
     #[cold]
     pub(crate) fn raise(&self, host: &impl Host) {
-        let raised = self.raise_to(host, 1);
+        let raised = self.raise_to(host, 1, EVERYBODY);
         if raised.found_nobody() {
             self.clear(raised);
         }
     }
 
-    /// Raises the event and wakes at most `count`. If that found nobody, the caller [clears](Self::clear).
-    pub(crate) fn raise_to(&self, host: &impl Host, count: u32) -> Raised {
+    /// Raises the event and wakes at most `count` of those whom `bits` name. If that found nobody, the caller [clears](Self::clear).
+    pub(crate) fn raise_to(&self, host: &impl Host, count: u32, bits: u32) -> Raised {
         let seen = self.0.add(RAISED);
-        Raised { seen, woken: host.wake(&self.0, count) }
+        Raised { seen, woken: host.wake(&self.0, count, bits) }
+    }
+
+    /// Whether nobody announced himself, or raised, since `raised`.
+    pub(crate) fn is_as(&self, raised: Raised) -> bool {
+        self.0.get() == raised.seen
     }
 
     /// Notes that nobody sleeps; `false` if somebody announced himself, or raised, since `raised`.

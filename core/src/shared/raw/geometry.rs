@@ -1,13 +1,15 @@
 //! The sizes of a queue: how its limits become areas of a file.
 //!
 //! ```text
-//!   header, roster │ near ring │ deep ring │ entries │ blocks
+//!   header, roster │ near ring │ deep ring │ heap
 //! ```
 //!
 //! Whatever the limits admit fits: the deep ring has room for as many messages as may be held, each with its head and its
 //! padding. All of it is sparse: a page is taken when it is first used.
 
+use super::block::{GRAIN, HEAD};
 use super::header::{ALIGNMENT, Kind, Shape, length as header_length};
+use super::heap::MOST_AREA;
 
 /// The most bytes that a queue can be asked to hold: 1 TiB.
 pub(crate) const MOST_BYTES: u64 = 1 << 40;
@@ -18,6 +20,8 @@ pub(crate) const MOST_MESSAGES: u64 = 1 << 32;
 pub(crate) const PIECE: u64 = ALIGNMENT;
 /// The near ring's size where the queue is large enough to have both.
 const NEAR: u64 = 256 << 10;
+/// Longer messages lie in blocks, and are copied outside the locks.
+pub(crate) const LONGEST_INLINE: u64 = 4096;
 /// Bytes before a record's payload: its word and the message's type.
 pub(super) const RECORD: u64 = 16;
 /// Room that every check includes: the zero word after a record; or a skip there instead, and when the ring is entered
@@ -36,9 +40,8 @@ pub(crate) struct Geometry {
     /// Powers of two. A small queue has no deep ring: 0.
     pub(super) near: u64,
     pub(super) deep: u64,
-    /// One entry of 64 bytes a message, and blocks for all their bytes.
-    entries: u64,
-    blocks: u64,
+    /// Blocks for twice as many bytes as the limits admit, with their heads: what lies scattered leaves gaps.
+    heap: u64,
 }
 
 impl Geometry {
@@ -51,9 +54,8 @@ impl Geometry {
         let all = capacity + max_messages * (RECORD + WORD - 1) + 4 * SPARE;
         let near = (2 * capacity).next_power_of_two().clamp(ALIGNMENT, NEAR);
         let deep = if all <= near { 0 } else { all.next_power_of_two() };
-        let entries = (max_messages * 64).next_multiple_of(ALIGNMENT);
-        let blocks = (capacity + max_messages * 64).next_multiple_of(ALIGNMENT);
-        Some(Self { slots, capacity, max_messages, near, deep, entries, blocks })
+        let heap = (2 * (capacity + max_messages * (HEAD + GRAIN))).next_multiple_of(ALIGNMENT).min(MOST_AREA);
+        Some(Self { slots, capacity, max_messages, near, deep, heap })
     }
 
     /// The same with another near ring (and a deep one for all that the limits admit): smaller ones show more in a test.
@@ -65,14 +67,7 @@ impl Geometry {
 
     pub(crate) fn shape(&self) -> Shape {
         let mut parameters = [0; 8];
-        parameters[..6].copy_from_slice(&[
-            self.capacity,
-            self.max_messages,
-            self.near,
-            self.deep,
-            self.entries,
-            self.blocks,
-        ]);
+        parameters[..5].copy_from_slice(&[self.capacity, self.max_messages, self.near, self.deep, self.heap]);
         Shape { kind: Kind::Queue, slots: self.slots, size: self.size(), parameters }
     }
 
@@ -82,9 +77,9 @@ impl Geometry {
         Self::new(capacity, max_messages, shape.slots).filter(|geometry| geometry.shape() == *shape)
     }
 
-    /// The file: header and roster, near ring, deep ring, entries, blocks.
+    /// The file: header and roster, near ring, deep ring, heap.
     fn size(&self) -> u64 {
-        self.offset(Side::Deep) + self.deep + self.entries + self.blocks
+        self.heap_offset() + self.heap
     }
 
     /// How much of the file a new queue takes: all that can be touched before a first message.
@@ -102,6 +97,16 @@ impl Geometry {
             Side::Near => self.header_length(),
             Side::Deep => self.header_length() + self.near,
         }
+    }
+
+    /// Where the heap lies in the file.
+    pub(crate) fn heap_offset(&self) -> u64 {
+        self.offset(Side::Deep) + self.deep
+    }
+
+    /// The heap's size in bytes.
+    pub(crate) fn heap(&self) -> u64 {
+        self.heap
     }
 
     /// A ring's size in bytes.

@@ -45,6 +45,9 @@ impl Participant {
     }
 }
 
+/// All who sleep on a word.
+pub(crate) const EVERYBODY: u32 = u32::MAX;
+
 /// The world as an operation sees it: the handle that runs it, or a test's.
 ///
 /// `Copy`, so that what is seldom called can take it by value: a reference would keep it in memory where it is hot.
@@ -55,11 +58,12 @@ pub(crate) trait Host: Copy {
     /// Whether `who` lives. In doubt, yes.
     fn lives(&self, who: Participant) -> bool;
 
-    /// Sleeps while `word` holds `expected`, at most `timeout`: `EAGAIN`, `ETIMEDOUT`, `EINTR` as futex(2).
-    fn sleep(&self, word: &U32, expected: u32, timeout: Duration) -> Result<(), Errno>;
+    /// Sleeps while `word` holds `expected`, at most `timeout`, as one of those whom `bits` name: `EAGAIN`, `ETIMEDOUT`, `EINTR` as
+    /// futex(2).
+    fn sleep(&self, word: &U32, expected: u32, timeout: Duration, bits: u32) -> Result<(), Errno>;
 
-    /// Wakes at most `count` who sleep on `word`; says how many.
-    fn wake(&self, word: &U32, count: u32) -> u32;
+    /// Wakes at most `count` who sleep on `word` and whom one of `bits` names; says how many.
+    fn wake(&self, word: &U32, count: u32, bits: u32) -> u32;
 
     /// Whether another processor may do something while this one spins.
     fn spins(&self) -> bool;

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use super::Fault;
 use super::cell::U32;
-use super::host::{Host, Participant};
+use super::host::{EVERYBODY, Host, Participant};
 use super::lock::{Locked, RobustLock};
 use crate::deadline::Deadline;
 use crate::sys::Errno;
@@ -101,7 +101,7 @@ impl KeptLock {
     fn leave(&self, host: impl Host) {
         self.inside.set(0);
         if self.keeper.swap_if(host.me().word(), 0).is_ok() {
-            host.wake(&self.inside, 1);
+            host.wake(&self.inside, 1, EVERYBODY);
         }
     }
 
@@ -206,7 +206,7 @@ impl KeptLock {
                 self.lock.abandon(host);
                 return Err(Fault::Busy);
             }
-            if let Err(Errno(libc::EINTR)) = host.sleep(&self.inside, 1, deadline.left(ASK_EVERY))
+            if let Err(Errno(libc::EINTR)) = host.sleep(&self.inside, 1, deadline.left(ASK_EVERY), EVERYBODY)
                 && !is_try
             {
                 self.lock.abandon(host);

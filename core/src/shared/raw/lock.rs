@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use super::Fault;
 use super::cell::U32;
-use super::host::{Host, Participant};
+use super::host::{EVERYBODY, Host, Participant};
 use crate::deadline::Deadline;
 use crate::sys::Errno;
 
@@ -125,7 +125,7 @@ impl RobustLock {
                     return Ok(Locked::Inherited);
                 }
             } else if word == awaited || self.0.swap_if(word, awaited).is_ok() {
-                let slept = host.sleep(&self.0, awaited, deadline.left(ASK_EVERY));
+                let slept = host.sleep(&self.0, awaited, deadline.left(ASK_EVERY), EVERYBODY);
                 // Signals may come more often than sleeps end.
                 if matches!(slept, Err(Errno(libc::ETIMEDOUT | libc::EINTR))) && self.inherit(host, awaited, mine) {
                     return Ok(Locked::Inherited);
@@ -203,7 +203,7 @@ impl RobustLock {
         if word != host.me().word() | SLEEPERS || self.0.swap_if(word, FREE).is_err() {
             return Err(Fault::Disowned);
         }
-        host.wake(&self.0, 1);
+        host.wake(&self.0, 1, EVERYBODY);
         Ok(())
     }
 
@@ -228,7 +228,7 @@ impl RobustLock {
     pub(super) fn abandon(&self, host: &impl Host) {
         let word = self.0.get();
         if owner(word) == Some(host.me()) && self.0.swap_if(word, SLEEPERS).is_ok() {
-            host.wake(&self.0, 1);
+            host.wake(&self.0, 1, EVERYBODY);
         }
     }
 

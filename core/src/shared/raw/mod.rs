@@ -8,16 +8,20 @@
 //! is a Release, in the order that repair relies on; a length is read once and checked before it is used; every walk
 //! is bounded; all-zero is the valid initial state.
 
+mod block;
 pub(crate) mod cell;
 mod end;
 pub(crate) mod event;
 pub(crate) mod geometry;
 pub(crate) mod header;
+pub(crate) mod heap;
 pub(crate) mod host;
+pub(crate) mod index;
 mod keep;
 pub(crate) mod lock;
 pub(crate) mod ring;
 pub(crate) mod roster;
+pub(crate) mod view;
 
 #[cfg(test)]
 mod tests;

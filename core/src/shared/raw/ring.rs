@@ -30,29 +30,45 @@
 //! A scribbled word is an error or a wrong message, never a fault: places are masked, lengths are checked against the
 //! geometry, walks are bounded by it.
 
+mod backlog;
+mod estate;
+mod lease;
+
 use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use super::Fault;
+use super::block::Block;
 use super::cell::{SHORT, Target, U32, U64, copy_in, copy_short, prefetch};
-use super::end::{End, Mark, Passed, Place};
+use super::end::{End, Passed, Place};
 use super::event::{Announced, Event, fence_after_unlock};
-use super::geometry::{Geometry, PIECE, RECORD, SPARE, Side, WORD, record_size};
+use super::geometry::{Geometry, LONGEST_INLINE, PIECE, RECORD, SPARE, Side, WORD, record_size};
 use super::header::{CONTROL, ROSTER};
-use super::host::{Host, Participant};
+use super::heap::{self, Heap, HeapControl};
+use super::host::{EVERYBODY, Host, Participant};
+use super::index::Want;
 use super::keep::Entered;
 use crate::deadline::Deadline;
+
+pub(crate) use backlog::Asked;
+pub(crate) use lease::{Leased, Reserved};
 
 /// What a word says: its lowest three bits.
 const KIND: u64 = 7;
 /// A message, here.
 const INLINE: u64 = 1;
-/// Go on in the other ring. (2 is a reference to an entry.)
+/// A message in a block: the record's payload is the block's offset in the heap.
+const REFERENCE: u64 = 2;
+/// Go on in the other ring.
 const SKIP: u64 = 3;
 /// How far a record's length is shifted in its word.
 const LENGTH: u32 = 8;
+/// The word of every reference.
+const REFERENCE_WORD: u64 = WORD << LENGTH | REFERENCE;
+
+const LOST: Fault = Fault::Damaged("a message's block makes no sense");
 
 /// A sender in the deep ring looks this often, in bytes, whether it can go back to the near one.
 const REVISIT: u64 = if cfg!(test) { 256 } else { 64 << 10 };
@@ -62,6 +78,8 @@ const REVISIT: u64 = if cfg!(test) { 256 } else { 64 << 10 };
 const AHEAD: u64 = 2560;
 /// How often a waker looks again for sleepers who announced themselves while it looked.
 const MOST_TURNS: u32 = 4;
+/// Among the bits of receivers who sleep: not all of them want anything.
+const CHOOSY: u64 = 1 << 32;
 /// How many skips a receiver follows at once. A sender may skip back as soon as it sees that its skip was followed, and die before
 /// its record: two in a row are common, more need more deaths.
 const MOST_SKIPS: u32 = 8;
@@ -83,8 +101,10 @@ pub(super) struct Senders {
 #[repr(C, align(128))]
 pub(super) struct Receivers {
     pub(super) end: End,
-    /// For what will have been taken out of the ring but not yet out of the queue.
-    pub(super) _backlog: Mark,
+    /// The index of the backlog: a link to its first message, how many there are, and whether it must be made anew (not 0).
+    pub(super) root: U64,
+    pub(super) queued: U64,
+    pub(super) stale: U64,
 }
 
 /// What a side's sleepers sleep on.
@@ -93,7 +113,8 @@ pub(super) struct Receivers {
 pub(super) struct Waiting {
     pub(super) event: Event,
     _unused: U32,
-    /// Senders: the smallest message that waits for room. Too small is harmless, it only wakes too often.
+    /// Senders: the smallest message that waits for room. Too small is harmless, it only wakes too often. Receivers: whom the bits
+    /// of sleepers name, and whether one of them is choosy.
     pub(super) wanted: U64,
 }
 
@@ -119,10 +140,11 @@ pub(crate) struct Control {
     pub(super) receivers: Receivers,
     pub(super) senders_waiting: Waiting,
     pub(super) receivers_waiting: Waiting,
+    pub(super) heap: HeapControl,
 }
 
 const _: () = {
-    assert!(size_of::<Control>() == 5 * 128);
+    assert!(size_of::<Control>() == 5 * 128 + size_of::<HeapControl>());
     assert!(CONTROL + size_of::<Control>() as u64 <= ROSTER && CONTROL.is_multiple_of(128));
 };
 
@@ -137,13 +159,20 @@ pub(crate) enum Sent {
     NeedsSpace(Space),
 }
 
-/// A piece of the file that a ring needs next.
+/// A piece of the file that is needed next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Space {
-    side: Side,
-    upto: u64,
+    of: Of,
     pub(crate) offset: u64,
     pub(crate) length: u64,
+}
+
+/// For what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// A ring, up to there.
+    Ring(Side, u64),
+    Heap(heap::Space),
 }
 
 /// How a receive came out.
@@ -153,6 +182,10 @@ pub(crate) enum Received {
     Empty,
     /// The message is this long; it stays.
     TooSmall(u64),
+    /// First this piece of the file must be taken; then again, with it.
+    NeedsSpace(Space),
+    /// There is no room to move the messages to that are before the one that is asked for.
+    NoRoom,
 }
 
 /// What a message says of itself.
@@ -162,6 +195,8 @@ pub(crate) struct Envelope {
     pub(crate) length: u64,
     /// How many messages were sent before it.
     pub(crate) sequence: u64,
+    /// How often it was handed out before.
+    pub(crate) deliveries: u64,
 }
 
 /// Why a sender can't go on at once.
@@ -177,9 +212,10 @@ pub(crate) struct Ring {
     control: NonNull<Control>,
     /// By [`Side`]: where the ring lies, and the mask that makes an offset of a position.
     rings: [(NonNull<u8>, u64); 2],
+    heap: Heap,
     geometry: Geometry,
     /// Keeps the memory.
-    _owner: Arc<dyn Any + Send + Sync>,
+    owner: Arc<dyn Any + Send + Sync>,
 }
 
 // SAFETY: all shared state is reached through atomics, or through copies that the locks order.
@@ -188,16 +224,18 @@ unsafe impl Send for Ring {}
 unsafe impl Sync for Ring {}
 
 impl Ring {
-    /// The queue whose control lines, near and deep ring lie at the given addresses.
+    /// The queue whose control lines, near and deep ring, and heap lie at the given addresses.
     ///
     /// # Safety
     /// For as long as `owner` lives: `control` is valid and aligned; each ring is valid for twice its size in
-    /// `geometry`, its second half showing the same memory as its first, aligned to 8; and all of it is only
+    /// `geometry`, its second half showing the same memory as its first, aligned to 8; the heap is valid for its size and aligned
+    /// to a block; and all of it is only
     /// written by the protocols of this floor (or by scribblers in other processes).
     pub(crate) unsafe fn at(
         control: NonNull<Control>,
         near: NonNull<u8>,
         deep: NonNull<u8>,
+        heap: NonNull<u8>,
         geometry: Geometry,
         owner: Arc<dyn Any + Send + Sync>,
     ) -> Self {
@@ -205,7 +243,9 @@ impl Ring {
         // A queue without a deep ring whose place says deep was scribbled: any memory of ours will do.
         let deep = if geometry.deep == 0 { near } else { (deep, geometry.deep - 1) };
         debug_assert!(geometry.fits(Side::Near, record_size(SHORT as u64)));
-        Self { control, rings: [near, deep], geometry, _owner: owner }
+        // SAFETY: the caller's promise; the control lines of the heap are part of `control`, whose fields lie within.
+        let heap = unsafe { Heap::at(NonNull::from(&control.as_ref().heap), heap, geometry.heap()) };
+        Self { control, rings: [near, deep], heap, geometry, owner }
     }
 
     /// Sets the limits of a new queue, which nobody else can see yet.
@@ -258,7 +298,7 @@ impl Ring {
         let sent = self.append_if_admitted::<true>(mtype, data);
         lock.leave_kept(host)?;
         if sent {
-            self.wake_receiver(host, Entered::Kept);
+            self.wake_receiver(host, Entered::Kept, mtype);
         }
         Ok(sent)
     }
@@ -275,24 +315,61 @@ impl Ring {
         lock.unlock(host, entered)?;
         // What was repaired was a message whose sender woke nobody.
         if sent == Ok(Sent::Done) || entered == Entered::Inherited {
-            self.wake_receiver(host, entered);
+            self.wake_receiver(host, entered, mtype);
         }
         sent
     }
 
     #[inline(always)]
-    fn wake_receiver(&self, host: &impl Host, entered: Entered) {
+    fn wake_receiver(&self, host: &impl Host, entered: Entered, mtype: i64) {
         fence_after_unlock(entered);
         if self.control().receivers_waiting.event.is_awaited() {
-            self.wake_sleeping_receiver(*host);
+            self.wake_sleeping_receiver(*host, mtype);
         }
     }
 
+    /// Wakes who waits for that type: one, unless some of the sleepers are choosy, and it may not be one who wants it.
     #[cold]
-    fn wake_sleeping_receiver(&self, host: impl Host) {
-        let Control { senders, receivers_waiting, .. } = self.control();
-        senders.end.lock.give_back(&host);
-        receivers_waiting.event.raise(&host);
+    fn wake_sleeping_receiver(&self, host: impl Host, mtype: i64) {
+        let Control { senders, receivers_waiting: Waiting { event, wanted, .. }, .. } = self.control();
+        // Each turn but the last means that somebody announced himself meanwhile.
+        for _ in 0..MOST_TURNS {
+            let (seen, bits) = (wanted.get(), bits_of(mtype));
+            let is_choosy = seen & CHOOSY != 0;
+            if is_choosy && seen & u64::from(bits) == 0 {
+                return;
+            }
+            senders.end.lock.give_back(&host);
+            let (count, bits) = if is_choosy { (u32::MAX >> 1, bits) } else { (1, EVERYBODY) };
+            let raised = event.raise_to(&host, count, bits);
+            if !raised.found_nobody() {
+                return;
+            }
+            let left = wanted.get() & u64::from(!bits);
+            wanted.set(if left == 0 { 0 } else { left | CHOOSY });
+            if if left == 0 { event.clear(raised) } else { event.is_as(raised) } {
+                return;
+            }
+            // Somebody may have said whom to wake before that was overwritten: it is unknown now, so anybody.
+            wanted.set(u64::from(EVERYBODY) | CHOOSY);
+        }
+    }
+
+    /// Wakes all receivers: messages came back that no sender tells of.
+    #[cold]
+    fn wake_everybody(&self, host: &impl Host) {
+        fence(Ordering::SeqCst);
+        let Waiting { event, wanted, .. } = &self.control().receivers_waiting;
+        if !event.is_awaited() {
+            return;
+        }
+        let raised = event.raise_to(host, u32::MAX >> 1, EVERYBODY);
+        if raised.found_nobody() {
+            wanted.set(0);
+            if !event.clear(raised) {
+                wanted.set(u64::from(EVERYBODY) | CHOOSY);
+            }
+        }
     }
 
     fn push(&self, mtype: i64, data: &[u8]) -> Result<Sent, Fault> {
@@ -353,7 +430,7 @@ impl Ring {
     #[cold]
     fn make_room(&self, place: Place, passed: Passed, length: u64, size: u64) -> Result<Place, Blocked> {
         let Control { settings, senders, receivers, .. } = self.control();
-        let received = receivers.end.look().1;
+        let received = self.gone();
         let (bytes, messages) = self.limits();
         let bytes_end = received.bytes.wrapping_add(bytes);
         let messages_end = received.messages.wrapping_add(messages);
@@ -362,7 +439,7 @@ impl Ring {
         if passed.bytes.wrapping_add(length) > bytes_end || passed.messages >= messages_end {
             return Err(Blocked::Full);
         }
-        let crosses = self.should_cross(place, size, passed.less(received));
+        let crosses = self.should_cross(place, size, passed.less(receivers.end.look().1));
         let to = if crosses { senders.end.beyond(place) } else { place };
         let side = to.side();
         let end = to.position().wrapping_add(size + SPARE);
@@ -426,14 +503,18 @@ impl Ring {
         let ring = self.geometry.ring(side);
         let taken = taken.min(ring);
         let upto = end.checked_next_multiple_of(PIECE).unwrap_or(ring).min(ring);
-        Space { side, upto, offset: self.geometry.offset(side) + taken, length: upto.saturating_sub(taken) }
+        Space {
+            of: Of::Ring(side, upto),
+            offset: self.geometry.offset(side) + taken,
+            length: upto.saturating_sub(taken),
+        }
     }
 
-    /// Says that a piece of the file was taken.
+    /// Says that a piece of the file was taken. (One for the heap goes with the next try.)
     pub(crate) fn grant(&self, space: Space) {
-        let taken = &self.control().settings.taken[space.side as usize];
-        let all = space.upto == self.geometry.ring(space.side);
-        let upto = if all { u64::MAX } else { space.upto };
+        let Of::Ring(side, upto) = space.of else { return };
+        let taken = &self.control().settings.taken[side as usize];
+        let upto = if upto == self.geometry.ring(side) { u64::MAX } else { upto };
         // Others may have granted more meanwhile.
         let mut seen = taken.get();
         while seen < upto {
@@ -457,11 +538,11 @@ impl Ring {
             let word = self.word(place, 0).get();
             let size = match word & KIND {
                 0 if word == 0 => return Ok(()),
-                INLINE => {
-                    let length = self.checked_length(place, word)?;
+                INLINE | REFERENCE => {
+                    let record = self.record(place, word)?;
                     let passed = senders.end.passed(place);
-                    senders.end.advance(place, record_size(length), passed.and(length));
-                    record_size(length)
+                    senders.end.advance(place, record.size, passed.and(record.length));
+                    record.size
                 }
                 SKIP if self.geometry.deep != 0 => {
                     senders.end.cross(place);
@@ -483,7 +564,9 @@ impl Ring {
         if !lock.enter_kept(host) {
             return Ok(None);
         }
-        let received = self.pop(target);
+        let receivers = &self.control().receivers;
+        let received =
+            if receivers.root.peek() | receivers.stale.peek() == 0 { self.pop(target) } else { Ok(Received::Empty) };
         lock.leave_kept(host)?;
         let Ok(Received::Message(envelope)) = received else { return Ok(None) };
         fence_after_unlock(Entered::Kept);
@@ -491,26 +574,6 @@ impl Ring {
             self.wake_sleeping_senders(*host);
         }
         Ok(Some(envelope))
-    }
-
-    /// Takes the first message into `target` if there is one, and wakes a sender who waits for the room.
-    #[inline]
-    pub(crate) fn receive(&self, host: &impl Host, target: &mut Target, limit: Deadline) -> Result<Received, Fault> {
-        let lock = &self.control().receivers.end.lock;
-        let entered = lock.lock(host, limit)?;
-        if entered == Entered::Inherited {
-            // The head's place is all there is; nothing can be half done.
-            self.note_repair();
-        }
-        let received = self.pop(target);
-        lock.unlock(host, entered)?;
-        if let Ok(Received::Message(_)) = received {
-            fence_after_unlock(entered);
-            if self.control().senders_waiting.event.is_awaited() {
-                self.wake_sleeping_senders(*host);
-            }
-        }
-        received
     }
 
     #[inline]
@@ -524,7 +587,8 @@ impl Ring {
             word = self.word(place, 0).get();
             skips += 1;
         }
-        if word == 0 {
+        // (A reference goes the longer way.)
+        if word == 0 || word & KIND == REFERENCE {
             return Ok(Received::Empty);
         }
         let length = self.checked_length(place, word)?;
@@ -538,7 +602,7 @@ impl Ring {
         // it; senders don't write there before the head has moved on. No Rust reference covers a ring.
         unsafe { target.fill(self.byte(place).byte_add(RECORD as usize), length as usize) };
         receivers.end.advance(place, record_size(length), passed.and(length)); // the commit
-        Ok(Received::Message(Envelope { mtype, length, sequence: passed.messages }))
+        Ok(Received::Message(Envelope { mtype, length, sequence: passed.messages, deliveries: 0 }))
     }
 
     /// The length of the record whose word is given, if it can be one.
@@ -567,7 +631,7 @@ impl Ring {
             if !self.admits(wanted.get()) {
                 return;
             }
-            let raised = event.raise_to(host, 1);
+            let raised = event.raise_to(host, 1, EVERYBODY);
             if !raised.found_nobody() {
                 return;
             }
@@ -587,7 +651,7 @@ impl Ring {
         let Waiting { event, wanted, .. } = &self.control().senders_waiting;
         if wanted.get() < length {
             wanted.set(u64::MAX);
-            event.raise_to(host, u32::MAX >> 1);
+            event.raise_to(host, u32::MAX >> 1, EVERYBODY);
         }
     }
 
@@ -597,12 +661,26 @@ impl Ring {
     }
 }
 
+/// Whom a message of that type may wake, besides those who take any.
+fn bits_of(mtype: i64) -> u32 {
+    1 << (mtype.cast_unsigned() % 32)
+}
+
+/// By which bits a receiver who wants that is woken.
+pub(crate) fn bits_for(want: Want) -> u32 {
+    match want {
+        Want::Type(mtype) => bits_of(mtype),
+        Want::Any | Want::UpTo(_) | Want::Except(_) => EVERYBODY,
+    }
+}
+
 /// Waiting, and what can be known without a lock.
 impl Ring {
     /// Whether there may be something to receive: a hint.
     #[inline]
     pub(crate) fn may_receive(&self) -> bool {
-        self.word(Place(self.control().receivers.end.place.get()), 0).get() != 0
+        let receivers = &self.control().receivers;
+        self.word(Place(receivers.end.place.get()), 0).get() != 0 || receivers.root.get() != 0
     }
 
     /// Whether the limits admit a message of `length` bytes: a hint.
@@ -622,8 +700,8 @@ impl Ring {
     /// What the queue holds; a snapshot.
     pub(crate) fn held(&self) -> Passed {
         // The head first: what is received meanwhile only makes the answer too large.
-        let received = self.received();
-        let Passed { bytes, messages } = self.sent().less(received);
+        let gone = self.gone();
+        let Passed { bytes, messages } = self.sent().less(gone);
         // More than may be held can only be scribbled.
         Passed { bytes: bytes.min(self.geometry.capacity), messages: messages.min(self.geometry.max_messages) }
     }
@@ -637,25 +715,44 @@ impl Ring {
             let (place, counted) = tail.look();
             let word = self.word(place, 0).get();
             if tail.look().0 == place {
-                return self.checked_length(place, word).map_or(counted, |length| counted.and(length));
+                let record = if word == 0 { None } else { self.record(place, word).ok() };
+                return record.map_or(counted, |record| counted.and(record.length));
             }
         }
         tail.look().1
     }
 
-    /// All that ever left the ring.
+    /// All that ever left the rings.
     pub(crate) fn received(&self) -> Passed {
         self.control().receivers.end.look().1
     }
 
-    /// How often a dead participant's lock was taken over.
-    pub(crate) fn repairs(&self) -> u64 {
-        self.control().settings.repairs.get()
+    /// All that ever left the queue.
+    pub(crate) fn gone(&self) -> Passed {
+        // In this order: what is moved meanwhile counts twice rather than not at all.
+        let received = self.received();
+        received.less(self.heap.counted())
     }
 
-    pub(crate) fn announce_receiver(&self, host: &impl Host) -> Announced {
+    /// How many messages of the backlog are leased, or are being copied out; a snapshot.
+    pub(crate) fn leases(&self) -> u64 {
+        let queued = self.control().receivers.queued.get();
+        self.heap.counted().messages.saturating_sub(queued)
+    }
+
+    /// How often a dead participant's lock was taken over.
+    pub(crate) fn repairs(&self) -> u64 {
+        self.control().settings.repairs.get() + self.heap.repairs()
+    }
+
+    /// Announces a receiver who wants that.
+    pub(crate) fn announce_receiver(&self, host: &impl Host, want: Want) -> Announced {
         let Control { senders, receivers_waiting, .. } = self.control();
         let announced = receivers_waiting.event.announce();
+        let bits = u64::from(bits_for(want)) | if want == Want::Any { 0 } else { CHOOSY };
+        receivers_waiting.wanted.join(bits);
+        // Between both announcements and the try.
+        fence(Ordering::SeqCst);
         senders.end.lock.fence_for_sleeper(host);
         announced
     }
@@ -687,36 +784,6 @@ impl Ring {
         let Control { senders, receivers, .. } = self.control();
         senders.end.lock.give_back(host);
         receivers.end.lock.give_back(host);
-    }
-
-    /// Takes over the locks that former owners of the heir's slot hold, and repairs. An end that can't be repaired is damaged for
-    /// whoever uses it; that is no reason not to join.
-    pub(crate) fn settle(&self, host: &impl Host, heir: Participant) -> Result<(), Fault> {
-        let Control { senders, receivers, .. } = self.control();
-        if senders.end.lock.inherit_from_slot(host, heir)? && self.repair_senders_or_unlock(host).is_ok() {
-            senders.end.lock.unlock(host, Entered::Inherited)?;
-            self.wake_receiver(host, Entered::Inherited);
-        }
-        if receivers.end.lock.inherit_from_slot(host, heir)? {
-            self.note_repair();
-            receivers.end.lock.unlock(host, Entered::Inherited)?;
-        }
-        Ok(())
-    }
-
-    /// Repairs the senders' end, whose lock was inherited. If that can't be done the lock is given back, so that nobody hangs.
-    #[cold]
-    fn repair_senders_or_unlock(&self, host: &impl Host) -> Result<(), Fault> {
-        self.note_repair();
-        self.repair_senders().or_else(|fault| {
-            self.control().senders.end.lock.unlock(host, Entered::Inherited)?;
-            Err(fault)
-        })
-    }
-
-    #[cold]
-    fn note_repair(&self) {
-        self.control().settings.repairs.add(1);
     }
 
     /// Both ends, for tests that look at what no operation tells.

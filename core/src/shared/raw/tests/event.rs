@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::event::{Event, NAP};
+use super::super::host::EVERYBODY;
 use super::World;
 use crate::sys::Errno;
 
@@ -12,11 +13,11 @@ fn who_announces_himself_meanwhile_is_not_forgotten() {
     let (event, who) = (Event::default(), world.participant(0));
     assert!(!event.is_awaited());
     let _one = event.announce();
-    let raised = event.raise_to(&who, 1);
+    let raised = event.raise_to(&who, 1, EVERYBODY);
     assert!(raised.found_nobody(), "the first doesn't sleep yet");
     let _two = event.announce();
     assert!(!event.clear(raised) && event.is_awaited());
-    let raised = event.raise_to(&who, 1);
+    let raised = event.raise_to(&who, 1, EVERYBODY);
     assert!(event.clear(raised) && !event.is_awaited());
 }
 
@@ -39,11 +40,11 @@ fn a_sleep_ends_by_a_raise_but_not_by_an_announcement() {
     let (event, who) = (Event::default(), world.participant(0));
     let one = event.announce();
     let _two = event.announce();
-    assert_eq!(event.sleep(&who, one, Duration::from_secs(3600)), Err(Errno(libc::ETIMEDOUT)));
+    assert_eq!(event.sleep(&who, one, Duration::from_secs(3600), EVERYBODY), Err(Errno(libc::ETIMEDOUT)));
     assert!(world.longest_sleep.get() <= NAP && NAP < Duration::from_secs(1), "the waker may have died");
     world.signal.set(true);
-    assert_eq!(event.sleep(&who, one, NAP), Err(Errno(libc::EINTR)));
+    assert_eq!(event.sleep(&who, one, NAP, EVERYBODY), Err(Errno(libc::EINTR)));
     world.sleepers.set(1);
     event.raise(&who);
-    assert_eq!(event.sleep(&who, one, NAP), Ok(()));
+    assert_eq!(event.sleep(&who, one, NAP, EVERYBODY), Ok(()));
 }

@@ -31,7 +31,7 @@ fn header() -> String {
         &mut table,
         offset_of!(Header, parameters),
         64,
-        "parameters; a queue's: capacity, most messages, bytes of near ring, deep ring, entries, blocks",
+        "parameters; a queue's: capacity, most messages, bytes of near ring, deep ring, heap",
     );
     table
 }
@@ -64,9 +64,9 @@ fn control() -> String {
     let receivers = base + offset_of!(Control, receivers);
     row(
         &mut table,
-        receivers + offset_of!(Receivers, _backlog),
-        16,
-        "receivers: backlog of bytes and messages (0 in this version)",
+        receivers + offset_of!(Receivers, root),
+        24,
+        "receivers: the index of the backlog, how many messages are in it, whether it must be made anew",
     );
     let waiting = base + offset_of!(Control, senders_waiting);
     row(&mut table, waiting + offset_of!(Waiting, event), 4, "senders: event");
@@ -122,7 +122,7 @@ fn tables() -> String {
     let head = "| offset | bytes | what |\n|---|---|---|\n";
     format!(
         "{BEGIN}\n## The header\n\n{head}{}\n## A queue's control lines\n\n{head}{}\n## A slot of the roster\n\nThe roster begins at \
-         {ROSTER}; a slot has {} bytes.\n\n{head}{}\n## A queue's areas\n\nWith 1,024 slots; entries and blocks follow the rings.\n\n\
+         {ROSTER}; a slot has {} bytes.\n\n{head}{}\n## A queue's areas\n\nWith 1,024 slots; the heap follows the rings.\n\n\
          | capacity | most messages | near ring | deep ring | the file, sparse |\n|---|---|---|---|---|\n{}",
         header(),
         control(),

@@ -5,6 +5,8 @@
 //! owner is dead is inherited at once, and one whose owner lives is [`Fault::Busy`] at the first deadline.
 
 mod event;
+mod heap;
+mod index;
 mod layout;
 mod lock;
 mod ring;
@@ -68,7 +70,7 @@ impl Host for Actor<'_> {
         !self.world.dead.borrow().contains(&who.word())
     }
 
-    fn sleep(&self, word: &U32, expected: u32, timeout: Duration) -> Result<(), Errno> {
+    fn sleep(&self, word: &U32, expected: u32, timeout: Duration, _: u32) -> Result<(), Errno> {
         self.world.sleeps.set(self.world.sleeps.get() + 1);
         self.world.longest_sleep.set(self.world.longest_sleep.get().max(timeout));
         if self.world.signal.take() {
@@ -81,7 +83,7 @@ impl Host for Actor<'_> {
         Err(Errno(if word.get() == expected { libc::ETIMEDOUT } else { libc::EAGAIN }))
     }
 
-    fn wake(&self, _: &U32, count: u32) -> u32 {
+    fn wake(&self, _: &U32, count: u32, _: u32) -> u32 {
         self.world.wakes.set(self.world.wakes.get() + 1);
         self.world.sleepers.get().min(count)
     }

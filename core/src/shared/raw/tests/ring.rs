@@ -16,11 +16,15 @@ use super::super::cell::trap::{Died, die_after, interrupt_after};
 use super::super::end::Place;
 use super::super::geometry::{Geometry, SPARE, Side, record_size};
 use super::super::host::Participant;
-use super::super::ring::{Received, Ring, Sent};
+use super::super::index::Want;
+use super::super::ring::{Asked, Received, Ring, Sent};
 use super::{Actor, World};
 use crate::deadline::Deadline;
 use crate::shared::mapping::Mapping;
 use crate::sys::{file, memory};
+
+/// The first message, whole.
+const ANY: Asked = Asked { want: Want::Any, cuts: false, granted: None };
 
 /// A ring on a file without a name, and what it should hold.
 struct Tested {
@@ -158,10 +162,10 @@ fn send(tested: &Tested, who: Actor, (mtype, data): &(i64, Vec<u8>)) -> Sent {
 fn receive(tested: &Tested, who: Actor) -> Option<(i64, Vec<u8>)> {
     let ring = &tested.ring;
     let mut buffer = vec![0; ring.geometry().capacity as usize];
-    match ring.receive(&who, &mut buffer.as_mut_slice().into(), Deadline::NOW).unwrap() {
+    match ring.receive(&who, &mut buffer.as_mut_slice().into(), ANY, Deadline::NOW).unwrap() {
         Received::Message(envelope) => Some((envelope.mtype, buffer[..envelope.length as usize].to_vec())),
         Received::Empty => None,
-        Received::TooSmall(length) => panic!("a message of {length} bytes"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -42,7 +42,7 @@ fn a_ring_without_an_end_is_damaged() {
             tested.ring.scribble(Place(1), offset, word);
         }
         assert!(matches!(tested.ring.send(&who, 1, b"x", Deadline::NOW), Err(Fault::Damaged(_))));
-        let received = tested.ring.receive(&who, &mut [0; 100].as_mut_slice().into(), Deadline::NOW);
+        let received = tested.ring.receive(&who, &mut [0; 100].as_mut_slice().into(), ANY, Deadline::NOW);
         assert_eq!(matches!(received, Err(Fault::Damaged(_))), word == 3, "{received:?}");
     }
 }
@@ -56,7 +56,7 @@ fn a_length_that_cannot_be_is_damage() {
     for length in [near() + 1, near() - 16, 1 << 20, u64::MAX >> 8] {
         let tested = prepared(1, &world);
         tested.ring.scribble(tested.ring.ends().1.place(), 0, length << 8 | 1);
-        let received = tested.ring.receive(&who, &mut buffer.as_mut_slice().into(), Deadline::NOW);
+        let received = tested.ring.receive(&who, &mut buffer.as_mut_slice().into(), ANY, Deadline::NOW);
         assert!(matches!(received, Err(Fault::Damaged(_))), "{received:?} of {length}");
         dies_inside(&tested, Actor { me: Participant::new(1, length as u32 & 0x7fff), ..who });
         tested.ring.scribble(tested.ring.ends().0.place(), 0, length << 8 | 1);
@@ -68,7 +68,7 @@ fn a_length_that_cannot_be_is_damage() {
         tested.receive(who);
     }
     tested.ring.scribble(tested.ring.ends().1.place(), 0, (near() + 1) << 8 | 1);
-    let received = tested.ring.receive(&who, &mut buffer.as_mut_slice().into(), Deadline::NOW);
+    let received = tested.ring.receive(&who, &mut buffer.as_mut_slice().into(), ANY, Deadline::NOW);
     assert!(matches!(received, Err(Fault::Damaged(_))), "{received:?}");
 }
 
@@ -90,7 +90,7 @@ fn an_heir_settles_what_its_slots_former_owner_held() {
             if tested.ring.sent().messages > before {
                 tested.note_sent(message);
             }
-            tested.ring.announce_receiver(&heir);
+            tested.ring.announce_receiver(&heir, Want::Any);
             tested.ring.settle(&heir, heir.me).unwrap();
             assert_eq!(tested.ring.ends().0.lock.held_by(), None);
             assert_eq!(tested.ring.ends().0.look().1.messages, tested.sent, "what is there is counted");
@@ -139,7 +139,7 @@ fn a_repaired_message_wakes_its_receiver() {
         let tested = Tested::new(near(), 1);
         let (one, two) = (world.participant(1), world.participant(2));
         let message = tested.next(24);
-        tested.ring.announce_receiver(&two);
+        tested.ring.announce_receiver(&two, Want::Any);
         let lived = die_after(stores, || send(&tested, one, &message)).is_ok();
         one.dies();
         if tested.ring.sent().messages == 1 && !lived {
@@ -171,7 +171,7 @@ fn a_message_too_large_for_the_buffer_stays() {
     let world = World::never_keeping();
     let who = world.participant(0);
     let mut tested = prepared(1, &world);
-    let received = tested.ring.receive(&who, &mut [0; 99].as_mut_slice().into(), Deadline::NOW).unwrap();
+    let received = tested.ring.receive(&who, &mut [0; 99].as_mut_slice().into(), ANY, Deadline::NOW).unwrap();
     assert_eq!(received, Received::TooSmall(100));
     tested.receive(who);
     tested.finish(who);

@@ -16,7 +16,7 @@ fn a_receiver_is_never_forgotten() {
             let message = tested.next(24);
             let mut found = false;
             let other = || {
-                tested.ring.announce_receiver(&two);
+                tested.ring.announce_receiver(&two, Want::Any);
                 found = receive(&tested, two).is_some();
             };
             let (sent, came) = interrupt_after(accesses, other, || send(&tested, one, &message));

@@ -1,0 +1,169 @@
+//! A lease: a message that its receiver reads in place, and that comes back unless it is acknowledged.
+
+use std::fmt;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+use super::recv::Attempt;
+use super::*;
+use crate::shared::raw::ring::Leased;
+use crate::shared::raw::view::View;
+
+/// A message that was handed out, but is still the queue's until it is [acknowledged](Self::ack).
+///
+/// Dropped without that, or if its process is killed, it is received again, in its old place, and [says so](Self::redelivered).
+/// So what a lease is done for happens at least once; [`sequence`](Self::sequence) tells repeats. It hinders nobody, however long
+/// it is held, but counts as held by the queue. A forked child's copy does nothing, and using it gives `EOWNERDEAD`.
+///
+/// `Q` is how it holds the queue: a reference, or an `Arc`.
+pub struct Lease<Q: Deref<Target = Queue> = std::sync::Arc<Queue>> {
+    queue: Q,
+    offset: u64,
+    view: View,
+    envelope: Envelope,
+    is_done: bool,
+}
+
+impl<Q: Deref<Target = Queue>> fmt::Debug for Lease<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Lease").field("envelope", &self.envelope).finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    /// Leases the message that `select` names; waits while there is none.
+    ///
+    /// One that was handed out as often as the queue's [limit](QueueOptions::dead_letters) says goes to its dead-letter queue
+    /// instead, and the next one is leased.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv); `ENOSPC` if there is no memory for it outside the ring.
+    pub fn lease(&self, select: Select) -> Result<Lease<&Self>> {
+        self.lease_until(select, Deadline::NEVER)
+    }
+
+    /// As [`lease`](Self::lease), but doesn't wait.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease); `EAGAIN` if there is no such message.
+    pub fn try_lease(&self, select: Select) -> Result<Lease<&Self>> {
+        self.lease_until(select, Deadline::NOW)
+    }
+
+    /// As [`lease`](Self::lease), but waits for `timeout` at most.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease); `ETIMEDOUT`.
+    pub fn lease_timeout(&self, select: Select, timeout: Duration) -> Result<Lease<&Self>> {
+        in_time(timeout, |deadline| self.lease_until(select, deadline))
+    }
+
+    /// As [`lease`](Self::lease), but waits until `deadline` at most.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease); `EAGAIN` or `ETIMEDOUT` as the [`Deadline`] says.
+    pub fn lease_until(&self, select: Select, deadline: Deadline) -> Result<Lease<&Self>> {
+        Lease::new(self, select, deadline)
+    }
+}
+
+impl<Q: Deref<Target = Queue>> Lease<Q> {
+    /// As [`Queue::lease_until`], with any way to hold the queue.
+    ///
+    /// # Errors
+    /// As [`Queue::lease_until`].
+    pub fn new(queue: Q, select: Select, deadline: Deadline) -> Result<Self> {
+        let want = select.want()?;
+        let (offset, envelope) = queue.wait_for_message(want, deadline, "lease", |present, granted| {
+            let asked = Asked { want, cuts: false, granted };
+            Ok(match queue.ring.lease(present, asked, deadline)? {
+                Leased::Message(offset, envelope) => Attempt::Done((offset, envelope)),
+                Leased::Empty => Attempt::Nothing,
+                Leased::NeedsSpace(space) => Attempt::NeedsSpace(space),
+                Leased::NoRoom => Attempt::NoRoom,
+            })
+        })?;
+        let view = queue.ring.view(offset, envelope.length);
+        let view = view.map_err(|fault| queue.explain(fault, "lease", deadline))?;
+        Ok(Self { queue, offset, view, envelope, is_done: false })
+    }
+
+    /// The message's type, greater than 0.
+    pub fn mtype(&self) -> i64 {
+        self.envelope.mtype
+    }
+
+    /// How many messages were sent to the queue before it: by this repeats are told.
+    pub fn sequence(&self) -> u64 {
+        self.envelope.sequence
+    }
+
+    /// How often it was handed out before; mostly 0.
+    pub fn redelivered(&self) -> u32 {
+        self.envelope.deliveries as u32
+    }
+
+    /// How many bytes it has.
+    pub fn len(&self) -> usize {
+        self.data().len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where its bytes lie: valid for reads as long as the lease lives.
+    ///
+    /// They are shared memory: who may write the queue's file could change them, though no madang does.
+    pub fn data(&self) -> NonNull<[u8]> {
+        self.view.bytes()
+    }
+
+    /// A copy of its bytes.
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.view.to_vec()
+    }
+
+    /// Acknowledges it: the message is done with, and leaves the queue.
+    ///
+    /// # Errors
+    /// `EOWNERDEAD` in a forked child, or if the others presumed this process dead: it will be, or was, received again.
+    pub fn ack(mut self) -> Result<()> {
+        self.is_done = true;
+        let present = self.queue.enter()?;
+        self.queue.ring.acknowledge(&present, self.offset).map_err(|fault| self.explain(fault, "ack"))
+    }
+
+    /// Gives it back at once, to be received again; as dropping it, which can't tell of an error.
+    ///
+    /// # Errors
+    /// As [`ack`](Self::ack).
+    pub fn release(mut self) -> Result<()> {
+        self.is_done = true;
+        let present = self.queue.enter()?;
+        self.queue
+            .ring
+            .give_back(&present, self.offset, Deadline::NEVER)
+            .map_err(|fault| self.explain(fault, "release"))
+    }
+
+    fn explain(&self, fault: Fault, doing: &str) -> Error {
+        match fault {
+            Fault::Disowned => self.queue.not_ours(doing, "lease"),
+            fault => self.queue.explain(fault, doing, Deadline::NEVER),
+        }
+    }
+}
+
+impl<Q: Deref<Target = Queue>> Drop for Lease<Q> {
+    fn drop(&mut self) {
+        // Of an inherited one nothing is ours.
+        if !self.is_done
+            && let Some(present) = self.queue.attached.present()
+        {
+            // What can't be given back now comes back with the end of this process.
+            let _ = self.queue.ring.give_back(&present, self.offset, Deadline::NEVER);
+        }
+    }
+}

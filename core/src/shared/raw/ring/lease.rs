@@ -1,0 +1,186 @@
+//! Reservations and leases: a message whose bytes are somebody's own for a while.
+//!
+//! **Reserve**: a block, HELD by its sender, who fills it in place. **Commit**, holding P: the block is told its sequence, and is
+//! SENT; then *a record that refers to it is stored: the commit*. Killed before: HELD or SENT by the dead, with no record: it is
+//! freed (`estate.rs`). Long messages are sent this way too, so that they are copied outside the lock.
+//!
+//! **Lease**, holding C: the message's block becomes LEASED by the receiver, *then the head passes its record* (a block of the backlog
+//! only changes its state): the commit. **Acknowledge**: the block is freed. **Give back**, holding C: QUEUED again, in
+//! its old order, once more delivered. What was leased by the dead is given back by whoever finds it.
+//!
+//! Neither hinders anybody else, however long it is held.
+
+use super::backlog::{Asked, Moved, Selected};
+use super::*;
+use crate::shared::raw::block::State;
+use crate::shared::raw::heap::Claim;
+use crate::shared::raw::view::View;
+
+/// A block that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reserved {
+    /// At this offset of the heap.
+    Block(u64),
+    NeedsSpace(Space),
+    Full,
+}
+
+/// How a lease came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leased {
+    /// The block at this offset of the heap.
+    Message(u64, Envelope),
+    Empty,
+    NeedsSpace(Space),
+    /// There is no room to move messages to.
+    NoRoom,
+}
+
+/// Reserving.
+impl Ring {
+    /// A place for a message of `length` bytes, at most [`Geometry::capacity`].
+    pub(crate) fn reserve(
+        &self,
+        host: &impl Host,
+        length: u64,
+        granted: Option<Space>,
+        limit: Deadline,
+    ) -> Result<Reserved, Fault> {
+        let reserved = self.allocate(host, length, granted, limit)?;
+        if let Reserved::Block(offset) = reserved {
+            self.heap.block(offset).ok_or(LOST)?.length.set(length);
+        }
+        Ok(reserved)
+    }
+
+    /// The bytes of a block of the caller's.
+    pub(crate) fn view(&self, offset: u64, length: u64) -> Result<View, Fault> {
+        let bytes = self.heap.bytes(offset, length).ok_or(LOST)?;
+        let bytes = NonNull::slice_from_raw_parts(bytes, length as usize);
+        // SAFETY: the heap vouches for so many bytes; the owner keeps all of it mapped. No Rust reference covers a heap.
+        Ok(unsafe { View::new(bytes, self.owner.clone()) })
+    }
+
+    /// Sends what was written to a reserved block, its first `length` bytes, if the limits admit it.
+    pub(crate) fn commit(
+        &self,
+        host: &impl Host,
+        offset: u64,
+        mtype: i64,
+        length: u64,
+        limit: Deadline,
+    ) -> Result<Sent, Fault> {
+        let block = self.heap.block(offset).ok_or(LOST)?;
+        self.heap.bytes(offset, length).ok_or(LOST)?;
+        let lock = &self.control().senders.end.lock;
+        let entered = lock.lock(host, limit)?;
+        if entered == Entered::Inherited {
+            self.repair_senders_or_unlock(host)?;
+        }
+        let sent = match block.state() {
+            Some((State::Held(owner), _)) if owner == host.me() => self.refer(host, offset, block, mtype, length),
+            _ => Err(Fault::Disowned),
+        };
+        lock.unlock(host, entered)?;
+        if sent == Ok(Sent::Done) || entered == Entered::Inherited {
+            self.wake_receiver(host, entered, mtype);
+        }
+        sent
+    }
+
+    fn refer(&self, host: &impl Host, offset: u64, block: &Block, mtype: i64, length: u64) -> Result<Sent, Fault> {
+        let end = &self.control().senders.end;
+        let place = end.place();
+        let passed = end.passed(place);
+        let size = record_size(WORD);
+        let place = match self.make_room(place, passed, length, size) {
+            Ok(place) => place,
+            Err(Blocked::Full) => return Ok(Sent::Full),
+            Err(Blocked::NeedsSpace(space)) => return Ok(Sent::NeedsSpace(space)),
+            Err(Blocked::Damaged(what)) => return Err(Fault::Damaged(what)),
+        };
+        block.sequence.set(passed.messages);
+        block.mtype.set(mtype.cast_unsigned());
+        block.length.set(length);
+        block.commit(State::Sent(host.me()), 0);
+        self.word(place, WORD).set(mtype.cast_unsigned());
+        self.word(place, RECORD).set(offset);
+        self.word(place, size).set(0);
+        self.word(place, 0).set(REFERENCE_WORD); // the commit
+        end.advance(place, size, passed.and(length));
+        Ok(Sent::Done)
+    }
+
+    /// Gives a reserved block back.
+    pub(crate) fn unreserve(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
+        self.free(host, offset)
+    }
+}
+
+/// Leasing.
+impl Ring {
+    /// Leases the message that is asked for, if it is there.
+    pub(crate) fn lease(&self, host: &impl Host, asked: Asked, limit: Deadline) -> Result<Leased, Fault> {
+        loop {
+            let leased = self.at_head(host, limit, || {
+                Ok(Some(match self.select(host, asked)? {
+                    Selected::Queued(offset) => self.lease_queued(host, offset)?,
+                    Selected::Record(record) => {
+                        match self.relocate(host, record, asked.granted, State::Leased(host.me()))? {
+                            Moved::Done(offset) => Leased::Message(offset, self.envelope(offset)?.1),
+                            Moved::NeedsSpace(space) => Leased::NeedsSpace(space),
+                            Moved::NoRoom => Leased::NoRoom,
+                        }
+                    }
+                    Selected::Empty => Leased::Empty,
+                    Selected::More => return Ok(None),
+                    Selected::NeedsSpace(space) => Leased::NeedsSpace(space),
+                    Selected::NoRoom => Leased::NoRoom,
+                }))
+            })?;
+            if let Some(leased) = leased {
+                return Ok(leased);
+            }
+        }
+    }
+
+    fn lease_queued(&self, host: &impl Host, offset: u64) -> Result<Leased, Fault> {
+        let (block, envelope) = self.envelope(offset)?;
+        self.dequeue(offset)?;
+        block.commit(State::Leased(host.me()), envelope.deliveries); // the commit
+        Ok(Leased::Message(offset, envelope))
+    }
+
+    /// Acknowledges a lease: the message is done with.
+    pub(crate) fn acknowledge(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
+        self.leased(host, offset)?;
+        self.free(host, offset)
+    }
+
+    /// Gives a lease back: the message waits again where it was, once more delivered.
+    pub(crate) fn give_back(&self, host: &impl Host, offset: u64, limit: Deadline) -> Result<(), Fault> {
+        let mtype = self.at_head(host, limit, || {
+            let (block, deliveries) = self.leased(host, offset)?;
+            block.commit(State::Queued, deliveries + 1); // the commit
+            self.enqueue(offset)?;
+            Ok(block.mtype.get().cast_signed())
+        })?;
+        self.wake_receiver(host, Entered::Clean, mtype);
+        Ok(())
+    }
+
+    /// The block of a lease that is the caller's still.
+    fn leased(&self, host: &impl Host, offset: u64) -> Result<(&Block, u64), Fault> {
+        let block = self.heap.block(offset).ok_or(LOST)?;
+        match block.state() {
+            Some((State::Leased(owner), deliveries)) if owner == host.me() => Ok((block, deliveries)),
+            _ => Err(Fault::Disowned),
+        }
+    }
+
+    /// The next piece of the file that can be given back, the last one being so; `None` when there is no more.
+    pub(crate) fn hollow_out(&self, host: &impl Host, last: Option<Claim>) -> Result<Option<(Claim, u64)>, Fault> {
+        let claim = self.heap.hollow_out(host, last, Deadline::NOW)?;
+        Ok(claim.map(|claim| (claim, self.geometry.heap_offset() + claim.offset)))
+    }
+}

@@ -1,0 +1,58 @@
+//! The bytes of one message in shared memory, for whoever has it reserved or leased.
+
+use std::any::Any;
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// Some bytes of a heap, which stay mapped as long as this lives. Who may read and write them is the holder's affair.
+pub(crate) struct View {
+    bytes: NonNull<[u8]>,
+    /// Keeps the memory.
+    _owner: Arc<dyn Any + Send + Sync>,
+}
+
+// SAFETY: an address of shared memory, which all threads reach; to read it while it is written gives wrong bytes, never a fault,
+// and is excluded among those who keep to the protocols.
+unsafe impl Send for View {}
+// SAFETY: as for Send; there is no way to write by `&self`.
+unsafe impl Sync for View {}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} bytes at {:p}", self.bytes.len(), self.bytes)
+    }
+}
+
+impl View {
+    /// # Safety
+    /// The bytes are valid for reads and writes as long as `owner` lives, and no Rust reference covers them.
+    pub(super) unsafe fn new(bytes: NonNull<[u8]>, owner: Arc<dyn Any + Send + Sync>) -> Self {
+        Self { bytes, _owner: owner }
+    }
+
+    pub(crate) fn bytes(&self) -> NonNull<[u8]> {
+        self.bytes
+    }
+
+    /// Copies `from` to `offset`; `false` if it would not lie within.
+    pub(crate) fn write(&mut self, offset: usize, from: &[u8]) -> bool {
+        if offset.checked_add(from.len()).is_none_or(|end| end > self.bytes.len()) {
+            return false;
+        }
+        // SAFETY: the range lies within the bytes, which `from`, a Rust slice, can't overlap.
+        unsafe {
+            self.bytes.cast::<u8>().byte_add(offset).copy_from_nonoverlapping(NonNull::from(from).cast(), from.len())
+        };
+        true
+    }
+
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let mut copy = vec![0; self.bytes.len()];
+        // SAFETY: both are valid for so many bytes; the vector, new memory, can't overlap the view.
+        unsafe {
+            self.bytes.cast::<u8>().copy_to_nonoverlapping(NonNull::from(copy.as_mut_slice()).cast(), copy.len())
+        };
+        copy
+    }
+}
