@@ -3,7 +3,7 @@
 //! ```text
 //!   root ──► the oldest of all ──► …       left, right: the other types, each as the oldest message of its type
 //!              │
-//!              └─ first ──► …              its own type's others: left, right again
+//!              └─ others ─► …              its own type's others: left, right again
 //! ```
 //!
 //! **The types** are a tree with one message for each, the oldest of its type. **The others of a type** are a tree of the same
