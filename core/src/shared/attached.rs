@@ -19,8 +19,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::mapping::{Hold, Mapping};
+use super::participant;
 use super::raw::Fault;
 use super::raw::cell::U32;
+use super::raw::header::ROSTER;
 use super::raw::host::{Host, Participant};
 use super::raw::roster::Slot;
 use crate::error::{Error, Result};
@@ -141,6 +143,27 @@ impl Attached {
         let what =
             format!("join {}: all {} places of its roster are taken by living participants", self.name, self.slots);
         Err(Error::new(libc::EUSERS, what))
+    }
+
+    /// Who has a place: the living, and the dead whose place nobody has taken yet.
+    pub(crate) fn roll(&self, present: &Present) -> Vec<participant::Participant> {
+        let told = |(index, slot): (usize, &Slot)| {
+            let who = slot.holder(index as u32)?;
+            let is_me = who == present.me;
+            let lives = is_me || self.lives(who);
+            // As docs/layout.md has it. What was read is the holder's only if he still is.
+            let at = ROSTER as usize + index * size_of::<Slot>();
+            let (mut pid, mut joined_ns) = ([0; 4], [0; 8]);
+            let read = self.mapping.read(at + 4, &mut pid) && self.mapping.read(at + 8, &mut joined_ns);
+            let (pid, joined_ns) = (u32::from_ne_bytes(pid), u64::from_ne_bytes(joined_ns));
+            (read && slot.holder(index as u32) == Some(who)).then_some(participant::Participant {
+                pid,
+                joined_ns,
+                lives,
+                is_me,
+            })
+        };
+        self.roster().iter().enumerate().filter_map(told).collect()
     }
 
     fn roster(&self) -> &[Slot] {

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::attached::{Attached, Present};
-use super::object;
 use super::patience::{Patience, SENDERS_GATHER, receivers_gather};
 use super::raw::Fault;
 use super::raw::cell::Target;
@@ -20,6 +19,7 @@ use super::raw::geometry::Geometry;
 use super::raw::host::Participant;
 use super::raw::ring::{Envelope, Received as Popped, Ring, Sent};
 use super::wait::Wait;
+use super::{object, participant};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::name::Name;
@@ -29,7 +29,7 @@ pub use options::QueueOptions;
 mod options;
 
 /// What a queue is called in its file's name.
-const KIND: &str = "queue";
+pub(crate) const KIND: &str = "queue";
 
 /// What a receive that allocates offers at first.
 const FIRST_BUFFER: usize = 256;
@@ -226,6 +226,15 @@ impl Queue {
             uid: file.uid,
             gid: file.gid,
         })
+    }
+
+    /// Who takes part: every open handle, and those of killed processes whose place nobody has needed since. In no order.
+    ///
+    /// # Errors
+    /// As [`stat`](Self::stat).
+    pub fn participants(&self) -> Result<Vec<participant::Participant>> {
+        let present = self.enter()?;
+        Ok(self.attached.roll(&present))
     }
 
     /// Makes a handle, and joins.
