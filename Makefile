@@ -69,19 +69,21 @@ build/words/text: examples/words/text.sh
 	@echo "make: a text from this machine's documentation: $@"
 	@examples/words/text.sh $@
 
-## The C library --------------------------------------------------------------------------------------------------------
+## The C library and the command ----------------------------------------------------------------------------------------
 
 DESTDIR    ?=
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+BINDIR     ?= $(PREFIX)/bin
+DATADIR    ?= $(PREFIX)/share
 # As cargo calls it.
 PROFILE    ?= release
 
 .PHONY: install
-install: need             ## the C library, into PREFIX (LIBDIR, INCLUDEDIR) under DESTDIR
-	@cargo build --quiet --profile $(PROFILE) -p madang-capi
-	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" INCLUDEDIR="$(INCLUDEDIR)" \
+install: need             ## the C library and the command, into PREFIX (LIBDIR, INCLUDEDIR, BINDIR, DATADIR) under DESTDIR
+	@cargo build --quiet --profile $(PROFILE) -p madang-capi -p madang-cli
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" INCLUDEDIR="$(INCLUDEDIR)" BINDIR="$(BINDIR)" DATADIR="$(DATADIR)" \
 		packaging/install.sh $(TARGET)/$(PROFILE:dev=debug)
 
 .PHONY: header

@@ -47,7 +47,7 @@
  * ----------------------------------
  *
  *   - A queue or segment outlives the processes that use it, until it is unlinked or the machine
- *     stops. Unlink what you no longer need; ls /dev/shm shows what is there.
+ *     stops. Unlink what you no longer need; the command madang ls shows what is there.
  *
  *   - A container's /dev/shm often has only 64 MB, and a full one is -ENOSPC. Start the container
  *     with a larger one (--shm-size), or set MADANG_DIR to the absolute path of a directory on
@@ -211,6 +211,25 @@
 // SIGSEGV. It must exist.
 #define MADANG_READ_ONLY (1 << 9)
 
+// Flag of madang_list(): segments too, that is every regular file in /dev/shm that isn't madang's,
+// whoever made it, by whatever means.
+#define MADANG_SEGMENTS (1 << 10)
+
+// kind: one that this version of madang doesn't know.
+#define MADANG_KIND_OTHER 0
+
+// kind: a queue.
+#define MADANG_KIND_QUEUE 1
+
+// kind: a segment.
+#define MADANG_KIND_SEGMENT 2
+
+// Flag of madang_participant: it lives.
+#define MADANG_LIVES 1
+
+// Flag of madang_participant: it is the very handle that was asked.
+#define MADANG_IS_ME 2
+
 // An open queue.
 //
 // A bounded queue of messages in shared memory, for any number of senders and receivers in any
@@ -230,6 +249,43 @@ typedef struct madang_queue madang_queue;
 // themselves: with a queue, or with atomics. It lives until madang_segment_unlink() or
 // shm_unlink(3), though nobody has it open.
 typedef struct madang_segment madang_segment;
+
+// Half-made objects, left by processes that were killed.
+typedef struct {
+    // sizeof(madang_left_over), set by the caller
+    uint32_t struct_size;
+    // 0 in this version
+    uint32_t flags;
+    // How many there are, or were
+    uint64_t files;
+    // Bytes of memory that they take, or took
+    uint64_t bytes;
+    // How many others there are of other users, which only these or root can judge and remove
+    uint64_t others;
+} madang_left_over;
+
+// An object that exists.
+typedef struct {
+    // sizeof(madang_listed), set by the caller in the first of them
+    uint32_t struct_size;
+    // MADANG_KIND_QUEUE, _SEGMENT or _OTHER
+    uint32_t kind;
+    // Its file's size in bytes: of a queue all that it may ever take, of a segment its length
+    uint64_t size;
+    // Bytes of memory that it takes
+    uint64_t allocated;
+    // Permission bits
+    uint32_t mode;
+    // The owner's user id
+    uint32_t uid;
+    // The owner's group id
+    uint32_t gid;
+    // 0, or what opening it would return: as -EUCLEAN, -EPROTO, -EACCES, -EPERM. To open it says in
+    // words why.
+    int32_t error;
+    // The name by which it is opened, and a NUL
+    char name[256];
+} madang_listed;
 
 // How a queue is opened: struct_size, and what shall not be the default. What a queue is like is
 // decided when it is created; of one that exists, capacity, max_messages and max_participants are
@@ -302,6 +358,22 @@ typedef struct {
     uint32_t gid;
 } madang_queue_status;
 
+// An open handle of a queue, or what a dead one left in its place.
+typedef struct {
+    // sizeof(madang_participant), set by the caller in the first of them
+    uint32_t struct_size;
+    // MADANG_LIVES, MADANG_IS_ME, both with |, or 0: it is dead, and its place goes to whoever
+    // needs it
+    uint32_t flags;
+    // When it joined: nanoseconds on CLOCK_MONOTONIC
+    uint64_t joined_ns;
+    // The process that opened it, as its own pid namespace numbers it: in another container that
+    // number may be another process's, or nobody's
+    uint32_t pid;
+    // 0 in this version
+    uint32_t reserved;
+} madang_participant;
+
 // How a segment is opened: struct_size, and what shall not be the default.
 typedef struct {
     // sizeof(madang_segment_options)
@@ -342,6 +414,41 @@ const char *madang_last_error(void);
 // Returns a text that is valid for ever, never NULL. Doesn't block; any thread may call it at any
 // time.
 const char *madang_strerror(int error);
+
+// Removes what processes left that were killed while they made an object. That is rare: where
+// /dev/shm is a tmpfs and /proc is mounted, nothing can be left. Objects that are whole are never
+// touched.
+//
+// removed may be NULL; otherwise it is told what was removed.
+//
+// Returns 0; -ENOENT, -ENOTDIR or -EACCES if the directory can't be read; -EINVAL if struct_size is
+// not set, or MADANG_DIR is not an absolute path. Doesn't wait. Any thread may call it at any time,
+// while others make objects.
+int madang_gc(madang_left_over *removed);
+
+// Tells what madang_gc() would remove.
+//
+// Returns as madang_gc() does, and -EFAULT if found is NULL. Doesn't wait. Any thread may call it
+// at any time.
+int madang_left_overs(madang_left_over *found);
+
+// Lists the objects that exist: queues, in the order of their names.
+//
+// objects is an array of capacity structs, of which only the first one's struct_size need be set.
+// flags: 0; MADANG_SEGMENTS, MADANG_ANY_OWNER, or both with |. What can't be opened is listed too:
+// its error says why.
+//
+// Returns how many there are, of which the first capacity are written: as with snprintf(3), a
+// larger number says that the array is too small. With capacity 0, objects may be NULL. Or
+//   -ENOENT, -ENOTDIR, -EACCES
+//              the directory can't be read
+//   -EINVAL    an unknown flag; struct_size is not set; or MADANG_DIR is not an absolute path
+//   -EFAULT    objects is NULL, and capacity is not 0
+//   -EMFILE, -ENFILE
+//              as with open(2)
+//
+// Doesn't wait. Any thread may call it at any time; others make and remove objects meanwhile.
+int64_t madang_list(uint32_t flags, madang_listed *objects, size_t capacity);
 
 // Opens the queue called name, or creates it.
 //
@@ -452,6 +559,22 @@ int64_t madang_queue_recv(madang_queue *queue,
 //
 // Doesn't wait. Any thread may call it at any time.
 int madang_queue_stat(madang_queue *queue, madang_queue_status *status);
+
+// Tells who takes part: every open handle, and those of killed processes whose place nobody has
+// needed since. In no order.
+//
+// participants is an array of capacity structs, of which only the first one's struct_size need be
+// set. max_participants is always enough.
+//
+// Returns how many there are, of which the first capacity are written: as with snprintf(3), a
+// larger number says that the array is too small. With capacity 0, participants may be NULL. Or
+// -EINVAL if struct_size is not set, -EBADF if queue was closed, -EFAULT if a pointer is NULL,
+// -EOWNERDEAD and -ENOENT as with madang_queue_send().
+//
+// Doesn't wait. Any thread may call it at any time; others come and go meanwhile.
+int64_t madang_queue_participants(madang_queue *queue,
+                                  madang_participant *participants,
+                                  size_t capacity);
 
 // The name by which the queue was opened.
 //

@@ -1,11 +1,14 @@
 #!/bin/bash
-# Puts the C library where programs, pkg-config and CMake find it. `make install` calls it, when everything is built.
+# Puts the C library where programs, pkg-config and CMake find it, and the command with its man pages and completions where
+# shells and man do. `make install` calls it, when everything is built.
 #
-#     DESTDIR=… PREFIX=… LIBDIR=… INCLUDEDIR=… install.sh BUILT      BUILT: where libmadang.so and libmadang.a lie
+#     DESTDIR=… PREFIX=… LIBDIR=… INCLUDEDIR=… BINDIR=… DATADIR=… install.sh BUILT
+#
+# BUILT: where libmadang.so, libmadang.a and madang lie
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 built=$1
-lib=${DESTDIR-}$LIBDIR include=${DESTDIR-}$INCLUDEDIR
+lib=${DESTDIR-}$LIBDIR include=${DESTDIR-}$INCLUDEDIR bin=${DESTDIR-}$BINDIR share=${DESTDIR-}$DATADIR
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$here/../Cargo.toml")
 # The ABI's number is the one in the soname (capi/build.rs).
@@ -43,3 +46,13 @@ install -m 644 "$here/../include/madang.h" "$include/madang.h"
 fill_in madang.pc.in "$lib/pkgconfig"
 fill_in madang-config.cmake.in "$lib/cmake/madang"
 fill_in madang-config-version.cmake.in "$lib/cmake/madang"
+
+install -d "$bin"
+install -m 755 "$built/madang" "$bin/madang"
+generated=$(mktemp -d)
+trap 'rm -rf "$generated"' EXIT
+# The command itself has what they are made of.
+"$built/madang" generate "$generated"
+while IFS= read -r file; do
+    install -D -m 644 "$generated/$file" "$share/$file"
+done < <(cd "$generated" && find . -type f)

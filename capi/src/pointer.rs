@@ -23,7 +23,9 @@ use madang_core::Segment;
 
 use crate::error::{Failure, Result};
 use crate::handle::{Handle, Shell};
-use crate::shared::queue::{madang_message, madang_queue_options, madang_queue_status};
+use crate::shared::left_over::madang_left_over;
+use crate::shared::list::madang_listed;
+use crate::shared::queue::{madang_message, madang_participant, madang_queue_options, madang_queue_status};
 use crate::shared::segment::madang_segment_options;
 
 /// No struct of madang's will be longer; what says so was not initialised.
@@ -99,7 +101,7 @@ fn too_large(length: usize, what: &str) -> Failure {
 /// A struct that crosses the boundary.
 ///
 /// # Safety
-/// `repr(C)`; a `u32` called `struct_size` comes first; all else are integers; there is no padding.
+/// `repr(C)`; a `u32` called `struct_size` comes first; all else are integers, or arrays of them; there is no padding.
 pub(crate) unsafe trait Struct: Copy + Default {
     const NAME: &str;
 }
@@ -119,6 +121,9 @@ structs! {
     madang_queue_options 40
     madang_queue_status 88
     madang_message 32
+    madang_participant 24
+    madang_listed 296
+    madang_left_over 32
     madang_segment_options 24
 }
 
@@ -221,6 +226,40 @@ impl<T: Struct> Out<T> {
             let from = NonNull::from(value).cast::<u8>().add(after);
             from.copy_to_nonoverlapping(self.at.cast::<u8>().add(after), length - after);
         }
+    }
+}
+
+/// An array of structs of the caller's, of which as many are to be filled as there are. The first one's `struct_size` is that of all.
+pub(crate) struct Outs<T> {
+    first: Option<Out<T>>,
+    capacity: usize,
+}
+
+impl<T: Struct> Outs<T> {
+    pub(crate) fn new(at: *mut T, capacity: usize, what: &str) -> Result<Self> {
+        if capacity == 0 {
+            return Ok(Self { first: None, capacity });
+        }
+        let first = Out::required(at, what)?;
+        match capacity.checked_mul(first.size) {
+            Some(bytes) if bytes <= isize::MAX as usize => Ok(Self { first: Some(first), capacity }),
+            _ => Err(too_large(capacity, what)),
+        }
+    }
+
+    /// Fills what there is room for, and says how many there are.
+    pub(crate) fn fill(&self, values: impl ExactSizeIterator<Item = T>) -> i64 {
+        let all = values.len() as i64;
+        if let Some(Out { at, size }) = self.first {
+            for (index, value) in values.take(self.capacity).enumerate() {
+                // SAFETY: by the contract there are `capacity` times `size` bytes at `at`, which `new` found to be possible.
+                let out = Out { at: unsafe { at.byte_add(index * size) }, size };
+                // SAFETY: as above; a struct begins with this field.
+                unsafe { out.at.cast::<u32>().write_unaligned(size as u32) };
+                out.fill(&value);
+            }
+        }
+        all
     }
 }
 

@@ -31,5 +31,8 @@ mod sys;
 pub use deadline::Deadline;
 pub use error::{Error, Result};
 pub use shared::Create;
+pub use shared::left_over::{LeftOvers, gc, left_overs};
+pub use shared::list::{Kind, ListOptions, Listed, list};
+pub use shared::participant::Participant;
 pub use shared::queue::{Lease, Message, Queue, QueueOptions, QueueStatus, Received, Reservation, Select};
 pub use shared::segment::{Segment, SegmentOptions};

@@ -11,10 +11,13 @@ use crate::error::{Error, Result};
 use crate::sys::process;
 
 /// Where POSIX shared memory lies on Linux (shm_overview(7)).
-const SHM: &CStr = c"/dev/shm";
+pub(crate) const SHM: &CStr = c"/dev/shm";
 
 /// What begins the file name of everything that madang sweeps; no segment may be called so.
-const PREFIX: &str = "madang.";
+pub(crate) const PREFIX: &str = "madang.";
+
+/// What follows it in the temporary name of what is being made; then 16 hexadecimal digits.
+const NEW: &str = "new.";
 
 /// The longest file name that Linux file systems take, in bytes.
 const NAME_MAX: usize = 255;
@@ -47,10 +50,7 @@ impl Name {
     }
 
     fn within(directory: CString, name: &str, file: &str) -> Result<Self> {
-        let mut path = directory.clone().into_bytes();
-        path.push(b'/');
-        path.extend_from_slice(file.as_bytes());
-        let path = CString::new(path).map_err(|_| Error::new(libc::EINVAL, "a name has no NUL byte in it"))?;
+        let path = join(&directory, file.as_bytes());
         Ok(Self { name: name.to_owned(), directory, path })
     }
 
@@ -67,10 +67,8 @@ impl Name {
     }
 
     /// A private name beside this one, for a file that is not whole yet; `gc` sweeps what a death left there.
-    pub(crate) fn temporary(&self) -> Result<CString> {
-        let mut path = self.directory.clone().into_bytes();
-        path.extend_from_slice(format!("/{PREFIX}new.{:016x}", process::random()).as_bytes());
-        CString::new(path).map_err(|_| Error::new(libc::EINVAL, "a name has no NUL byte in it"))
+    pub(crate) fn temporary(&self) -> CString {
+        join(&self.directory, format!("{PREFIX}{NEW}{:016x}", process::random()).as_bytes())
     }
 }
 
@@ -80,8 +78,19 @@ impl std::fmt::Display for Name {
     }
 }
 
+/// Whether a file's name is one that [`Name::temporary`] gives.
+pub(crate) fn is_temporary(file: &[u8]) -> bool {
+    let digits = file.strip_prefix(PREFIX.as_bytes()).and_then(|rest| rest.strip_prefix(NEW.as_bytes()));
+    digits.is_some_and(|digits| digits.len() == 16 && digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// The path of a file, whose name has no NUL in it, in a directory.
+pub(crate) fn join(directory: &CStr, file: &[u8]) -> CString {
+    CString::new([directory.to_bytes(), b"/", file].concat()).expect("a checked name has no NUL byte in it")
+}
+
 /// `MADANG_DIR` if it is set, else `/dev/shm`.
-fn directory() -> Result<CString> {
+pub(crate) fn directory() -> Result<CString> {
     match process::variable(c"MADANG_DIR") {
         None => Ok(SHM.to_owned()),
         Some(directory) if directory.to_bytes().starts_with(b"/") => Ok(directory.to_owned()),
@@ -122,6 +131,18 @@ mod tests {
         let name = Name::object("queue", "orders").unwrap();
         assert!(name.path().to_str().unwrap().ends_with("/madang.queue.orders"));
         assert_eq!(name.as_str(), "orders");
+    }
+
+    #[test]
+    fn a_temporary_name_is_known_as_one() {
+        let path = Name::object("queue", "orders").unwrap().temporary();
+        let file = path.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap();
+        assert!(is_temporary(file), "{path:?}");
+        for other in
+            ["madang.new.0123456789abcde", "madang.new.0123456789abcdeg", "madang.queue.0123456789abcdef", "new"]
+        {
+            assert!(!is_temporary(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

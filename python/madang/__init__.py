@@ -5,7 +5,7 @@ The same objects, names and errors as from Rust and C. See help(madang.Queue) an
 Caveats, and what to do about them:
 
 - A queue or segment outlives the processes that use it, until it is unlinked or the machine stops.
-  Unlink what you no longer need; ls /dev/shm shows what is there.
+  Unlink what you no longer need; madang.list() shows what is there, and so does the command madang ls.
 - A container's /dev/shm often has only 64 MB, and a full one is ENOSPC. Start the container with a
   larger one (--shm-size), or set MADANG_DIR to the absolute path of a directory on another tmpfs, the
   same for all processes. Segments are always in /dev/shm.
@@ -21,6 +21,29 @@ Caveats, and what to do about them:
   makes some mixture of old and new.
 """
 
-from ._madang import Queue, QueueStatus, Received, Segment, __version__
+from ._madang import (
+    LeftOvers,
+    Listed,
+    Participant,
+    Queue,
+    QueueStatus,
+    Received,
+    Segment,
+    __version__,
+    gc,  # noqa: F401
+    left_overs,
+    list,  # noqa: F401
+)
 
-__all__ = ["Queue", "QueueStatus", "Received", "Segment", "__version__"]
+# Without `gc` and `list`: `from madang import *` must not hide Python's own.
+__all__ = [
+    "LeftOvers",
+    "Listed",
+    "Participant",
+    "Queue",
+    "QueueStatus",
+    "Received",
+    "Segment",
+    "__version__",
+    "left_overs",
+]

@@ -5,7 +5,7 @@ The same objects, names and errors as from Rust and C. See help(madang.Queue) an
 Caveats, and what to do about them:
 
 - A queue or segment outlives the processes that use it, until it is unlinked or the machine stops.
-  Unlink what you no longer need; ls /dev/shm shows what is there.
+  Unlink what you no longer need; madang.list() shows what is there, and so does the command madang ls.
 - A container's /dev/shm often has only 64 MB, and a full one is ENOSPC. Start the container with a
   larger one (--shm-size), or set MADANG_DIR to the absolute path of a directory on another tmpfs, the
   same for all processes. Segments are always in /dev/shm.
@@ -21,13 +21,130 @@ Caveats, and what to do about them:
   makes some mixture of old and new.
 """
 
+import builtins
 from typing import Any, Literal, Self, final
 
 from typing_extensions import Buffer
 
-__all__ = ["Queue", "QueueStatus", "Received", "Segment", "__version__"]
+# Without `gc` and `list`: `from madang import *` must not hide Python's own.
+__all__ = [
+    "LeftOvers",
+    "Listed",
+    "Participant",
+    "Queue",
+    "QueueStatus",
+    "Received",
+    "Segment",
+    "__version__",
+    "left_overs",
+]
 
 __version__: str
+
+def gc() -> LeftOvers:
+    """Removes what processes left that were killed while they made an object. That is rare: where /dev/shm
+    is a tmpfs and /proc is mounted, nothing can be left. Objects that are whole are never touched.
+
+    Raises as madang.list() does.
+    """
+
+def left_overs() -> LeftOvers:
+    """Tells what madang.gc() would remove. Raises as madang.list() does."""
+
+def list(*, segments: bool = False, any_owner: bool = False) -> builtins.list[Listed]:
+    """The objects that exist: queues, in the order of their names. What can't be opened is listed too, and
+    has an `error`. A snapshot: others make and remove meanwhile.
+
+    segments: lists segments as well: every regular file in /dev/shm that isn't madang's, whoever made
+        it, by whatever means.
+    any_owner: takes another user's object for good, as any_owner does when it is opened.
+
+    Raises FileNotFoundError, NotADirectoryError or PermissionError if the directory can't be read;
+    OSError with EINVAL where MADANG_DIR isn't absolute, EMFILE and ENFILE.
+    """
+
+@final
+class LeftOvers:
+    """Half-made objects, left by processes that were killed. A value: compared, hashed and pickled."""
+
+    def __new__(cls, files: int, bytes: int, others: int) -> Self: ...
+    @property
+    def files(self) -> int:
+        """How many there are, or were."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of memory that they take, or took."""
+
+    @property
+    def others(self) -> int:
+        """How many others there are of other users, which only these or root can judge and remove."""
+
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Listed:
+    """An object that madang.list() found."""
+
+    @property
+    def kind(self) -> Literal["queue", "segment", "other"]:
+        """What it is: "queue", "segment", or "other", which this version of madang doesn't know."""
+
+    @property
+    def name(self) -> str:
+        """The name by which it is opened."""
+
+    @property
+    def size(self) -> int:
+        """Its file's size in bytes: of a queue all that it may ever take, of a segment its length."""
+
+    @property
+    def allocated(self) -> int:
+        """Bytes of memory that it takes."""
+
+    @property
+    def mode(self) -> int:
+        """Permission bits."""
+
+    @property
+    def uid(self) -> int:
+        """The owner's user id."""
+
+    @property
+    def gid(self) -> int:
+        """The owner's group id."""
+
+    @property
+    def error(self) -> OSError | None:
+        """None, or the OSError that opening it raises: it is damaged (EUCLEAN), of another layout version
+        (EPROTO), not permitted (EACCES), another user's (EPERM), or of a kind that this version doesn't
+        know (ENOTSUP).
+        """
+
+@final
+class Participant:
+    """An open handle of a queue, or what a dead one left in its place. A value: compared, hashed and pickled."""
+
+    def __new__(cls, pid: int, joined_ns: int, lives: bool, is_me: bool) -> Self: ...
+    @property
+    def pid(self) -> int:
+        """The process that opened it, as its own pid namespace numbers it: in another container that number
+        may be another process's, or nobody's.
+        """
+
+    @property
+    def joined_ns(self) -> int:
+        """When it joined, as time.monotonic_ns() gives it."""
+
+    @property
+    def lives(self) -> bool:
+        """Whether it lives. A dead one's place goes to whoever needs it, who first settles what is left."""
+
+    @property
+    def is_me(self) -> bool:
+        """Whether it is the very handle that was asked."""
+
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final
 class Queue:
@@ -153,6 +270,11 @@ class Queue:
 
     def stat(self) -> QueueStatus:
         """What the queue is and holds now. Raises OSError with EOWNERDEAD (see send) or EBADF."""
+
+    def participants(self) -> builtins.list[Participant]:
+        """Who takes part: every open handle, and those of killed processes whose place nobody has needed
+        since. In no order. Raises as stat does.
+        """
 
     def __len__(self) -> int: ...
     def __bool__(self) -> Literal[True]: ...

@@ -20,6 +20,15 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 mod _madang {
     #[pymodule_export]
+    use crate::shared::left_over::{LeftOvers, gc, left_overs};
+
+    #[pymodule_export]
+    use crate::shared::list::{Listed, list};
+
+    #[pymodule_export]
+    use crate::shared::participant::Participant;
+
+    #[pymodule_export]
     use crate::shared::queue::{Queue, QueueStatus, Received};
 
     #[pymodule_export]

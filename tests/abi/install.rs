@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -69,6 +69,17 @@ fn the_names_lead_to_each_other() {
         assert_eq!(fs::read_link(library().join(link)).unwrap(), Path::new(to));
     }
     assert!(installed().join("usr/include/madang.h").is_file());
+}
+
+#[test]
+fn the_command_is_there_with_its_manual() {
+    let usr = installed().join("usr");
+    assert!(succeed(Command::new(usr.join("bin/madang")).arg("--version")).starts_with("madang "));
+    let page = fs::metadata(usr.join("share/man/man1/madang-recv.1")).unwrap();
+    assert_eq!(page.permissions().mode() & 0o777, 0o644);
+    for completion in ["bash-completion/completions/madang", "zsh/site-functions/_madang"] {
+        assert!(usr.join("share").join(completion).is_file(), "{completion}");
+    }
 }
 
 #[test]

@@ -37,6 +37,31 @@ AT(madang_message, length, 16);
 AT(madang_message, sequence, 24);
 ENDS_AT(madang_message, 32);
 
+AT(madang_participant, struct_size, 0);
+AT(madang_participant, flags, 4);
+AT(madang_participant, joined_ns, 8);
+AT(madang_participant, pid, 16);
+AT(madang_participant, reserved, 20);
+ENDS_AT(madang_participant, 24);
+
+AT(madang_listed, struct_size, 0);
+AT(madang_listed, kind, 4);
+AT(madang_listed, size, 8);
+AT(madang_listed, allocated, 16);
+AT(madang_listed, mode, 24);
+AT(madang_listed, uid, 28);
+AT(madang_listed, gid, 32);
+AT(madang_listed, error, 36);
+AT(madang_listed, name, 40);
+ENDS_AT(madang_listed, 296);
+
+AT(madang_left_over, struct_size, 0);
+AT(madang_left_over, flags, 4);
+AT(madang_left_over, files, 8);
+AT(madang_left_over, bytes, 16);
+AT(madang_left_over, others, 24);
+ENDS_AT(madang_left_over, 32);
+
 AT(madang_segment_options, struct_size, 0);
 AT(madang_segment_options, flags, 4);
 AT(madang_segment_options, length, 8);

@@ -63,3 +63,13 @@ fn shared_segment() {
 fn shared_segment_sanitized() {
     run("shared/segment", "-sanitized", SANITIZERS);
 }
+
+#[test]
+fn shared_list() {
+    run("shared/list", "", &[]);
+}
+
+#[test]
+fn shared_list_sanitized() {
+    run("shared/list", "-sanitized", SANITIZERS);
+}

@@ -3,6 +3,8 @@
 mod shared {
     mod damage;
     mod kill;
+    mod left_over;
+    mod list;
     mod model;
     mod names;
     mod participants;

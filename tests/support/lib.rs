@@ -59,6 +59,41 @@ impl Drop for Name {
     }
 }
 
+/// An empty directory that no other test has; removed with all that is in it when this goes, also when the test fails.
+#[derive(Debug)]
+pub struct Directory(std::path::PathBuf);
+
+impl Directory {
+    /// `what` makes it readable.
+    #[must_use]
+    pub fn new(what: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("madang-{}", &*Name::new(what)));
+        std::fs::create_dir(&path).expect("a new directory");
+        Self(path)
+    }
+
+    /// From now on queues lie in it: for this process, which must be a forked child with one thread.
+    pub fn becomes_madang_dir(&self) {
+        let path = std::ffi::CString::new(self.0.to_str().expect("UTF-8")).expect("no NUL");
+        // SAFETY: the caller has one thread, so its environment is its own.
+        unsafe { libc::setenv(c"MADANG_DIR".as_ptr(), path.as_ptr(), 1) };
+    }
+}
+
+impl std::ops::Deref for Directory {
+    type Target = std::path::Path;
+
+    fn deref(&self) -> &std::path::Path {
+        &self.0
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A pipe by which a process says how far it is.
 #[derive(Debug)]
 pub struct Checkpoint {

@@ -1,5 +1,7 @@
 //! Primitives whose state lies in shared memory, for C; and what their options have in common.
 
+pub mod left_over;
+pub mod list;
 pub mod queue;
 pub mod segment;
 
@@ -25,6 +27,10 @@ pub const MADANG_ANY_OWNER: u32 = 1 << 8;
 /// Option flag of segments: opens it only to be read. Writing to it then kills the process with
 /// SIGSEGV. It must exist.
 pub const MADANG_READ_ONLY: u32 = 1 << 9;
+
+/// Flag of madang_list(): segments too, that is every regular file in /dev/shm that isn't madang's,
+/// whoever made it, by whatever means.
+pub const MADANG_SEGMENTS: u32 = 1 << 10;
 
 fn create(word: u32) -> Result<Create> {
     match word {

@@ -2,13 +2,13 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use madang_core::{Error, Queue, QueueOptions, QueueStatus, Received, Select};
+use madang_core::{Error, Participant, Queue, QueueOptions, QueueStatus, Received, Select};
 
 use super::{MADANG_ANY_OWNER, create, option_flags};
 use crate::deadline::limit;
 use crate::error::{Failure, Result, call};
 use crate::handle::{Handle, shell};
-use crate::pointer::{self, Out, Place};
+use crate::pointer::{self, Out, Outs, Place};
 
 /// How a queue is opened: struct_size, and what shall not be the default. What a queue is like is
 /// decided when it is created; of one that exists, capacity, max_messages and max_participants are
@@ -105,6 +105,39 @@ impl From<QueueStatus> for madang_queue_status {
             uid: status.uid,
             gid: status.gid,
         }
+    }
+}
+
+/// Flag of madang_participant: it lives.
+pub const MADANG_LIVES: u32 = 1;
+
+/// Flag of madang_participant: it is the very handle that was asked.
+pub const MADANG_IS_ME: u32 = 2;
+
+/// An open handle of a queue, or what a dead one left in its place.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct madang_participant {
+    /// sizeof(madang_participant), set by the caller in the first of them
+    pub struct_size: u32,
+    /// MADANG_LIVES, MADANG_IS_ME, both with |, or 0: it is dead, and its place goes to whoever
+    /// needs it
+    pub flags: u32,
+    /// When it joined: nanoseconds on CLOCK_MONOTONIC
+    pub joined_ns: u64,
+    /// The process that opened it, as its own pid namespace numbers it: in another container that
+    /// number may be another process's, or nobody's
+    pub pid: u32,
+    /// 0 in this version
+    pub reserved: u32,
+}
+
+impl From<Participant> for madang_participant {
+    fn from(participant: Participant) -> Self {
+        let Participant { pid, joined_ns, lives, is_me, .. } = participant;
+        let flag = |is, flag| if is { flag } else { 0 };
+        let flags = flag(lives, MADANG_LIVES) | flag(is_me, MADANG_IS_ME);
+        Self { struct_size: 0, flags, joined_ns, pid, reserved: 0 }
     }
 }
 
@@ -341,6 +374,31 @@ pub extern "C" fn madang_queue_stat(queue: *mut madang_queue, status: *mut madan
         let out = Out::required(status, "status")?;
         out.fill(&queue.stat()?.into());
         Ok(0)
+    })
+}
+
+/// Tells who takes part: every open handle, and those of killed processes whose place nobody has
+/// needed since. In no order.
+///
+/// participants is an array of capacity structs, of which only the first one's struct_size need be
+/// set. max_participants is always enough.
+///
+/// Returns how many there are, of which the first capacity are written: as with snprintf(3), a
+/// larger number says that the array is too small. With capacity 0, participants may be NULL. Or
+/// -EINVAL if struct_size is not set, -EBADF if queue was closed, -EFAULT if a pointer is NULL,
+/// -EOWNERDEAD and -ENOENT as with madang_queue_send().
+///
+/// Doesn't wait. Any thread may call it at any time; others come and go meanwhile.
+#[unsafe(no_mangle)]
+pub extern "C" fn madang_queue_participants(
+    queue: *mut madang_queue,
+    participants: *mut madang_participant,
+    capacity: usize,
+) -> i64 {
+    call("madang_queue_participants", || {
+        let queue = pointer::opened(queue)?;
+        let outs = Outs::new(participants, capacity, "participants")?;
+        Ok(outs.fill(queue.participants()?.into_iter().map(madang_participant::from)))
     })
 }
 

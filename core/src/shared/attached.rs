@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::mapping::{Hold, Mapping};
+use super::participant;
 use super::raw::Fault;
 use super::raw::cell::U32;
 use super::raw::host::{Host, Participant};
@@ -184,6 +185,20 @@ impl Attached {
         }
         self.thread.store(SEVERAL, Ordering::Relaxed);
         false
+    }
+
+    /// Who has a place: the living, and the dead whose place nobody has taken yet.
+    pub(crate) fn roll(&self, present: &Present) -> Vec<participant::Participant> {
+        let told = |(index, slot): (usize, &Slot)| {
+            let who = slot.holder(index as u32)?;
+            let is_me = who == present.me;
+            let lives = is_me || self.lives(who);
+            let (pid, joined_ns) = slot.told();
+            // What was read is the holder's only if he still is.
+            let is_his = slot.holder(index as u32) == Some(who);
+            is_his.then_some(participant::Participant { pid, joined_ns, lives, is_me })
+        };
+        self.roster().iter().enumerate().filter_map(told).collect()
     }
 
     fn roster(&self) -> &[Slot] {

@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! queue, segment      the handles that people hold
+//! list                what there is
+//! left_over           what a death left behind, and its sweeping
 //!   object            a named file: found or made, checked, never seen half made
 //!   attached          a participant of an object: its place in the roster, and who else lives
+//!   participant       what people are told of one
 //!   wait              waiting for what another will do
 //!   patience          how long one looks before one sleeps
 //!   mapping           the one file that maps memory
@@ -11,8 +14,11 @@
 //! ```
 
 mod attached;
+pub(crate) mod left_over;
+pub(crate) mod list;
 mod mapping;
 mod object;
+pub(crate) mod participant;
 mod patience;
 pub(crate) mod queue;
 mod raw;

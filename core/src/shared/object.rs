@@ -3,21 +3,22 @@
 //! **A name never shows a half-made object.** The file is made without a name (`O_TMPFILE`), given its mode, its
 //! size, its space and its first contents, and then linked; losing the race for the name means opening the
 //! winner's. Where the file system has no unnamed files, or `/proc` is not mounted, it is made under a private
-//! temporary name instead.
+//! temporary name instead, and the maker holds a lock on one byte of it ([`MAKING`]) as long as that name is there: so
+//! [`left_over`](super::left_over) can tell what is being made from what a death left behind.
 //!
 //! **What is opened is checked before it is mapped**: a regular file, by default of mine or root's (a stranger
 //! may have planted it).
 
 #![forbid(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Create;
 use crate::error::{Error, Result};
 use crate::name::Name;
 use crate::sys::file::{self, Stat};
-use crate::sys::{Errno, process};
+use crate::sys::{Errno, ofd, process};
 
 /// How often a name may vanish or appear between two looks before that is an error.
 const RACES: u32 = 100;
@@ -27,6 +28,9 @@ const MOST_AT_ONCE: u64 = 4 << 20;
 
 /// The permission bits of a new object, unless others are asked for.
 const MODE: u32 = 0o600;
+
+/// The byte that the maker of a file with a temporary name keeps locked; those above it are the participants'.
+pub(super) const MAKING: u64 = (1 << 62) - 1;
 
 /// How an object is to be opened.
 #[derive(Clone, Copy, Debug)]
@@ -144,16 +148,31 @@ fn make_by_temporary_name(
     size: u64,
     fill: &impl Fn(BorrowedFd) -> Result<()>,
 ) -> Result<Object> {
-    let temporary = name.temporary()?;
-    let fd = file::create_new(&temporary).map_err(|errno| cannot_create(name, errno))?;
+    let (temporary, fd) = create_temporary(name)?;
     let made = prepare(name, &fd, options, size, fill)
         .and_then(|stat| file::link(&temporary, name.path()).map(|()| stat).map_err(|errno| cannot_link(name, errno)));
     // Should that fail, `gc` sweeps it later; the object itself is whole.
     let _ = file::unlink(&temporary);
+    let _ = ofd::unlock(fd.as_fd(), MAKING);
     made.map(|stat| Object { fd, stat, is_new: true })
 }
 
-/// Gives a new file its mode, its size and its contents.
+/// A new file under a temporary name, with [`MAKING`] locked.
+fn create_temporary(name: &Name) -> Result<(CString, OwnedFd)> {
+    for _ in 0..RACES {
+        let temporary = name.temporary();
+        let fd = file::create_new(&temporary).map_err(|errno| cannot_create(name, errno))?;
+        // Without locks there is no sweeping either.
+        let locked = ofd::try_lock(fd.as_fd(), MAKING).unwrap_or(true);
+        // A sweeper may have come between the two.
+        if locked && file::stat(fd.as_fd()).is_ok_and(|stat| stat.links > 0) {
+            return Ok((temporary, fd));
+        }
+    }
+    Err(Error::new(libc::EBUSY, format!("create {name}: others keep sweeping it away: try again")))
+}
+
+/// Gives a new file its size, its contents and its mode. The mode comes last: until then its owner can sweep it.
 fn prepare(
     name: &Name,
     fd: &OwnedFd,
@@ -163,9 +182,9 @@ fn prepare(
 ) -> Result<Stat> {
     let during = |errno: Errno, call: &str| errno.during(format!("create {name}: {call}"));
     let mode = if options.mode == 0 { MODE } else { options.mode };
-    file::set_mode(fd.as_fd(), mode).map_err(|errno| during(errno, "fchmod"))?;
     file::set_size(fd.as_fd(), size).map_err(|errno| during(errno, &format!("ftruncate to {size} bytes")))?;
     fill(fd.as_fd()).map_err(|error| error.during(format!("create {name}")))?;
+    file::set_mode(fd.as_fd(), mode).map_err(|errno| during(errno, "fchmod"))?;
     file::stat(fd.as_fd()).map_err(|errno| during(errno, "statx"))
 }
 

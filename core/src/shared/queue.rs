@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::attached::{Attached, Present};
-use super::object;
 use super::patience::Patience;
 use super::raw::Fault;
 use super::raw::cell::Target;
@@ -22,6 +21,7 @@ use super::raw::host::Participant;
 use super::raw::index::Want;
 use super::raw::ring::{Asked, Envelope, Received as Taken, Ring, Sent, Space, bits_for};
 use super::wait::Wait;
+use super::{object, participant};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::name::Name;
@@ -38,7 +38,7 @@ mod reservation;
 mod send;
 
 /// What a queue is called in its file's name.
-const KIND: &str = "queue";
+pub(crate) const KIND: &str = "queue";
 
 /// What a receive that allocates offers at first.
 const FIRST_BUFFER: usize = 256;
@@ -307,6 +307,15 @@ impl Queue {
         }
         done.map_err(|errno| errno.during(format!("trim {}: fallocate", self.attached.name())))?;
         Ok(sum)
+    }
+
+    /// Who takes part: every open handle, and those of killed processes whose place nobody has needed since. In no order.
+    ///
+    /// # Errors
+    /// As [`stat`](Self::stat).
+    pub fn participants(&self) -> Result<Vec<participant::Participant>> {
+        let present = self.enter()?;
+        Ok(self.attached.roll(&present))
     }
 
     /// Makes a handle, and joins.

@@ -58,6 +58,12 @@ impl SegmentOptions {
         self
     }
 
+    /// What opening an existing segment would say.
+    pub(crate) fn look(&self, name: &Name) -> Result<()> {
+        let Object { stat, .. } = object::find(name, self.object)?;
+        if stat.size == 0 { Err(empty(name)) } else { Ok(()) }
+    }
+
     fn needs_only_a_length(&self) -> bool {
         self.length == 0 && self.object.write && self.object.create == Create::IfMissing
     }
@@ -88,8 +94,7 @@ impl SegmentOptions {
                 _ => error,
             })?;
         if stat.size == 0 {
-            let what = format!("open {name}: it is empty: whoever makes it has not given it a length yet");
-            return Err(Error::new(libc::EINVAL, what));
+            return Err(empty(&name));
         }
         if stat.size < self.length {
             let (has, asked) = (stat.size, self.length);
@@ -100,6 +105,10 @@ impl SegmentOptions {
             .map_err(|errno| errno.during(format!("open {name}: mmap of {} bytes", stat.size)))?;
         Ok(Segment { name: name.as_str().to_owned(), mapping, writable: options.write, is_new })
     }
+}
+
+fn empty(name: &Name) -> Error {
+    Error::new(libc::EINVAL, format!("open {name}: it is empty: whoever makes it has not given it a length yet"))
 }
 
 /// Plain named bytes in shared memory, the same object as `shm_open("/name")` (shm_overview(7)).

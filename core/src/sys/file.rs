@@ -1,7 +1,7 @@
 //! Files and names: what an object is before it is memory.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::{Errno, check};
 
@@ -15,6 +15,8 @@ pub(crate) struct Stat {
     pub(crate) allocated: u64,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
+    /// How many names it has.
+    pub(crate) links: u32,
     /// Type and permission bits.
     mode: u16,
 }
@@ -82,6 +84,7 @@ pub(crate) fn stat(fd: BorrowedFd) -> Result<Stat, Errno> {
         allocated: found.stx_blocks * 512,
         uid: found.stx_uid,
         gid: found.stx_gid,
+        links: found.stx_nlink,
         mode: found.stx_mode,
     })
 }
@@ -133,7 +136,42 @@ pub(crate) fn free_space(fd: BorrowedFd) -> Option<u64> {
 
 /// Whether anything bears the name, be it a link that leads nowhere.
 pub(crate) fn exists(path: &CStr) -> bool {
-    open_at(path, libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC, 0).is_ok()
+    look(path).is_ok()
+}
+
+/// What bears the name, whether or not one may open it; of a symbolic link, the link.
+pub(crate) fn look(path: &CStr) -> Result<Stat, Errno> {
+    stat(open_at(path, libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC, 0)?.as_fd())
+}
+
+/// The names in a directory, in no order, without `.` and `..` (getdents64(2)).
+pub(crate) fn names_in(directory: &CStr) -> Result<Vec<CString>, Errno> {
+    let fd = open_at(directory, libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC, 0)?;
+    let mut names = Vec::new();
+    let mut buffer = [0u8; 32 << 10];
+    loop {
+        // SAFETY: the buffer is valid for its length.
+        let filled =
+            check(unsafe { libc::syscall(libc::SYS_getdents64, fd.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) })?;
+        if filled == 0 {
+            return Ok(names);
+        }
+        let mut rest = &buffer[..filled as usize];
+        while let Some((name, after)) = next_entry(rest) {
+            if !matches!(name.to_bytes(), b"." | b"..") {
+                names.push(name.to_owned());
+            }
+            rest = after;
+        }
+    }
+}
+
+/// The first of the entries that getdents64 gave, and the others: 16 bytes that don't matter here, the entry's length in two, its type,
+/// its name.
+fn next_entry(entries: &[u8]) -> Option<(&CStr, &[u8])> {
+    let length = u16::from_ne_bytes(*entries.get(16..)?.first_chunk()?);
+    let (entry, rest) = entries.split_at_checked(length.into())?;
+    Some((CStr::from_bytes_until_nul(entry.get(19..)?).ok()?, rest))
 }
 
 /// Gives the file behind `fd` the name `path`, which must be free (linkat(2) by way of `/proc/self/fd`).

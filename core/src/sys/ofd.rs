@@ -32,6 +32,13 @@ pub(crate) fn try_lock(fd: BorrowedFd, byte: u64) -> Result<bool, Errno> {
     }
 }
 
+/// Gives `byte` back.
+pub(crate) fn unlock(fd: BorrowedFd, byte: u64) -> Result<(), Errno> {
+    let lock = byte_lock(libc::F_UNLCK, byte);
+    // SAFETY: `lock` is a valid `flock64` for the call.
+    check(unsafe { libc::syscall(FCNTL, fd.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) }).map(drop)
+}
+
 /// Whether another description holds `byte` for writing. Asked as a reader, so that one who may only read
 /// can neither fake life nor miss it.
 pub(crate) fn is_locked(fd: BorrowedFd, byte: u64) -> Result<bool, Errno> {

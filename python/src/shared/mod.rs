@@ -1,5 +1,8 @@
 //! Primitives whose state lies in shared memory; and what their classes have in common.
 
+pub(crate) mod left_over;
+pub(crate) mod list;
+pub(crate) mod participant;
 pub(crate) mod queue;
 pub(crate) mod segment;
 

@@ -15,6 +15,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::buffer::{self, NewBytes, Readable, Room, Writable};
 use crate::error::{Error, Result};
 use crate::options::{self, Count, Size};
+use crate::shared::participant::Participant;
 use crate::timeout::{self, Timeout};
 
 pub(crate) use status::{QueueStatus, Received};
@@ -224,6 +225,13 @@ impl Queue {
     fn stat(&self, py: Python) -> Result<QueueStatus> {
         let queue = self.share()?;
         Ok(py.detach(|| queue.stat())?.into())
+    }
+
+    /// Who takes part: every open handle, and those of killed processes whose place nobody has needed
+    /// since. In no order. Raises as stat does.
+    fn participants(&self, py: Python) -> Result<Vec<Participant>> {
+        let queue = self.share()?;
+        Ok(py.detach(|| queue.participants())?.into_iter().map(Participant::from).collect())
     }
 
     /// How many messages the queue holds now.

@@ -529,3 +529,34 @@ fn a_signal_handler_that_forks_keeps_no_place() {
     }
     child.succeeds();
 }
+
+#[test]
+fn who_takes_part_is_told() {
+    let name = Name::new("roll");
+    let before = Deadline::after(Duration::from_nanos(1)).as_ns();
+    let queue = Queue::options().max_participants(3).open(&name).unwrap();
+    let joined = Checkpoint::default();
+    let child = fork(|| {
+        let _queue = Queue::open(&name).unwrap();
+        joined.reach();
+        thread::sleep(6 * WATCHDOG);
+        1
+    });
+    joined.wait();
+    let find = |pid: u32| queue.participants().unwrap().into_iter().find(|who| who.pid == pid).unwrap();
+    let (me, other) = (std::process::id(), child.id() as u32);
+    assert_eq!(queue.participants().unwrap().len(), 2);
+    assert!(find(me).is_me && find(me).lives && !find(other).is_me && find(other).lives);
+    let now = Deadline::after(Duration::from_nanos(1)).as_ns();
+    assert!(
+        before <= find(me).joined_ns && find(me).joined_ns <= find(other).joined_ns && find(other).joined_ns <= now
+    );
+    child.kill();
+    wait_for_participants(&queue, 1);
+    assert!(!find(other).lives, "the dead are told until somebody has their place");
+    let handles = [(); 2].map(|()| Queue::open(&name).unwrap());
+    assert!(queue.participants().unwrap().iter().all(|who| who.pid == me && who.lives));
+    assert_eq!(queue.participants().unwrap().iter().filter(|who| who.is_me).count(), 1);
+    drop(handles);
+    assert_eq!(queue.participants().unwrap().len(), 1);
+}

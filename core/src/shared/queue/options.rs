@@ -102,6 +102,12 @@ impl QueueOptions {
         Queue::attach(ring, attached, is_new)
     }
 
+    /// What opening an existing queue would say, short of taking part.
+    pub(crate) fn look(&self, name: &Name) -> Result<()> {
+        let Object { fd, stat, .. } = object::find(name, self.object)?;
+        self.check(name, fd.as_fd(), stat.size).map(drop)
+    }
+
     /// What a new queue would be like.
     fn geometry(&self, name: &Name) -> Result<Geometry> {
         let capacity = if self.capacity == 0 { DEFAULT_CAPACITY } else { self.capacity };

@@ -54,6 +54,11 @@ impl Slot {
         (word & STATE == TAKEN).then(|| Participant::new(slot, word))
     }
 
+    /// What its holder said of himself: his process, and when he joined.
+    pub(crate) fn told(&self) -> (u32, u64) {
+        (self.pid.get(), self.joined.get())
+    }
+
     /// Takes the slot whose byte the caller holds: raises its generation, lets `settle` see to what
     /// former owners left, and enters the caller.
     pub(crate) fn take<E>(

@@ -1,0 +1,138 @@
+//! What is listed: all that is there, also what can't be opened, and why.
+
+use std::fs;
+use std::os::unix::fs::{FileExt, PermissionsExt, chown, symlink};
+
+use madang::{Kind, ListOptions, Listed, Queue, Segment};
+use madang_tests::{Directory, Name, fork};
+
+fn find(name: &str, options: ListOptions) -> Option<Listed> {
+    options.list().unwrap().into_iter().find(|listed| listed.name == name)
+}
+
+fn errno(listed: &Listed) -> i32 {
+    listed.error.as_ref().map_or(0, madang::Error::errno)
+}
+
+#[test]
+fn smoke() {
+    let name = Name::new("listed");
+    let queue = Queue::options().capacity(100_000).mode(0o640).open(&name).unwrap();
+    Segment::options().length(5000).open(&name).unwrap();
+    let listed = find(&name, ListOptions::default()).unwrap();
+    assert_eq!((listed.kind, listed.mode, errno(&listed)), (Kind::Queue, 0o640, 0));
+    assert_eq!(listed.size, fs::metadata(name.queue_path()).unwrap().len());
+    assert_eq!(listed.allocated, queue.stat().unwrap().allocated);
+    let both: Vec<_> = ListOptions::default().segments(true).list().unwrap();
+    let segment = both.iter().find(|listed| listed.name == *name && listed.kind == Kind::Segment).unwrap();
+    assert_eq!((segment.size, segment.mode, errno(segment)), (5000, 0o600, 0));
+    assert_eq!(queue.stat().unwrap().participants, 1, "to look is not to take part");
+    Queue::unlink(&name).unwrap();
+    assert!(find(&name, ListOptions::default()).is_none());
+}
+
+/// In a directory of its own: nothing else is there.
+#[test]
+fn what_cannot_be_opened_is_listed_with_the_reason() {
+    let directory = Directory::new("list");
+    let child = fork(|| {
+        directory.becomes_madang_dir();
+        let file = |name: &str| directory.join(name);
+        for name in ["well", "other-layout", "damaged", "short", "stranger"] {
+            Queue::open(name).unwrap();
+        }
+        let patch = |name: &str, offset, bytes: &[u8]| {
+            let file = fs::OpenOptions::new().write(true).open(file(name)).unwrap();
+            file.write_all_at(bytes, offset).unwrap();
+        };
+        patch("madang.queue.other-layout", 8, &77u32.to_ne_bytes());
+        patch("madang.queue.damaged", 0, b"MADANG");
+        fs::OpenOptions::new().write(true).open(file("madang.queue.short")).unwrap().set_len(10).unwrap();
+        fs::create_dir(file("madang.queue.directory")).unwrap();
+        symlink("/dev/null", file("madang.queue.link")).unwrap();
+        fs::write(file("madang.stove.warm"), "").unwrap();
+        fs::write(file("madang.new.0123456789abcdef"), "half made").unwrap();
+        fs::write(file("unrelated"), "").unwrap();
+        let mut expected = vec![
+            ("damaged", libc::EUCLEAN),
+            ("directory", libc::EISDIR),
+            ("link", libc::ELOOP),
+            ("other-layout", libc::EPROTO),
+            ("short", libc::EUCLEAN),
+            ("stranger", libc::EPERM),
+            ("well", 0),
+            ("stove.warm", libc::ENOTSUP),
+        ];
+        // Only root can give files away.
+        if chown(file("madang.queue.stranger"), Some(12_345), None).is_err() {
+            expected[5].1 = 0;
+        }
+        let listed = madang::list().unwrap();
+        let found: Vec<_> = listed.iter().map(|listed| (&*listed.name, errno(listed))).collect();
+        assert_eq!(found, expected);
+        assert_eq!(listed.last().unwrap().kind, Kind::Other);
+        assert_eq!(errno(&find("stranger", ListOptions::default().any_owner(true)).unwrap()), 0);
+        let what = listed[3].error.as_ref().unwrap().to_string();
+        assert!(what.contains("layout version 77"), "{what}");
+        0
+    });
+    child.succeeds();
+}
+
+#[test]
+fn names_that_are_not_utf8() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = Directory::new("bytes");
+    let child = fork(|| {
+        directory.becomes_madang_dir();
+        fs::write(directory.join(std::ffi::OsStr::from_bytes(b"madang.queue.\xff")), "").unwrap();
+        let [listed] = &madang::list().unwrap()[..] else { panic!("one") };
+        assert_eq!((&*listed.name, errno(listed)), ("\u{fffd}", libc::EINVAL));
+        0
+    });
+    child.succeeds();
+}
+
+#[test]
+fn more_than_one_look_takes_in() {
+    let directory = Directory::new("many");
+    let child = fork(|| {
+        directory.becomes_madang_dir();
+        for index in 0..2000 {
+            fs::write(directory.join(format!("madang.queue.{}{index:04}", "n".repeat(200))), "").unwrap();
+        }
+        let listed = madang::list().unwrap();
+        assert_eq!(listed.len(), 2000);
+        assert!(listed.iter().enumerate().all(|(index, listed)| listed.name.ends_with(&format!("n{index:04}"))));
+        0
+    });
+    child.succeeds();
+}
+
+#[test]
+fn without_permission() {
+    let name = Name::new("list-permission");
+    Queue::open(&name).unwrap();
+    fs::set_permissions(name.queue_path(), fs::Permissions::from_mode(0o600)).unwrap();
+    let child = fork(|| {
+        // SAFETY: no memory is passed.
+        if unsafe { libc::setuid(65_534) } != 0 {
+            return 0;
+        }
+        i32::from(errno(&find(&name, ListOptions::default()).unwrap()) != libc::EACCES)
+    });
+    child.succeeds();
+}
+
+#[test]
+fn a_missing_directory() {
+    let directory = Directory::new("missing");
+    let child = fork(|| {
+        directory.becomes_madang_dir();
+        fs::remove_dir(&*directory).unwrap();
+        let error = madang::list().unwrap_err();
+        assert!(error.message().contains("MADANG_DIR"), "{error}");
+        i32::from(error.errno() != libc::ENOENT)
+    });
+    child.succeeds();
+}
