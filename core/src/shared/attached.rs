@@ -273,6 +273,10 @@ impl Attached {
                 Error::new(libc::EINTR, format!("{doing} {name}: a signal handler ran; nothing was done"))
             }
             Fault::Disowned => self.disowned(),
+            Fault::NotYours => Error::new(
+                libc::EOWNERDEAD,
+                format!("{doing} {name}: it belongs to another process, or this one was presumed dead (did it fork?)"),
+            ),
             Fault::Damaged(what) => Error::new(
                 libc::EUCLEAN,
                 format!("{doing} {name}: the object is damaged ({what}): unlink it and make a new one"),

@@ -149,10 +149,7 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
     }
 
     fn explain(&self, fault: Fault, doing: &str) -> Error {
-        match fault {
-            Fault::Disowned => self.queue.not_ours(doing, "lease"),
-            fault => self.queue.explain(fault, doing, Deadline::NEVER),
-        }
+        self.queue.explain(fault, doing, Deadline::NEVER)
     }
 }
 

@@ -74,20 +74,9 @@ impl Queue {
                 Ok(Sent::Done) => return Ok(Some(())),
                 Ok(Sent::Full) => return Ok(None),
                 Ok(Sent::NeedsSpace(space)) => self.take_space(space, "commit")?,
-                Err(Fault::Disowned) => return Err(self.not_ours("commit", "reservation")),
                 Err(fault) => return Err(self.explain(fault, "commit", deadline)),
             }
         }
-    }
-
-    /// What somebody holds isn't this process's, or the others presumed it dead.
-    #[cold]
-    pub(super) fn not_ours(&self, doing: &str, what: &str) -> Error {
-        let name = self.attached.name();
-        Error::new(
-            libc::EOWNERDEAD,
-            format!("{doing} {name}: this {what} is not this process's any more (it was forked?)"),
-        )
     }
 }
 

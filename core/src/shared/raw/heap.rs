@@ -479,7 +479,7 @@ impl Heap {
         let found = self.found(offset)?;
         match found.block.state() {
             None | Some((State::Free, _)) => Err(Fault::Damaged("a block that is in use says that it isn't")),
-            Some((State::Held(owner) | State::Leased(owner), _)) if owner != host.me() => Err(Fault::Disowned),
+            Some((State::Held(owner) | State::Leased(owner), _)) if owner != host.me() => Err(Fault::NotYours),
             _ => Ok(found),
         }
     }

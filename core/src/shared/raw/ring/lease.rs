@@ -79,7 +79,7 @@ impl Ring {
         }
         let sent = match block.state() {
             Some((State::Held(owner), _)) if owner == host.me() => self.refer(host, offset, block, mtype, length),
-            _ => Err(Fault::Disowned),
+            _ => Err(Fault::NotYours),
         };
         lock.unlock(host, entered)?;
         if sent == Ok(Sent::Done) || entered == Entered::Inherited {
@@ -174,7 +174,7 @@ impl Ring {
         let block = self.heap.block(offset).ok_or(LOST)?;
         match block.state() {
             Some((State::Leased(owner), deliveries)) if owner == host.me() => Ok((block, deliveries)),
-            _ => Err(Fault::Disowned),
+            _ => Err(Fault::NotYours),
         }
     }
 

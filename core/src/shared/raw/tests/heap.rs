@@ -384,8 +384,8 @@ fn only_who_may_frees_a_block() {
     let block = tested.heap.block(offset).unwrap();
     for state in [State::Held(one.me), State::Leased(one.me)] {
         block.commit(state, 0);
-        assert_eq!(tested.heap.free(&two, offset, Deadline::NOW), Err(Fault::Disowned));
-        assert_eq!(tested.heap.count(&two, offset, Deadline::NOW), Err(Fault::Disowned));
+        assert_eq!(tested.heap.free(&two, offset, Deadline::NOW), Err(Fault::NotYours));
+        assert_eq!(tested.heap.count(&two, offset, Deadline::NOW), Err(Fault::NotYours));
     }
     for state in [State::Queued, State::Sent(one.me)] {
         block.commit(state, 3);
