@@ -17,8 +17,8 @@
 //!
 //! **Deaths.** A keeper's word in the lock is as any owner's: the dead are inherited from, and the heir repairs. One who dies
 //! having taken the word from a keeper who is still inside is inherited from, and its heir, like everybody who comes
-//! by the contended way, sees the keeper out first. One who gives up waiting for that leaves a word that names nobody, which
-//! the next inherits too.
+//! by the contended way, sees the keeper out first. One who gives up waiting for that leaves a word that names nobody, and whoever
+//! takes that waits in his stead.
 //!
 //! **Threads.** `inside` is one word, so only a handle that one thread uses keeps ([`Host::may_keep`]).
 //!
