@@ -2,6 +2,7 @@
 
 mod shared {
     mod damage;
+    mod keep;
     mod kill;
     mod model;
     mod names;

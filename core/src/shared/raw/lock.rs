@@ -174,18 +174,18 @@ impl RobustLock {
         dead && self.0.swap_if(word, mine).is_ok()
     }
 
-    /// Takes the lock from the dead owner that `slot` had before its present generation, if one holds it.
+    /// Takes the lock from the dead owner that `slot` had before its present generation, if one holds or keeps it.
     /// For whoever settles that slot's estate.
-    pub(crate) fn inherit_from_slot(&self, heir: Participant) -> bool {
+    pub(crate) fn inherit_from_slot(&self, heir: Participant) -> Option<Locked> {
         let mut word = self.0.get();
         while owner(word).is_some_and(|owner| owner.slot() == heir.slot() && owner != heir) {
             match self.0.swap_if(word, heir.word() | SLEEPERS) {
-                Ok(()) => return true,
+                Ok(()) => return Some(if word & KEPT != 0 { Locked::Asked } else { Locked::Inherited }),
                 // Somebody else inherited it, or only set the sleepers' bit.
                 Err(now) => word = now,
             }
         }
-        false
+        None
     }
 
     /// Gives the lock back.
@@ -226,8 +226,17 @@ impl RobustLock {
 
     /// For an owner who can't go on: leaves it to be inherited by the next.
     pub(super) fn abandon(&self, host: &impl Host) {
+        self.leave_as(host, SLEEPERS);
+    }
+
+    /// For an owner who asked `keeper` in vain and was never inside: as if he hadn't asked.
+    pub(super) fn return_to(&self, host: &impl Host, keeper: Participant) {
+        self.leave_as(host, keeper.word() | KEPT);
+    }
+
+    fn leave_as(&self, host: &impl Host, left: u32) {
         let word = self.0.get();
-        if owner(word) == Some(host.me()) && self.0.swap_if(word, SLEEPERS).is_ok() {
+        if owner(word) == Some(host.me()) && self.0.swap_if(word, left).is_ok() {
             host.wake(&self.0, 1);
         }
     }

@@ -685,21 +685,27 @@ impl Ring {
     /// Gives back what this participant keeps, before its slot is free.
     pub(crate) fn leave(&self, host: &impl Host) {
         let Control { senders, receivers, .. } = self.control();
-        senders.end.lock.give_back(host);
-        receivers.end.lock.give_back(host);
+        senders.end.lock.give_back_for_good(host);
+        receivers.end.lock.give_back_for_good(host);
     }
 
     /// Takes over the locks that former owners of the heir's slot hold, and repairs. An end that can't be repaired is damaged for
     /// whoever uses it; that is no reason not to join.
     pub(crate) fn settle(&self, host: &impl Host, heir: Participant) -> Result<(), Fault> {
         let Control { senders, receivers, .. } = self.control();
-        if senders.end.lock.inherit_from_slot(host, heir)? && self.repair_senders_or_unlock(host).is_ok() {
-            senders.end.lock.unlock(host, Entered::Inherited)?;
-            self.wake_receiver(host, Entered::Inherited);
+        match senders.end.lock.inherit_from_slot(host, heir) {
+            Some(Entered::Inherited) if self.repair_senders_or_unlock(host).is_ok() => {
+                senders.end.lock.unlock(host, Entered::Inherited)?;
+                self.wake_receiver(host, Entered::Inherited);
+            }
+            None | Some(Entered::Inherited) => {}
+            Some(entered) => senders.end.lock.unlock(host, entered)?,
         }
-        if receivers.end.lock.inherit_from_slot(host, heir)? {
-            self.note_repair();
-            receivers.end.lock.unlock(host, Entered::Inherited)?;
+        if let Some(entered) = receivers.end.lock.inherit_from_slot(host, heir) {
+            if entered == Entered::Inherited {
+                self.note_repair();
+            }
+            receivers.end.lock.unlock(host, entered)?;
         }
         Ok(())
     }
