@@ -280,7 +280,7 @@ fn a_receiver_that_keeps_is_shared_by_threads() {
                     std::hint::spin_loop();
                 }
                 let mut turn = 0;
-                while receive(if turn / BURST % 2 == 0 { &queue } else { &other }) {
+                while receive(if (turn / BURST).is_multiple_of(2) { &queue } else { &other }) {
                     turn += 1;
                 }
                 queue.send(1, &payload(1, 0, 16)).unwrap();
