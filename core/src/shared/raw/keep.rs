@@ -224,7 +224,8 @@ impl KeptLock {
         loop {
             // Before the look at `inside`: who has left says that first, and then that it is the keeper no more.
             let keeper = Participant::from_word(self.keeper.get());
-            if self.inside.get() == 0 {
+            let inside = self.inside.get();
+            if inside == 0 {
                 return Ok(entered);
             }
             let Some(keeper) = keeper.filter(|&keeper| host.lives(keeper)) else {
@@ -237,7 +238,7 @@ impl KeptLock {
                 self.give_up(host, how, keeper);
                 return Err(Fault::Busy);
             }
-            if let Err(Errno(libc::EINTR)) = host.sleep(&self.inside, 1, deadline.left(ASK_EVERY))
+            if let Err(Errno(libc::EINTR)) = host.sleep(&self.inside, inside, deadline.left(ASK_EVERY))
                 && !is_try
             {
                 self.give_up(host, how, keeper);

@@ -47,6 +47,11 @@ impl Room {
         self.lock.leave_kept(host).map(|()| true)
     }
 
+    /// The word of whoever's being inside counts.
+    fn keeper(&self) -> u32 {
+        die_after(u32::MAX, || self.lock.keeper_and_inside().0.get()).unwrap()
+    }
+
     fn stay(&self, host: &impl Host, entered: Entered) {
         let me = host.me().word();
         let before = self.inside.get();
@@ -106,6 +111,7 @@ fn who_takes_turns_does_not_keep_it() {
         assert_eq!(room.visit(&one), Ok(Entered::Clean));
         assert_eq!(room.visit(&one), Ok(Entered::Clean));
         assert_eq!(room.visit(&two), Ok(Entered::Clean));
+        assert_eq!(room.keeper(), 0);
     }
     let world = World::never_keeping();
     let three = world.participant(0);
@@ -138,7 +144,7 @@ fn who_sleeps_on_it_is_woken() {
         let (one, two) = (world.participant(0), world.participant(1));
         let room = Room::default();
         for _ in 0..OFTEN {
-            if die_after(u32::MAX, || room.lock.keeper_and_inside().0.get()) == Ok(one.me.word()) {
+            if room.keeper() == one.me.word() {
                 break;
             }
             let (sleeps, wakes) = (world.sleeps.get(), world.wakes.get());
@@ -147,6 +153,7 @@ fn who_sleeps_on_it_is_woken() {
             assert!(visited.is_ok());
             let slept = world.sleeps.get() > sleeps;
             assert!(!slept || world.wakes.get() > wakes, "access {accesses}: he sleeps, and nobody wakes him");
+            assert!(!slept || room.keeper() == 0, "access {accesses}: it isn't kept");
             if came {
                 // He let the other in between, so they take turns. Once is enough.
                 break;
@@ -428,6 +435,136 @@ fn who_waited_in_vain_has_not_asked() {
 /// The waiting sleeper is woken by the keeper's leaving.
 #[test]
 fn a_keeper_who_was_asked_wakes_who_waits() {
+    let mut slept = 0;
+    for accesses in 0..40 {
+        let world = World::default();
+        let [one, two] = [0, 1].map(|slot| world.participant(slot));
+        let room = Room::kept_by(&one);
+        assert_eq!(die_after(2, || room.visit(&one)), Err(Died));
+        room.inside.set(0);
+        let leave = || {
+            let wakes = world.wakes.get();
+            assert!(room.lock.leave_kept(&one).is_ok());
+            slept += world.sleeps.get().min(1);
+            assert!(world.sleeps.get() == 0 || world.wakes.get() > wakes, "access {accesses}: nobody wakes him");
+        };
+        // Sleeps end at once here, so there are more accesses until then than this test makes.
+        let deadline = Deadline::after(Duration::from_secs(5));
+        let (visited, came) = interrupt_after(accesses, leave, || room.visit_until(&two, deadline));
+        assert_eq!((visited, came), (Ok(Entered::Clean), true), "access {accesses}");
+        room.is_open_to(&[one, two]);
+    }
+    assert!(slept > 5);
+}
+
+/// The same seen from the keeper: at whatever access of his the other took the word and sleeps, he is woken, and the keeper knows.
+#[test]
+fn a_keeper_may_find_at_every_access_that_it_was_asked() {
+    for accesses in 0.. {
+        let world = World::default();
+        let [one, two, three] = [0, 1, 2].map(|slot| world.participant(slot));
+        let room = Room::kept_by(&one);
+        let mut waits = false;
+        let take = || {
+            // It comes as far as its first store after the compare-exchange.
+            assert_eq!(die_after(2, || room.visit(&two)), Err(Died));
+            waits = room.lock.keeper_and_inside().1.get() != 0;
+        };
+        let (visited, came) = interrupt_after(accesses, take, || room.visit_kept(&one));
+        assert!(visited.is_ok());
+        if !came {
+            break;
+        }
+        assert!(!waits || world.wakes.get() == 1, "access {accesses}: nobody wakes him");
+        assert!(!waits || room.keeper() == 0, "access {accesses}: the keeper doesn't know");
+        two.dies();
+        room.is_open_to(&[three, one]);
+    }
+}
+
+/// An old keeper leaves, one that goes gives back, and a stranger has nothing to give back: at no access of theirs do they take back
+/// what another said who keeps it now.
+#[test]
+fn who_leaves_takes_nothing_back() {
+    for what in 0..3 {
+        for accesses in 0.. {
+            let world = World::default();
+            let [one, two, three, four] = [0, 1, 2, 3].map(|slot| world.participant(slot));
+            let room = Room::kept_by(&one);
+            if what == 0 {
+                assert_eq!(room.visit(&three), Ok(Entered::Clean));
+            }
+            let mut entered = None;
+            let others = || {
+                (0..OFTEN).for_each(|_| assert!(room.visit(&two).is_ok()));
+                entered = Some(room.lock.lock(&two, Deadline::at_ns(PASSED)).unwrap());
+            };
+            let leave = || match what {
+                0 => assert_eq!(room.visit_kept(&one), Ok(false)),
+                1 => room.lock.give_back_for_good(&one),
+                _ => room.lock.give_back_for_good(&four),
+            };
+            let ((), came) = interrupt_after(accesses, leave, others);
+            if !came {
+                others_after(&room, &two, &three);
+                break;
+            }
+            // `others` asked, and one is inside still.
+            assert_eq!(room.visit(&three), Err(Fault::Busy), "{what}, access {accesses}: two inside");
+            assert_eq!(room.lock.unlock(&two, entered.unwrap()), Ok(()));
+            assert_ne!(room.visit(&three), Ok(Entered::Inherited));
+        }
+    }
+}
+
+fn others_after(room: &Room, two: &Actor, three: &Actor) {
+    assert_ne!(room.visit(two), Ok(Entered::Inherited));
+    assert_ne!(room.visit(three), Ok(Entered::Inherited));
+}
+
+/// Who comes to keep it after a keeper that died as it looked in is not taken to be inside.
+#[test]
+fn who_keeps_it_after_the_dead_is_outside() {
+    let world = World::default();
+    let [one, two, three] = [0, 1, 2].map(|slot| world.participant(slot));
+    let room = Room::kept_by(&one);
+    assert_eq!(room.visit(&two), Ok(Entered::Clean));
+    assert_eq!(die_after(1, || room.visit_kept(&one)), Err(Died));
+    one.dies();
+    while room.keeper() != two.me.word() {
+        assert_eq!(room.visit(&two), Ok(Entered::Clean));
+    }
+    assert_eq!(room.visit(&three), Ok(Entered::Clean));
+}
+
+/// Whoever waits for an owner who then keeps it asks for it, at whatever access of his that happens.
+#[test]
+fn who_waits_may_find_it_kept() {
+    for accesses in 0.. {
+        let world = World::default();
+        let [one, two] = [0, 1].map(|slot| world.participant(slot));
+        let room = Room::default();
+        // The next that it leaves it will keep.
+        (0..4).for_each(|_| assert_eq!(room.visit(&one), Ok(Entered::Clean)));
+        assert_eq!(room.keeper(), 0);
+        let entered = room.lock.lock(&one, Deadline::at_ns(PASSED)).unwrap();
+        let unlock = || assert_eq!(room.lock.unlock(&one, entered), Ok(()));
+        let (visited, came) = interrupt_after(accesses, unlock, || room.visit(&two));
+        if room.keeper() == one.me.word() {
+            assert_eq!(visited, Ok(Entered::Clean), "access {accesses}");
+        }
+        if !came {
+            assert_eq!(visited, Err(Fault::Busy));
+            break;
+        }
+        assert!(accesses > 3 || room.keeper() != 0, "it kept it");
+        room.is_open_to(&[one, two]);
+    }
+}
+
+/// With deadlines that have passed.
+#[test]
+fn who_asks_and_does_not_sleep_finds_the_keeper_gone() {
     for accesses in 0.. {
         let world = World::default();
         let [one, two] = [0, 1].map(|slot| world.participant(slot));
@@ -693,6 +830,28 @@ fn a_keeper_that_was_replaced_is_told() {
     });
     assert_eq!(outcome, (Err(Fault::Disowned), true));
     room.is_open_to(&[two, three, one]);
+    // Not even while it finds out, when another keeps it already and is inside.
+    for accesses in 0.. {
+        let room = Room::kept_by(&one);
+        assert!(room.lock.enter_kept(&one));
+        let mut entered = None;
+        let replace = || {
+            one.dies();
+            (0..OFTEN).for_each(|_| assert!(room.visit(&two).is_ok()));
+            entered = Some(room.lock.lock(&two, Deadline::at_ns(PASSED)).unwrap());
+            world.dead.borrow_mut().clear();
+        };
+        let (left, came) = interrupt_after(accesses, replace, || room.lock.leave_kept(&one));
+        if !came {
+            break;
+        }
+        // It can't know before its first store that it must not make that.
+        if accesses > 0 {
+            assert_eq!(left, Err(Fault::Disowned), "access {accesses}");
+            assert_eq!(room.visit(&three), Err(Fault::Busy), "access {accesses}: two inside");
+        }
+        assert_eq!(room.lock.unlock(&two, entered.unwrap()), Ok(()));
+    }
 }
 
 /// Words that nobody can have written are no reason to hang.

@@ -266,6 +266,9 @@ fn a_late_commit_is_found_by_who_falls_asleep() {
     assert!(send_kept(&tested, one, &message));
     // As the length of the record says.
     let word = 24 << 8 | 1;
+    // Nobody keeps the end that is the sleeper's own.
+    tested.ring.ends().1.lock.give_back_for_good(&one);
+    world.wakes.set(0);
     tested.ring.scribble(place, 0, 0);
     let barrier = || tested.ring.scribble(place, 0, word);
     tested.ring.announce_receiver(&Late { actor: two, barrier: &barrier });
@@ -275,6 +278,7 @@ fn a_late_commit_is_found_by_who_falls_asleep() {
     let mut tested = Tested::new(near(), 2);
     keep_both(&mut tested, one);
     (0..2).for_each(|_| tested.send(one, 24));
+    tested.ring.ends().0.lock.give_back_for_good(&one);
     let head = &tested.ring.ends().1.place;
     let before = head.get();
     assert!(receive_kept(&tested, one).is_some());
@@ -358,4 +362,25 @@ fn who_goes_keeps_nothing() {
             assert_eq!(end.lock.keeper_and_inside().0.get(), 0);
         }
     }
+}
+
+/// Who was presumed dead in its lane is told, and takes no message for one that it may hand over.
+#[test]
+fn a_keeper_that_was_replaced_is_told() {
+    let world = World::default();
+    let (one, two) = (world.participant(0), world.participant(1));
+    let replace = |tested: &Tested| {
+        one.dies();
+        assert_eq!(send(tested, two, &(7, vec![])), Sent::Done);
+        assert!(receive(tested, two).is_some());
+        world.dead.borrow_mut().clear();
+    };
+    let mut buffer = [0; 200];
+    let mut target = buffer.as_mut_slice().into();
+    let tested = kept_by(one);
+    let received = interrupt_after(3, || replace(&tested), || tested.ring.receive_kept(&one, &mut target));
+    assert_eq!(received, (Err(Fault::Disowned), true));
+    let tested = kept_by(one);
+    let sent = interrupt_after(3, || replace(&tested), || tested.ring.send_kept(&one, 1, b"x"));
+    assert_eq!(sent, (Err(Fault::Disowned), true));
 }
