@@ -2,6 +2,7 @@
 
 mod shared {
     mod damage;
+    mod exclusive;
     mod kill;
     mod left_over;
     mod list;

@@ -272,6 +272,10 @@ impl Attached {
             Fault::Interrupted => {
                 Error::new(libc::EINTR, format!("{doing} {name}: a signal handler ran; nothing was done"))
             }
+            Fault::Exclusive => Error::new(
+                libc::EBUSY,
+                format!("{doing} {name}: another handle, or another thread, has this end of the queue to itself"),
+            ),
             Fault::Disowned => self.disowned(),
             Fault::NotYours => Error::new(
                 libc::EOWNERDEAD,
@@ -362,7 +366,12 @@ impl Host for Present<'_> {
     }
 
     #[inline]
+    fn may_be_reached(&self) -> bool {
+        self.attached.registered.load(Ordering::Relaxed)
+    }
+
+    #[inline]
     fn may_keep(&self) -> bool {
-        self.attached.is_only_thread() && self.attached.registered.load(Ordering::Relaxed)
+        self.attached.is_only_thread() && self.may_be_reached()
     }
 }

@@ -17,7 +17,7 @@ use super::raw::Fault;
 use super::raw::cell::Target;
 use super::raw::geometry::Geometry;
 use super::raw::host::EVERYBODY;
-use super::raw::host::Participant;
+use super::raw::host::{Host, Participant};
 use super::raw::index::Want;
 use super::raw::ring::{Asked, Envelope, Received as Taken, Ring, Sent, Space, bits_for};
 use super::wait::Wait;
@@ -362,6 +362,16 @@ impl Drop for Queue {
 
 /// What operations need of the world.
 impl Queue {
+    /// Takes an end for this handle alone.
+    fn claim(&self, senders: bool) -> Result<()> {
+        let present = self.enter()?;
+        if !present.may_be_reached() {
+            let what = format!("open {}: an end to itself takes membarrier(2), which is forbidden here", self.name());
+            return Err(Error::new(libc::ENOTSUP, what));
+        }
+        self.ring.claim(&present, senders).map_err(|fault| self.explain(fault, "open", Deadline::NOW))
+    }
+
     /// Takes a piece of the file that the ring asked for.
     #[cold]
     fn take_space(&self, space: Space, doing: &str) -> Result<()> {

@@ -412,7 +412,7 @@ fn locality() {
         queue.stat().unwrap().allocated
     };
     assert!(stream(16 << 20, 1000) <= 320 << 10, "the header and the near ring");
-    assert!(stream(16 << 20, 60_000) <= 320 << 10);
+    assert!(stream(16 << 20, 60_000) <= 448 << 10, "and one block");
     (0..500).for_each(|_| queue.send(1, &[2; 50_000]).unwrap());
     (0..500).for_each(|_| drop(queue.recv(Select::Any).unwrap()));
     let deep = queue.stat().unwrap().allocated;

@@ -67,6 +67,22 @@ impl Queue {
     }
 }
 
+impl Queue {
+    /// Sends a leased message to the dead-letter queue and acknowledges it, if it was handed out too often. Killed in between,
+    /// it is there twice.
+    #[cold]
+    fn bury(&self, offset: u64, envelope: Envelope, view: &View) -> bool {
+        let Some((most, name)) = self.ring.dead_letters() else { return false };
+        if envelope.deliveries < most {
+            return false;
+        }
+        let letters = Self::options().capacity(self.capacity()).open(&name);
+        let sent = letters.and_then(|letters| letters.try_send(envelope.mtype, &view.to_vec()));
+        // If it can't be acknowledged it comes back, and is buried again.
+        sent.is_ok() && self.enter().is_ok_and(|present| self.ring.acknowledge(&present, offset).is_ok())
+    }
+}
+
 impl<Q: Deref<Target = Queue>> Lease<Q> {
     /// As [`Queue::lease_until`], with any way to hold the queue.
     ///
@@ -74,18 +90,22 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
     /// As [`Queue::lease_until`].
     pub fn new(queue: Q, select: Select, deadline: Deadline) -> Result<Self> {
         let want = select.want()?;
-        let (offset, envelope) = queue.wait_for_message(want, deadline, "lease", |present, granted| {
-            let asked = Asked { want, cuts: false, granted };
-            Ok(match queue.ring.lease(present, asked, deadline)? {
-                Leased::Message(offset, envelope) => Attempt::Done((offset, envelope)),
-                Leased::Empty => Attempt::Nothing,
-                Leased::NeedsSpace(space) => Attempt::NeedsSpace(space),
-                Leased::NoRoom => Attempt::NoRoom,
-            })
-        })?;
-        let view = queue.ring.view(offset, envelope.length);
-        let view = view.map_err(|fault| queue.explain(fault, "lease", deadline))?;
-        Ok(Self { queue, offset, view, envelope, is_done: false })
+        loop {
+            let (offset, envelope) = queue.wait_for_message(want, deadline, "lease", |present, granted| {
+                let asked = Asked { want, cuts: false, granted };
+                Ok(match queue.ring.lease(present, asked, deadline)? {
+                    Leased::Message(offset, envelope) => Attempt::Done((offset, envelope)),
+                    Leased::Empty => Attempt::Nothing,
+                    Leased::NeedsSpace(space) => Attempt::NeedsSpace(space),
+                    Leased::NoRoom => Attempt::NoRoom,
+                })
+            })?;
+            let view = queue.ring.view(offset, envelope.length);
+            let view = view.map_err(|fault| queue.explain(fault, "lease", deadline))?;
+            if envelope.deliveries == 0 || !queue.bury(offset, envelope, &view) {
+                return Ok(Self { queue, offset, view, envelope, is_done: false });
+            }
+        }
     }
 
     /// The message's type, greater than 0.

@@ -27,6 +27,10 @@ pub struct QueueOptions {
     capacity: u64,
     max_messages: u64,
     participants: u32,
+    sends_alone: bool,
+    receives_alone: bool,
+    deliveries: u32,
+    dead_letters: String,
 }
 
 impl QueueOptions {
@@ -74,21 +78,55 @@ impl QueueOptions {
         self
     }
 
+    /// This handle alone sends, as long as it is open: other senders, and whoever asks for the same, get `EBUSY`. Sending costs least
+    /// then. It is bound to the first thread that uses it, and to this process: a forked child sends as others do.
+    #[must_use]
+    pub fn exclusive_sender(mut self, yes: bool) -> Self {
+        self.sends_alone = yes;
+        self
+    }
+
+    /// As [`exclusive_sender`](Self::exclusive_sender), for receiving.
+    #[must_use]
+    pub fn exclusive_receiver(mut self, yes: bool) -> Self {
+        self.receives_alone = yes;
+        self
+    }
+
+    /// A message of a new queue that was leased `deliveries` times (1 to 65,535), and never acknowledged, goes to the queue
+    /// `name`, which is made when it is first needed, instead of being leased again: it may be what kills its receivers. If that queue is
+    /// full or can't be had, the message is leased all the same. An existing queue keeps what it was made with.
+    #[must_use]
+    pub fn dead_letters(mut self, name: &str, deliveries: u16) -> Self {
+        name.clone_into(&mut self.dead_letters);
+        self.deliveries = deliveries.into();
+        self
+    }
+
     /// Opens the queue `name`, which is 1 to 242 bytes without `/`. Doesn't block.
     ///
     /// # Errors
     /// `ENOENT`, `EEXIST` as [`create`](Self::create) says; `EINVAL` for a bad name or limit, or where an existing queue is
     /// smaller than asked for; `ENAMETOOLONG`; `ENOSPC`; `EACCES`; `EPERM` for another user's; `EISDIR`, `ELOOP`, `ENODEV` where
     /// the name is something else than a file; `EPROTOTYPE` where it is another kind of object; `EPROTO` another layout;
-    /// `EUCLEAN` damaged; `EUSERS` if the roster is full.
+    /// `EUCLEAN` damaged; `EUSERS` if the roster is full; `EBUSY` if an end that is asked for alone is in use by one who has it alone,
+    /// `ENOTSUP` if it can't be had alone for want of `membarrier(2)`.
     pub fn open(&self, name: &str) -> Result<Queue> {
         let name = Name::object(KIND, name)?;
         let geometry = self.geometry(&name)?;
+        if self.deliveries != 0 {
+            Name::object(KIND, &self.dead_letters).map_err(|error| error.during("the dead-letter queue"))?;
+        } else if !self.dead_letters.is_empty() {
+            let what = format!("open {name}: dead letters after 0 deliveries: at least 1");
+            return Err(Error::new(libc::EINVAL, what));
+        }
         let fill = |fd: BorrowedFd| {
             object::allocate(fd, 0, geometry.first_space())?;
             let mapping = Mapping::of_queue(fd, &geometry).map_err(|errno| errno.during("mmap"))?;
             let mapping = Arc::new(mapping);
-            mapping.ring(geometry).create();
+            let ring = mapping.ring(geometry);
+            ring.create();
+            ring.set_dead_letters(self.deliveries.into(), &self.dead_letters);
             mapping.header().expect("a queue has a header").write(&geometry.shape());
             Ok(())
         };
@@ -99,7 +137,13 @@ impl QueueOptions {
         let mapping = Arc::new(mapping);
         let ring = mapping.ring(geometry);
         let attached = Attached::new(name, fd, &stat, mapping, geometry.slots)?;
-        Queue::attach(ring, attached, is_new)
+        let queue = Queue::attach(ring, attached, is_new)?;
+        for (alone, senders) in [(self.sends_alone, true), (self.receives_alone, false)] {
+            if alone {
+                queue.claim(senders)?;
+            }
+        }
+        Ok(queue)
     }
 
     /// What opening an existing queue would say, short of taking part.

@@ -74,6 +74,9 @@ pub(crate) trait Host: Copy {
     /// A full memory barrier on every processor that runs a participant who may keep a lock.
     fn barrier(&self);
 
+    /// Whether barriers reach the caller.
+    fn may_be_reached(&self) -> bool;
+
     /// Whether the caller may keep a lock (`keep.rs`): barriers reach it, and no other thread uses its handle.
     fn may_keep(&self) -> bool;
 }

@@ -17,8 +17,11 @@
 //!
 //! **Deaths.** A keeper's word in the lock is as any owner's: the dead are inherited from, and the heir repairs. One who dies
 //! having taken the word from a keeper who is still inside is inherited from, and its heir, like everybody who comes
-//! by the contended way, sees the keeper out first. One who gives up waiting for that leaves a word that names nobody, which
-//! the next inherits too.
+//! by the contended way, sees the keeper out first. One who gives up waiting for that leaves a word that names nobody, and whoever
+//! takes that waits in his stead.
+//!
+//! **Exclusive.** A keeper may be one for good, from the beginning: `times` says so. Then nobody asks: others are refused as long as
+//! he lives. A handle's thread is bound by its first use.
 //!
 //! **Threads.** `inside` is one word, so only a handle that one thread uses keeps ([`Host::may_keep`]).
 //!
@@ -39,6 +42,8 @@ use crate::sys::Errno;
 
 /// After how many times in a row. A barrier costs some 10 µs, a lock that isn't kept some 10 ns more a time than one that is.
 const KEEP_AFTER: u32 = if cfg!(test) { 3 } else { 1000 };
+/// In place of a number of times: it is kept for good.
+const EXCLUSIVE: u32 = u32::MAX;
 /// How often one looks whether the keeper has left before sleeping: it is inside for one small copy.
 const SPINS: u32 = if cfg!(test) { 1 } else { 100 };
 /// The longest sleep before asking whether the keeper lives.
@@ -74,6 +79,9 @@ impl KeptLock {
     pub(crate) fn lock(&self, host: &impl Host, deadline: Deadline) -> Result<Entered, Fault> {
         if self.enter_kept(host) {
             return Ok(Entered::Kept);
+        }
+        if self.times.peek() == EXCLUSIVE {
+            self.check_keeper_lives(host)?;
         }
         match self.lock.lock(host, deadline)? {
             Locked::Clean => Ok(Entered::Clean),
@@ -165,14 +173,52 @@ impl KeptLock {
         kept
     }
 
-    /// Gives a kept lock back for good: its keeper goes, or has found that it pays no more. Not while inside.
+    /// Refuses whoever comes while an exclusive keeper lives.
     #[cold]
-    pub(crate) fn give_back(&self, host: &impl Host) {
+    fn check_keeper_lives(&self, host: &impl Host) -> Result<(), Fault> {
+        let keeper = Participant::from_word(self.keeper.get());
+        if keeper.is_some_and(|keeper| host.lives(keeper)) { Err(Fault::Exclusive) } else { Ok(()) }
+    }
+
+    /// Keeps the lock, which the caller entered, for good. He was told by [`Host::may_be_reached`] that he may.
+    pub(crate) fn keep_for_good(&self, host: &impl Host, entered: Entered) -> Result<(), Fault> {
+        let before = Participant::from_word(self.keeper.get());
+        if before.is_some_and(|keeper| keeper != host.me() && host.lives(keeper)) {
+            // One who was asked, and doesn't know it yet: he may come by at any time.
+            self.unlock(host, entered)?;
+            return Err(Fault::Busy);
+        }
+        self.inside.set(0);
+        self.keeper.set(host.me().word());
+        self.times.set(EXCLUSIVE);
+        loop {
+            if self.lock.keep(host.me()) {
+                return Ok(());
+            }
+            // Others sleep on it; they will be refused.
+            self.lock.unlock(host)?;
+            if self.lock.lock(host, Deadline::NOW)? != Locked::Clean {
+                return Err(Fault::Busy);
+            }
+        }
+    }
+
+    /// Gives a kept lock back, however it is kept: its keeper goes. Not while inside.
+    #[cold]
+    pub(crate) fn leave_for_good(&self, host: &impl Host) {
         if self.keeper.get() == host.me().word() {
             self.times.set(0);
             // Whoever took it instead waits for nothing any more.
             self.lock.give_back_kept(host.me());
             self.leave(*host);
+        }
+    }
+
+    /// Gives a kept lock back: it pays no more. Not if it is kept for good.
+    #[cold]
+    pub(crate) fn give_back(&self, host: &impl Host) {
+        if self.times.peek() != EXCLUSIVE {
+            self.leave_for_good(host);
         }
     }
 

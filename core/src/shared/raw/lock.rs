@@ -41,6 +41,8 @@ const FREE: u32 = 0;
 const SLEEPERS: u32 = 1 << 31;
 /// Its owner is not inside, or says so elsewhere.
 const KEPT: u32 = 1 << 30;
+/// Left by one who took it from a keeper and couldn't wait until he was gone: nobody's, and nothing was done.
+const ABANDONED: u32 = SLEEPERS;
 
 /// Spins before yielding: about 2 µs, in which an owner on another processor finishes its copy.
 const SPINS: u32 = 100;
@@ -58,9 +60,9 @@ pub(super) const TRY_WAITS: Duration = Duration::from_millis(if cfg!(test) { 1 }
 pub(crate) enum Locked {
     /// From an owner who left everything in order.
     Clean,
-    /// From a dead owner, or one who gave up: repair first.
+    /// From a dead owner: repair first.
     Inherited,
-    /// From one who keeps it: see him out first.
+    /// From one who keeps it, or from one who took it from him and gave up: see him out first.
     Asked,
 }
 
@@ -68,6 +70,10 @@ pub(crate) enum Locked {
 #[derive(Debug, Default)]
 #[repr(transparent)]
 pub(crate) struct RobustLock(U32);
+
+fn is_kept(word: u32) -> bool {
+    word & KEPT != 0 || word == ABANDONED
+}
 
 fn owner(word: u32) -> Option<Participant> {
     Participant::from_word(word)
@@ -116,7 +122,7 @@ impl RobustLock {
                 if self.0.swap_if(FREE, mine).is_ok() {
                     return Ok(Locked::Clean);
                 }
-            } else if word & KEPT != 0 {
+            } else if is_kept(word) {
                 if self.0.swap_if(word, mine).is_ok() {
                     return Ok(Locked::Asked);
                 }
@@ -143,7 +149,7 @@ impl RobustLock {
     /// Takes it from one who keeps it.
     fn ask(&self, host: &impl Host) -> bool {
         let word = self.0.get();
-        word & KEPT != 0 && self.0.swap_if(word, host.me().word()).is_ok()
+        is_kept(word) && self.0.swap_if(word, host.me().word() | word & SLEEPERS).is_ok()
     }
 
     fn take_if_free(&self, host: &impl Host) -> bool {
@@ -227,7 +233,7 @@ impl RobustLock {
     /// For an owner who can't go on: leaves it to be inherited by the next.
     pub(super) fn abandon(&self, host: &impl Host) {
         let word = self.0.get();
-        if owner(word) == Some(host.me()) && self.0.swap_if(word, SLEEPERS).is_ok() {
+        if owner(word) == Some(host.me()) && self.0.swap_if(word, ABANDONED).is_ok() {
             host.wake(&self.0, 1, EVERYBODY);
         }
     }

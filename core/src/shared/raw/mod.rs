@@ -35,6 +35,8 @@ pub(crate) enum Fault {
     Interrupted,
     /// The others presumed this participant dead, took its lock over and repaired: it must touch nothing more.
     Disowned,
+    /// This end belongs to a living participant alone.
+    Exclusive,
     /// The block that the caller means isn't his: he inherited the handle that knows of it, or was presumed dead.
     NotYours,
     /// What lies there can't have been written by madang.

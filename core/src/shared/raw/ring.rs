@@ -131,6 +131,16 @@ pub(super) struct Settings {
     pub(super) repairs: U64,
 }
 
+/// Where messages go that were handed out too often. Never written after creation.
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+pub(super) struct DeadLetters {
+    /// After how often; 0 is never.
+    pub(super) deliveries: U64,
+    /// The queue's name, and 0 in what remains.
+    pub(super) name: [U64; 31],
+}
+
 /// A queue's control lines, at [`CONTROL`] in the file.
 #[derive(Debug, Default)]
 #[repr(C)]
@@ -141,10 +151,11 @@ pub(crate) struct Control {
     pub(super) senders_waiting: Waiting,
     pub(super) receivers_waiting: Waiting,
     pub(super) heap: HeapControl,
+    pub(super) dead_letters: DeadLetters,
 }
 
 const _: () = {
-    assert!(size_of::<Control>() == 5 * 128 + size_of::<HeapControl>());
+    assert!(size_of::<Control>() == 5 * 128 + size_of::<HeapControl>() + size_of::<DeadLetters>());
     assert!(CONTROL + size_of::<Control>() as u64 <= ROSTER && CONTROL.is_multiple_of(128));
 };
 
@@ -254,6 +265,26 @@ impl Ring {
         settings.taken[Side::Near as usize].set(if self.geometry.near == PIECE { u64::MAX } else { PIECE });
         settings.bytes.set(self.geometry.capacity);
         settings.messages.set(self.geometry.max_messages);
+    }
+
+    /// Says in a new queue where messages go that were handed out so often. The name has at most 248 bytes.
+    pub(crate) fn set_dead_letters(&self, deliveries: u64, name: &str) {
+        let letters = &self.control().dead_letters;
+        for (word, bytes) in letters.name.iter().zip(name.as_bytes().chunks(8)) {
+            let mut text = [0; 8];
+            text[..bytes.len()].copy_from_slice(bytes);
+            word.set(u64::from_le_bytes(text));
+        }
+        letters.deliveries.set(deliveries);
+    }
+
+    /// The queue for messages that were handed out so often, if there is one.
+    pub(crate) fn dead_letters(&self) -> Option<(u64, String)> {
+        let letters = &self.control().dead_letters;
+        let deliveries = letters.deliveries.get();
+        let bytes: Vec<u8> =
+            letters.name.iter().flat_map(|word| word.get().to_le_bytes()).take_while(|&b| b != 0).collect();
+        (deliveries != 0).then(|| (deliveries, String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {
@@ -782,8 +813,8 @@ impl Ring {
     /// Gives back what this participant keeps, before its slot is free.
     pub(crate) fn leave(&self, host: &impl Host) {
         let Control { senders, receivers, .. } = self.control();
-        senders.end.lock.give_back(host);
-        receivers.end.lock.give_back(host);
+        senders.end.lock.leave_for_good(host);
+        receivers.end.lock.leave_for_good(host);
     }
 
     /// Both ends, for tests that look at what no operation tells.

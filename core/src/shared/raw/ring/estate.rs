@@ -29,20 +29,22 @@ impl Ring {
     /// Not for somebody who holds a lock. Where a living one is inside for long, nothing is done.
     #[cold]
     pub(crate) fn reclaim(&self, host: &impl Host) -> Result<bool, Fault> {
-        let lock = &self.control().senders.end.lock;
-        let entered = match lock.lock(host, Deadline::INSTANT) {
-            Err(Fault::Busy) => return Ok(false),
-            entered => entered?,
+        let end = &self.control().senders.end;
+        let entered = match end.lock.lock(host, Deadline::INSTANT) {
+            // What the senders among the dead held stays for now.
+            Err(Fault::Busy | Fault::Exclusive) => None,
+            entered => Some(entered?),
         };
-        if entered == Entered::Inherited {
+        if entered == Some(Entered::Inherited) {
             self.repair_senders_or_unlock(host)?;
         }
-        let end = &self.control().senders.end;
-        let tail = end.passed(end.place()).messages;
-        let found = self.at_head(host, Deadline::INSTANT, || self.rebuild(host, Some(tail)));
-        lock.unlock(host, entered)?;
+        let tail = entered.map(|_| end.passed(end.place()).messages);
+        let found = self.at_head(host, Deadline::INSTANT, || self.rebuild(host, tail));
+        if let Some(entered) = entered {
+            end.lock.unlock(host, entered)?;
+        }
         let found = match found {
-            Err(Fault::Busy) => return Ok(false),
+            Err(Fault::Busy | Fault::Exclusive) => return Ok(false),
             found => found?,
         };
         if found {
@@ -136,6 +138,25 @@ impl Ring {
     #[cold]
     pub(super) fn note_repair(&self) {
         self.control().settings.repairs.add(1);
+    }
+
+    /// Takes an end for the caller alone, for as long as it lives or until it [leaves](Self::leave).
+    pub(crate) fn claim(&self, host: &impl Host, senders: bool) -> Result<(), Fault> {
+        let Control { senders: s, receivers: r, .. } = self.control();
+        let lock = if senders { &s.end.lock } else { &r.end.lock };
+        let entered = lock.lock(host, Deadline::NOW)?;
+        match entered {
+            Entered::Inherited if senders => self.repair_senders_or_unlock(host)?,
+            Entered::Inherited => self.order_backlog(host, entered)?,
+            Entered::Clean => {}
+            // It may be kept, but not for good yet.
+            Entered::Kept => {
+                lock.unlock(host, entered)?;
+                lock.leave_for_good(host);
+                return self.claim(host, senders);
+            }
+        }
+        lock.keep_for_good(host, entered)
     }
 
     /// Whether blocks were ever used here: if not, the dead hold none.

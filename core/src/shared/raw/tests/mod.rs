@@ -96,6 +96,10 @@ impl Host for Actor<'_> {
 
     fn barrier(&self) {}
 
+    fn may_be_reached(&self) -> bool {
+        true
+    }
+
     fn may_keep(&self) -> bool {
         !self.world.never_keeps.get()
     }
