@@ -55,8 +55,7 @@
  *     always in /dev/shm.
  *
  *   - A receiver that is killed takes the message that it just received along, as with msgrcv(2).
- *     If somebody must have worked on a message, let the worker answer when it is done, and send
- *     the message again if no answer comes.
+ *     If somebody must have worked on each message, lease them instead: see below.
  *
  *   - A process that is stopped (SIGSTOP, a debugger) while it is inside a queue is alive, and
  *     the others wait for it. Give calls a timeout: they end with -ETIMEDOUT, or with -EBUSY. Let
@@ -86,7 +85,7 @@
  * ------
  *
  * A function that can fail returns a negative errno, such as -ENOENT; 0 and more is success. One
- * that returns a pointer returns NULL, and madang_segment_size() returns 0. madang_last_error()
+ * that returns a pointer returns NULL, and one that returns a size_t returns 0. madang_last_error()
  * then says in words what was wrong and what to do. The variable errno is not set; what is in it
  * after a call means nothing. What a function is to fill in is written only when it succeeds, with
  * one exception: the length of a message that the buffer is too small for.
@@ -123,6 +122,36 @@
  *     while (length == -EINTR);
  *
  *
+ * Leases and reservations
+ * -----------------------
+ *
+ * What is received is gone from the queue, whatever becomes of the receiver. What is leased is the
+ * queue's until it is acknowledged: if the process dies before, others receive it. And it is read
+ * where it lies, without a copy:
+ *
+ *     madang_message message = { .struct_size = sizeof message };
+ *     madang_lease *lease;
+ *     int64_t length = madang_queue_lease(orders, 0, 0, &message, -1, &lease);
+ *     if (length >= 0) {
+ *         if (message.flags & MADANG_REDELIVERED)
+ *             look_whether_it_is_done(message.sequence);
+ *         brew(madang_lease_data(lease), length);
+ *         madang_lease_ack(lease);
+ *     }
+ *
+ * A reservation is a place in the queue for a message, which is written where it will be received.
+ * Nobody sees it until it is committed. Both hinder nobody, however long they are held.
+ *
+ *     madang_reservation *place;
+ *     if (madang_queue_reserve(orders, 4096, 0, -1, &place) == 0) {
+ *         size_t written = write_order(madang_reservation_data(place), 4096);
+ *         if (madang_reservation_commit(place, 7, written, 0, -1) < 0)
+ *             madang_reservation_drop(place);
+ *     }
+ *
+ * What is leased may be sent on as it lies there, and a message may be received into a reservation.
+ *
+ *
  * Structs
  * -------
  *
@@ -152,13 +181,15 @@
  * Threads, fork, exec
  * -------------------
  *
- * Any thread may call any function at any time, and several may use one handle at once. Only close
- * is different: nobody else may be inside with a handle that is being closed. Several handles of
- * one object in one process are participants of their own.
+ * Any thread may call any function at any time, and several may use one handle at once. Only what
+ * closes a handle, or ends a lease or a reservation, is different: nobody else may be inside with
+ * it then. Several handles of one object in one process are participants of their own.
  *
  * A child of fork(2) may use the handles that it has inherited. It takes part on its own then, and
  * takes one of max_participants places at the first use. Parent and child each close their handle,
- * in any order. After exec(2) nothing is left. A child of vfork(2) must not call anything here.
+ * in any order. Leases and reservations are the parent's alone: the child's copies do nothing, and
+ * are only to be ended. After exec(2) nothing is left. A child of vfork(2) must not call anything
+ * here.
  */
 
 
@@ -230,17 +261,57 @@
 // Flag of madang_participant: it is the very handle that was asked.
 #define MADANG_IS_ME 2
 
+// Flag of receiving and leasing: select is a type, and the first message that is *not* of it is
+// wanted.
+#define MADANG_EXCEPT 4
+
+// Flag of madang_queue_recv(): a message that the buffer is too small for is cut, and what doesn't
+// fit is lost. madang_message says so with MADANG_TRUNCATED.
+#define MADANG_TRUNCATE 8
+
+// Flag of madang_queue_recv(): the message stays in the queue, and select is its position there.
+#define MADANG_PEEK 16
+
+// Flag of madang_message: the buffer was too small, and length is more than what was received. It
+// is the same number as MADANG_TRUNCATE, as MSG_TRUNC is both for recvmsg(2).
+#define MADANG_TRUNCATED MADANG_TRUNCATE
+
+// Flag of madang_message: it was handed out before by a lease that was not acknowledged.
+// redelivered says how often.
+#define MADANG_REDELIVERED 32
+
+// A message that was handed out, but is still the queue's.
+//
+// madang_lease_ack() says that it is done with: then it leaves the queue. madang_lease_release(),
+// or the death of the process, lets it be received again, in its old place among the others, marked
+// MADANG_REDELIVERED. So what is done before the acknowledgement is done at least once.
+//
+// However long it is held, a lease hinders nobody, but the message counts as held by the queue. It
+// may outlive the queue's handle. A child of fork(2) has only a copy: ending that gives
+// -EOWNERDEAD, frees its memory, and leaves the parent's lease alone.
+typedef struct madang_lease madang_lease;
+
 // An open queue.
 //
 // A bounded queue of messages in shared memory, for any number of senders and receivers in any
 // processes and languages. A message is a type greater than 0 and some bytes, perhaps none.
-// Messages are received in the order in which they were sent. The queue lives until
-// madang_queue_unlink(), with what it holds, though nobody has it open.
+// Messages are received in the order in which they were sent, or by their types. The queue lives
+// until madang_queue_unlink(), with what it holds, though nobody has it open.
 //
 // A message whose send returned 0 is there. One whose sender was killed while sending is there
 // wholly or not at all. A receive hands over when it returns: who is killed right after it takes
-// the message along, as with msgrcv(2).
+// the message along, as with msgrcv(2). With a lease it would come back: see madang_queue_lease().
 typedef struct madang_queue madang_queue;
+
+// A place in a queue for one message, which is written where it will be received.
+//
+// madang_reservation_commit() sends it, after all that were sent in the meantime.
+// madang_reservation_drop(), or the death of the process, gives the place back.
+//
+// However long it is held, a reservation hinders nobody. It may outlive the queue's handle. A child
+// of fork(2) has only a copy: to commit it is -EOWNERDEAD, and dropping it leaves the parent's
+// alone.
+typedef struct madang_reservation madang_reservation;
 
 // An open segment.
 //
@@ -249,6 +320,26 @@ typedef struct madang_queue madang_queue;
 // themselves: with a queue, or with atomics. It lives until madang_segment_unlink() or
 // shm_unlink(3), though nobody has it open.
 typedef struct madang_segment madang_segment;
+
+// What is said of a message that was received or leased.
+typedef struct {
+    // sizeof(madang_message), set by the caller
+    uint32_t struct_size;
+    // MADANG_REDELIVERED, MADANG_TRUNCATED, both with |, or 0
+    uint32_t flags;
+    // Its type, greater than 0
+    int64_t type;
+    // Its length in bytes. After -E2BIG: what the buffer needs; nothing else is written then.
+    uint64_t length;
+    // How many messages were sent to this queue before it. No other message of the queue has the
+    // same: by this who receives one for the second time can tell.
+    uint64_t sequence;
+    // How often it was handed out before by leases that were not acknowledged; 65,535 is that, or
+    // more
+    uint32_t redelivered;
+    // 0 in this version
+    uint32_t reserved;
+} madang_message;
 
 // Half-made objects, left by processes that were killed.
 typedef struct {
@@ -312,20 +403,6 @@ typedef struct {
     uint32_t reserved;
 } madang_queue_options;
 
-// What is said of a message that was received.
-typedef struct {
-    // sizeof(madang_message), set by the caller
-    uint32_t struct_size;
-    // 0 in this version
-    uint32_t flags;
-    // Its type, greater than 0
-    int64_t type;
-    // Its length in bytes. After -E2BIG: what the buffer needs; nothing else is written then.
-    uint64_t length;
-    // How many messages were sent to this queue before it
-    uint64_t sequence;
-} madang_message;
-
 // What a queue is and holds.
 typedef struct {
     // sizeof(madang_queue_status), set by the caller
@@ -356,6 +433,8 @@ typedef struct {
     uint32_t uid;
     // The owner's group id
     uint32_t gid;
+    // Of the messages held, how many are leased
+    uint64_t leased;
 } madang_queue_status;
 
 // An open handle of a queue, or what a dead one left in its place.
@@ -414,6 +493,83 @@ const char *madang_last_error(void);
 // Returns a text that is valid for ever, never NULL. Doesn't block; any thread may call it at any
 // time.
 const char *madang_strerror(int error);
+
+// Leases a message: it is read where it lies, without a copy, and comes back if this process dies.
+//
+// select and flags are as with madang_queue_recv(), but for MADANG_TRUNCATE and MADANG_PEEK, which
+// make no sense here. While there is no such message it waits, for timeout_ns nanoseconds at most;
+// 0 doesn't wait, negative waits for ever. If message is not NULL, what there is to say of the
+// message is written into *message; set message->struct_size before, once.
+//
+// *lease is written only on success; give it to madang_lease_ack() or madang_lease_release() in the
+// end. Who ends without either leaves the message to others, when the process is gone.
+//
+// Returns the message's length, 0 or more, or
+//   -EAGAIN      there is no such message, and timeout_ns is 0
+//   -EBUSY       timeout_ns is 0, and another receiver, who is inside, doesn't get on for a second;
+//                with MADANG_INSTANT, for some microseconds
+//   -ETIMEDOUT   the time is over
+//   -EINTR       a signal handler ran while it waited
+//   -EINVAL      an unknown flag; select is not greater than 0 with MADANG_EXCEPT; or
+//                message->struct_size is not set
+//   -ENOSPC      there is no memory in /dev/shm (or MADANG_DIR) to keep the message, or those
+//                before it, outside the ring: receive some, or end leases
+//   -ENOENT      to take that memory it needs the queue's file: as with madang_queue_send()
+//   -EOWNERDEAD  the other participants found this handle dead and went on without it: close it,
+//                and open it anew
+//   -EUCLEAN     the queue is damaged
+//   -EBADF       queue was closed
+//   -EFAULT      queue or lease is NULL
+// Whatever the error, nothing was leased, and *message was not written; but for -EOWNERDEAD, after
+// which a message may come back.
+//
+// Any thread may call it at any time, while others send and receive with the same handle. Each
+// message is leased to one at a time.
+int64_t madang_queue_lease(madang_queue *queue,
+                           int64_t select,
+                           uint32_t flags,
+                           madang_message *message,
+                           int64_t timeout_ns,
+                           madang_lease **lease);
+
+// Where the message's first byte lies: madang_lease_length() bytes, aligned to 64, until the lease
+// ends. They are shared memory: read them, but don't write there. In a child of fork(2) they may
+// become another message's at any time.
+//
+// Returns an address, also for a message without bytes; NULL if the lease has ended or is NULL
+// (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.
+const void *madang_lease_data(const madang_lease *lease);
+
+// How many bytes the message has.
+//
+// Returns 0 or more; 0 if the lease has ended or is NULL (madang_last_error() tells). Doesn't wait.
+// Any thread may call it at any time.
+size_t madang_lease_length(const madang_lease *lease);
+
+// Acknowledges: the message is done with, and leaves the queue. Ends the lease, whatever it
+// returns.
+//
+// No other thread may be inside a call with this lease, or read what madang_lease_data() gave.
+// Using it afterwards is -EBADF, until 1,024 more leases of the process have ended; then it is
+// undefined.
+//
+// Returns 0, or
+//   -EOWNERDEAD  the lease is another process's, whose child this is; or the other participants
+//                found the handle dead and went on without it. The message will be, or was,
+//                received by others.
+//   -EUCLEAN     the queue is damaged
+//   -EBADF       the lease has ended before
+//   -EFAULT      lease is NULL
+//
+// Doesn't wait for messages or room. Any thread may call it, also another than the one that leased.
+int madang_lease_ack(madang_lease *lease);
+
+// Gives the message back: it is received again, in its old place among the others, marked
+// MADANG_REDELIVERED. Ends the lease, whatever it returns.
+//
+// Everything else is as with madang_lease_ack(), but that it waits for another receiver who is
+// inside the queue, for as long as he takes (he may be stopped).
+int madang_lease_release(madang_lease *lease);
 
 // Removes what processes left that were killed while they made an object. That is rare: where
 // /dev/shm is a tmpfs and /proc is mounted, nothing can be left. Objects that are whole are never
@@ -515,23 +671,44 @@ int madang_queue_send(madang_queue *queue,
                       uint32_t flags,
                       int64_t timeout_ns);
 
-// Receives the first message: its bytes into buffer, which has room for capacity bytes, and if
-// message is not NULL, what there is to say of it into *message.
+// Receives a message: its bytes into buffer, which has room for capacity bytes, and if message is
+// not NULL, what there is to say of it into *message. Set message->struct_size before, once.
 //
-// select is 0 in this version: any type. flags: 0, MADANG_DEADLINE or MADANG_INSTANT. While there
-// is no message it waits, for timeout_ns nanoseconds at most; 0 doesn't wait, negative waits for
-// ever. Set message->struct_size before, once.
+// select says which message, as msgrcv(2)'s msgtyp:
+//   0   the first one
+//   t   the first one of type t
+//   -t  of the lowest type that there is, if it is not above t, the first one
 //
-// Returns the message's length, 0 or more, or
-//   -EAGAIN      there is no message, and timeout_ns is 0
+// flags: 0, or these with |
+//   MADANG_EXCEPT    with select t: the first one that is not of type t
+//   MADANG_TRUNCATE  if it is longer than capacity, its first capacity bytes are received, and the
+//                    rest is lost; message->length still is its whole length, and message->flags
+//                    has MADANG_TRUNCATED
+//   MADANG_PEEK      it stays. select is its position: how many others, of those that are not
+//                    leased, come before it. timeout_ns must be 0, for this never waits for a
+//                    message.
+//   MADANG_DEADLINE or MADANG_INSTANT
+// MADANG_PEEK goes with MADANG_TRUNCATE and MADANG_INSTANT only.
+//
+// While there is no such message it waits, for timeout_ns nanoseconds at most; 0 doesn't wait,
+// negative waits for ever. Messages that are not selected hinder nobody, however many they are; but
+// the queue may have to set some of them aside first, which takes memory.
+//
+// Returns how many bytes of buffer were filled, 0 or more: the message's length, unless it was cut.
+// Or
+//   -EAGAIN      there is no such message, and timeout_ns is 0
 //   -E2BIG       the message is longer than capacity: it stays, and message->length says how long
 //                it is
 //   -EBUSY       timeout_ns is 0, and another receiver, who is inside, doesn't get on for a second;
 //                with MADANG_INSTANT, for some microseconds
 //   -ETIMEDOUT   the time is over
 //   -EINTR       a signal handler ran while it waited
-//   -EINVAL      an unknown flag, or message->struct_size is not set
-//   -ENOTSUP     select is not 0
+//   -EINVAL      an unknown flag, or flags that exclude each other; select is not greater than 0
+//                with MADANG_EXCEPT, or negative with MADANG_PEEK; timeout_ns is not 0 with
+//                MADANG_PEEK; or message->struct_size is not set
+//   -ENOSPC      there is no memory to set aside the messages before the selected one: receive some
+//                of those, or end leases
+//   -ENOENT      to take that memory it needs the queue's file: as with madang_queue_send()
 //   -EOWNERDEAD  the other participants found this handle dead and went on without it: close it,
 //                and open it anew
 //   -EUCLEAN     the queue is damaged
@@ -600,7 +777,20 @@ int64_t madang_queue_capacity(const madang_queue *queue);
 // Any thread may call it at any time.
 int64_t madang_queue_messages(const madang_queue *queue);
 
+// Gives memory back to the system that the queue took for messages outside its rings (long, leased,
+// reserved, set aside) and does not use now. It will be taken again when it is needed.
+//
+// Returns how many bytes, 0 or more, less what others took meanwhile; or -EBUSY if another
+// participant who is inside doesn't get on for a second, -EBADF if queue was closed, -EFAULT if it
+// is NULL, -EOWNERDEAD, -EUCLEAN and
+// -ENOENT as with madang_queue_send(). Doesn't wait for messages. Any thread may call it at any
+// time, while others send and receive.
+int64_t madang_queue_trim(madang_queue *queue);
+
 // Closes the handle. The queue lives on, with what it holds.
+//
+// Leases and reservations that were made with the handle stay as they are. Until the last of them
+// has ended, its place among the queue's participants, and its descriptor, are kept.
 //
 // No other thread may be inside a call with this handle. Using it afterwards is -EBADF, until 1,024
 // more queues were closed by the process; then it is undefined.
@@ -615,6 +805,90 @@ int madang_queue_close(madang_queue *queue);
 // a directory; -EROFS if MADANG_DIR can only be read; -EINVAL or -ENAMETOOLONG for a bad name, or
 // -EINVAL for MADANG_DIR; -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any time.
 int madang_queue_unlink(const char *name);
+
+// Reserves a place for a message of length bytes, 0 to the queue's capacity.
+//
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT. While there is no room for it in the queue it waits,
+// for timeout_ns nanoseconds at most; 0 doesn't wait, negative waits for ever. *reservation is
+// written only on success; give it to madang_reservation_commit() or madang_reservation_drop() in
+// the end.
+//
+// The place doesn't count as held by the queue before it is sent: others may send until the queue
+// is full, and then madang_reservation_commit() has to wait.
+//
+// Returns 0, or
+//   -EAGAIN      the queue is full, and timeout_ns is 0
+//   -EBUSY       timeout_ns is 0, and another participant, who is inside, doesn't get on for a
+//                second; with MADANG_INSTANT, for some microseconds
+//   -ETIMEDOUT   the time is over
+//   -EINTR       a signal handler ran while it waited
+//   -EINVAL      an unknown flag
+//   -EMSGSIZE    length is more than the queue's capacity
+//   -EFAULT      queue or reservation is NULL
+//   -ENOSPC, -ENOENT, -EOWNERDEAD, -EUCLEAN, -EBADF
+//                as with madang_queue_send()
+// Whatever the error, nothing was reserved.
+//
+// Any thread may call it at any time, while others send and receive with the same handle.
+int madang_queue_reserve(madang_queue *queue,
+                         size_t length,
+                         uint32_t flags,
+                         int64_t timeout_ns,
+                         madang_reservation **reservation);
+
+// Where the message's first byte is to lie: madang_reservation_length() bytes, aligned to 64, until
+// the reservation ends. What is there at first may be anything. In a child of fork(2) it is not to
+// be written.
+//
+// Returns an address, also for a place without bytes; NULL if the reservation has ended or is NULL
+// (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.
+void *madang_reservation_data(madang_reservation *reservation);
+
+// For how many bytes the place was reserved.
+//
+// Returns 0 or more; 0 if the reservation has ended or is NULL (madang_last_error() tells). Doesn't
+// wait. Any thread may call it at any time.
+size_t madang_reservation_length(const madang_reservation *reservation);
+
+// Sends what was written, as a message of a type greater than 0: the first length bytes of it, at
+// most as many as were reserved.
+//
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT. While the queue is full it waits, for timeout_ns
+// nanoseconds at most; 0 doesn't wait, negative waits for ever.
+//
+// Returns 0: the message is sent, and the reservation has ended. Using it afterwards is -EBADF,
+// until 1,024 more reservations of the process have ended; then it is undefined. Or
+//   -EAGAIN      the queue is full, and timeout_ns is 0
+//   -EBUSY       timeout_ns is 0, and another sender, who is inside, doesn't get on for a second;
+//                with MADANG_INSTANT, for some microseconds
+//   -ETIMEDOUT   the time is over
+//   -EINTR       a signal handler ran while it waited
+//   -EINVAL      type is not greater than 0, length is more than was reserved, or an unknown flag
+//   -EOWNERDEAD  the reservation is another process's, whose child this is; or the other
+//                participants found the handle dead and went on without it. Drop it.
+//   -ENOSPC, -ENOENT, -EUCLEAN
+//                as with madang_queue_send()
+//   -EBADF       the reservation has ended before
+//   -EFAULT      reservation is NULL
+// Whatever the error, nothing was sent, and the reservation stays as it is, with what was written:
+// to be committed once more, or dropped.
+//
+// No other thread may be inside a call with this reservation, or write what
+// madang_reservation_data() gave. Any thread may call it, also another than the one that reserved.
+int madang_reservation_commit(madang_reservation *reservation,
+                              int64_t type,
+                              size_t length,
+                              uint32_t flags,
+                              int64_t timeout_ns);
+
+// Gives the place back: nothing is sent, and the reservation ends.
+//
+// No other thread may be inside a call with this reservation, or use what madang_reservation_data()
+// gave. Using it afterwards is as after madang_reservation_commit().
+//
+// Returns 0; -EBADF if it has ended before, -EFAULT if it is NULL. Doesn't wait for messages or
+// room. Any thread may call it.
+int madang_reservation_drop(madang_reservation *reservation);
 
 // Opens the segment called name, or creates it, and maps it into this process. A new one is all 0.
 //

@@ -49,7 +49,7 @@ fn must_wait(error: &Error) -> bool {
     matches!(error.errno(), libc::EAGAIN | libc::EBUSY)
 }
 
-/// What a call's `flags` and `timeout_ns` mean.
+/// What a call's `timeout_ns` means, and its `flags` but for those that the call has of its own.
 #[inline]
 pub(crate) fn limit(flags: u32, timeout_ns: i64) -> Result<Limit> {
     match (flags, u64::try_from(timeout_ns)) {
@@ -68,7 +68,7 @@ fn bad(flags: u32) -> Failure {
     let what = match flags {
         MADANG_INSTANT => "MADANG_INSTANT doesn't wait: timeout_ns must be 0 with it".into(),
         _ if flags == MADANG_DEADLINE | MADANG_INSTANT => "either MADANG_DEADLINE or MADANG_INSTANT, not both".into(),
-        _ => format!("flags {flags:#x}: it knows only MADANG_DEADLINE and MADANG_INSTANT"),
+        _ => format!("flags {:#x}: this function has no such flags", flags & !(MADANG_DEADLINE | MADANG_INSTANT)),
     };
     Failure::misuse(libc::EINVAL, what)
 }

@@ -5,14 +5,18 @@
 //! shell in **quarantine**: a ring of the last [`QUARANTINE`] shells that were closed. Only the one that it pushes
 //! out is freed. So the check costs an open handle one load and one compare; and there is no lock, which a fork could
 //! catch in a locked state.
+//!
+//! What was made with a queue's handle, a lease or a reservation, keeps the object in its shell: that is counted, and the object
+//! goes when the handle is closed and nothing keeps it any more. (An `Arc` would cost each send one more load, and a register.)
 
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 
 /// How many handles of a kind are closed before a closed one's memory may be something else. The header says so.
 const QUARANTINE: usize = 1024;
@@ -67,19 +71,48 @@ const _: () = assert!(std::mem::offset_of!(Handle<u64>, state) == 0);
 #[repr(C)]
 pub(crate) struct Handle<T> {
     state: AtomicU32,
+    /// How many keep the object; the open handle is one of them.
+    keepers: AtomicU32,
     object: UnsafeCell<ManuallyDrop<T>>,
-    /// By which it was opened; goes with the shell.
-    name: CString,
+    /// By which it was opened, if it was; goes with the shell.
+    name: Cow<'static, CStr>,
 }
 
 impl<T> Handle<T> {
-    pub(crate) fn open<S: Shell<Object = T>>(object: T, name: CString) -> S {
-        S::new(Self { state: AtomicU32::new(S::OPEN), object: UnsafeCell::new(ManuallyDrop::new(object)), name })
+    pub(crate) fn open<S: Shell<Object = T>>(object: T, name: Cow<'static, CStr>) -> S {
+        let (state, keepers) = (AtomicU32::new(S::OPEN), AtomicU32::new(1));
+        S::new(Self { state, keepers, object: UnsafeCell::new(ManuallyDrop::new(object)), name })
     }
 
     /// Of two who close it at once, one does.
     pub(crate) fn close<S: Shell<Object = T>>(&self) -> bool {
-        self.state.compare_exchange(S::OPEN, CLOSED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.state.compare_exchange(S::OPEN, CLOSED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Undoes a close, whose caller has left the object in its place.
+    pub(crate) fn reopen<S: Shell<Object = T>>(&self) {
+        self.state.store(S::OPEN, Ordering::Release);
+    }
+
+    /// One more keeps the object. The caller knows that it is there.
+    pub(crate) fn keep(&self) {
+        self.keepers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether nobody keeps the object but the handle.
+    pub(crate) fn has_one_keeper(&self) -> bool {
+        self.keepers.load(Ordering::Acquire) == 1
+    }
+
+    /// One less keeps the object. Whether it was the last one: then it is the caller's.
+    #[must_use]
+    pub(crate) fn let_go(&self) -> bool {
+        let last = self.keepers.fetch_sub(1, Ordering::Release) == 1;
+        if last {
+            // After all that the others did with it.
+            fence(Ordering::Acquire);
+        }
+        last
     }
 
     /// Where the object is, as long as it is there.

@@ -4,7 +4,8 @@
 //! says, and to as many bytes as the length beside it or the `struct_size` in it says; during the call nobody changes
 //! what is read there, and nobody else touches what is written there; what is copied from or to a segment doesn't lie in it;
 //! a handle came from the open of some kind, nobody is inside when it is closed, and it is not used after so many others were
-//! closed that it has left quarantine.
+//! closed that it has left quarantine. (The bytes of a lease or a reservation are the caller's as any others: no call of madang's
+//! touches them but those that he passes them to.)
 //!
 //! What can be checked is checked: NULL (`EFAULT`), closed handles (`EBADF`), lengths and `struct_size` that can't be true
 //! (`EINVAL`). References made here live for the call.
@@ -13,8 +14,10 @@
 //! newer program's is longer: what this version doesn't know must be 0 in a struct that is read (else `E2BIG`, as with
 //! openat2(2)), and becomes 0 in one that is filled.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ops::Deref;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -119,8 +122,8 @@ macro_rules! structs {
 
 structs! {
     madang_queue_options 40
-    madang_queue_status 88
-    madang_message 32
+    madang_queue_status 96
+    madang_message 40
     madang_participant 24
     madang_listed 296
     madang_left_over 32
@@ -273,7 +276,15 @@ impl<S: Shell> Place<S> {
 
     pub(crate) fn put(self, object: S::Object, name: &str) {
         // It came from a C string, and so has no NUL in it.
-        let name = CString::new(name).unwrap_or_default();
+        self.put_as(object, CString::new(name).unwrap_or_default().into());
+    }
+
+    /// As [`put`](Self::put), for what wasn't opened by a name.
+    pub(crate) fn put_nameless(self, object: S::Object) {
+        self.put_as(object, c"".into());
+    }
+
+    fn put_as(self, object: S::Object, name: Cow<'static, CStr>) {
         let shell: *mut S = Box::into_raw(Box::new(Handle::open(object, name)));
         // SAFETY: by the contract a pointer that nobody else touches during the call.
         unsafe { self.0.write(shell) };
@@ -293,7 +304,7 @@ fn handle<'a, S: Shell>(at: *const S) -> Result<&'a Handle<S::Object>> {
 #[inline]
 fn handle_if_open<'a, S: Shell>(at: *const S) -> Option<&'a Handle<S::Object>> {
     let at = NonNull::new(at.cast_mut())?;
-    // SAFETY: by the contract it came from `Place::put`, of this kind or another, and if it was closed, it is still in
+    // SAFETY: by the contract it came from `Place`, of this kind or another, and if it was closed, it is still in
     // quarantine: in either case a shell, which begins with this word.
     let state = unsafe { at.cast::<AtomicU32>().as_ref() }.load(Ordering::Relaxed);
     // SAFETY: the word is one that only open shells of this kind have.
@@ -319,21 +330,106 @@ pub(crate) fn name_of<S: Shell>(at: *const S) -> Result<*const c_char> {
     Ok(handle(at)?.name().as_ptr())
 }
 
-/// Closes a handle: its object goes, its shell stays in quarantine.
+/// Closes a handle. Its object goes, unless somebody [keeps](Kept) it; its shell goes into quarantine then.
 pub(crate) fn close<S: Shell>(at: *mut S) -> Result<()> {
-    let handle = handle(at)?;
-    if !handle.close::<S>() {
-        return Err(closed::<S>());
+    seize(at)?;
+    let_go(at);
+    Ok(())
+}
+
+/// Closes a handle, and gives its object, which nobody keeps, to the caller.
+pub(crate) fn take<S: Shell>(at: *mut S) -> Result<S::Object> {
+    let handle = seize(at)?;
+    assert!(handle.let_go(), "what is taken must not be kept");
+    // SAFETY: the object is the caller's alone: the handle is closed, and nobody else keeps it.
+    let object = unsafe { ManuallyDrop::take(&mut *handle.object()) };
+    bury(at);
+    Ok(object)
+}
+
+/// Closes a handle if `work` on its object, which nobody keeps, succeeds. Else it stays open.
+pub(crate) fn close_if<S: Shell>(at: *mut S, work: impl FnOnce(&mut S::Object) -> Result<()>) -> Result<()> {
+    let handle = seize(at)?;
+    assert!(handle.has_one_keeper(), "what is changed must not be kept");
+    // SAFETY: the object is this thread's alone: it closed the handle, which was the only one to keep it; and by the contract
+    // nobody is inside.
+    if let Err(failure) = work(unsafe { &mut *handle.object() }) {
+        handle.reopen::<S>();
+        return Err(failure);
     }
-    // SAFETY: the handle was open, and this thread alone closed it; by the contract nobody is inside.
-    drop(unsafe { ManuallyDrop::take(&mut *handle.object()) });
+    let_go(at);
+    Ok(())
+}
+
+/// Closes an open handle, but leaves its object where it is. Of several who try at once, one does.
+fn seize<'a, S: Shell>(at: *mut S) -> Result<&'a Handle<S::Object>> {
+    let handle = handle(at)?;
+    if handle.close::<S>() { Ok(handle) } else { Err(closed::<S>()) }
+}
+
+/// Lets go of the object in a shell, which the caller has kept, and drops it if nobody else keeps it.
+fn let_go<S: Shell>(at: *mut S) {
+    // SAFETY: a shell is not buried while its object is kept.
+    let handle = unsafe { (*at).handle() };
+    if handle.let_go() {
+        // SAFETY: the last who kept it was the caller, and the handle is closed; by the contract nobody is inside.
+        unsafe { ManuallyDrop::drop(&mut *handle.object()) };
+        bury(at);
+    }
+}
+
+/// Puts the shell of a handle whose object is gone into quarantine.
+fn bury<S: Shell>(at: *mut S) {
     let oldest = S::quarantine().swap(at);
     if !oldest.is_null() {
-        // SAFETY: `Place::put` made it with a `Box`; it came out of quarantine, where nothing is twice; its object is gone,
-        // and by the contract nobody uses it any more.
+        // SAFETY: `Place` made it with a `Box`; it came out of quarantine, where nothing is twice; its object is gone, and by
+        // the contract nobody uses it any more.
         drop(unsafe { Box::from_raw(oldest) });
     }
-    Ok(())
+}
+
+/// Keeps the object of a handle, also when that is closed.
+pub(crate) struct Kept<S: Shell>(NonNull<S>);
+
+// SAFETY: objects of shells are `Send` and `Sync`; whichever thread lets go last may drop it.
+unsafe impl<S: Shell> Send for Kept<S> {}
+// SAFETY: as for Send.
+unsafe impl<S: Shell> Sync for Kept<S> {}
+
+impl<S: Shell> Kept<S> {
+    /// Keeps what is behind an open handle.
+    pub(crate) fn new(at: *mut S) -> Result<Self> {
+        let shell = NonNull::new(at).ok_or_else(|| null(S::NOUN))?;
+        handle(at)?.keep();
+        Ok(Self(shell))
+    }
+
+    fn handle(&self) -> &Handle<S::Object> {
+        // SAFETY: as in `let_go`.
+        unsafe { self.0.as_ref() }.handle()
+    }
+}
+
+impl<S: Shell> Clone for Kept<S> {
+    fn clone(&self) -> Self {
+        self.handle().keep();
+        Self(self.0)
+    }
+}
+
+impl<S: Shell> Deref for Kept<S> {
+    type Target = S::Object;
+
+    fn deref(&self) -> &S::Object {
+        // SAFETY: it is kept, and nobody has it to himself as long as that is so.
+        unsafe { &*self.handle().object() }
+    }
+}
+
+impl<S: Shell> Drop for Kept<S> {
+    fn drop(&mut self) {
+        let_go(self.0.as_ptr());
+    }
 }
 
 #[cold]

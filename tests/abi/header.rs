@@ -98,10 +98,16 @@ fn body_compiles(name: &str, (language, standard): (&str, &str), declared: &str,
 }
 
 #[test]
-fn its_examples_of_time_and_structs_compile() {
+fn its_examples_compile() {
     let [time] = &examples("Time")[..] else { panic!("one example of time") };
     let declared = "extern madang_queue *orders;\nint main(void) {\nchar text[4096];";
     body_compiles("time", ("c", "c11"), declared, time, "return length < 0;");
+    let [lease, reserve] = &examples("Leases and reservations")[..] else { panic!("one example of each") };
+    let declared = "extern madang_queue *orders;\nextern void look_whether_it_is_done(uint64_t), \
+                    brew(const void *, int64_t);\nint main(void) {";
+    body_compiles("lease", ("c", "c11"), declared, lease, "return length < 0;");
+    let declared = "extern madang_queue *orders;\nextern size_t write_order(char *, size_t);\nint main(void) {";
+    body_compiles("reserve", ("c", "c11"), declared, reserve, "return 0;");
     let [c, cpp] = &examples("Structs")[..] else { panic!("an example in C and one in C++") };
     let used = "return options.capacity != 4 << 20;";
     body_compiles("struct", ("c", "c11"), "int main(void) {", c, used);

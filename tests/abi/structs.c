@@ -28,14 +28,17 @@ AT(madang_queue_status, participants, 72);
 AT(madang_queue_status, mode, 76);
 AT(madang_queue_status, uid, 80);
 AT(madang_queue_status, gid, 84);
-ENDS_AT(madang_queue_status, 88);
+AT(madang_queue_status, leased, 88);
+ENDS_AT(madang_queue_status, 96);
 
 AT(madang_message, struct_size, 0);
 AT(madang_message, flags, 4);
 AT(madang_message, type, 8);
 AT(madang_message, length, 16);
 AT(madang_message, sequence, 24);
-ENDS_AT(madang_message, 32);
+AT(madang_message, redelivered, 32);
+AT(madang_message, reserved, 36);
+ENDS_AT(madang_message, 40);
 
 AT(madang_participant, struct_size, 0);
 AT(madang_participant, flags, 4);

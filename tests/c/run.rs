@@ -55,6 +55,36 @@ fn shared_queue_locks_sanitized() {
 }
 
 #[test]
+fn shared_queue_select() {
+    run("shared/queue_select", "", &[]);
+}
+
+#[test]
+fn shared_queue_select_sanitized() {
+    run("shared/queue_select", "-sanitized", SANITIZERS);
+}
+
+#[test]
+fn shared_lease() {
+    run("shared/lease", "", &[]);
+}
+
+#[test]
+fn shared_lease_sanitized() {
+    run("shared/lease", "-sanitized", SANITIZERS);
+}
+
+#[test]
+fn shared_reservation() {
+    run("shared/reservation", "", &[]);
+}
+
+#[test]
+fn shared_reservation_sanitized() {
+    run("shared/reservation", "-sanitized", SANITIZERS);
+}
+
+#[test]
 fn shared_segment() {
     run("shared/segment", "", &[]);
 }

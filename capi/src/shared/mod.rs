@@ -1,8 +1,10 @@
 //! Primitives whose state lies in shared memory, for C; and what their options have in common.
 
+pub mod lease;
 pub mod left_over;
 pub mod list;
 pub mod queue;
+pub mod reservation;
 pub mod segment;
 
 use madang_core::Create;

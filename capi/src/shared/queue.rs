@@ -1,11 +1,12 @@
 //! `madang_queue_*`: the queue for C.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 
-use madang_core::{Error, Participant, Queue, QueueOptions, QueueStatus, Received, Select};
+use madang_core::{Participant, Queue, QueueOptions, QueueStatus, Received, Select};
 
 use super::{MADANG_ANY_OWNER, create, option_flags};
-use crate::deadline::limit;
+use crate::deadline::{MADANG_INSTANT, limit};
 use crate::error::{Failure, Result, call};
 use crate::handle::{Handle, shell};
 use crate::pointer::{self, Out, Outs, Place};
@@ -85,6 +86,8 @@ pub struct madang_queue_status {
     pub uid: u32,
     /// The owner's group id
     pub gid: u32,
+    /// Of the messages held, how many are leased
+    pub leased: u64,
 }
 
 impl From<QueueStatus> for madang_queue_status {
@@ -104,6 +107,7 @@ impl From<QueueStatus> for madang_queue_status {
             mode: status.mode,
             uid: status.uid,
             gid: status.gid,
+            leased: status.leased,
         }
     }
 }
@@ -141,40 +145,94 @@ impl From<Participant> for madang_participant {
     }
 }
 
-/// What is said of a message that was received.
+/// Flag of receiving and leasing: select is a type, and the first message that is *not* of it is
+/// wanted.
+pub const MADANG_EXCEPT: u32 = 4;
+
+/// Flag of madang_queue_recv(): a message that the buffer is too small for is cut, and what doesn't
+/// fit is lost. madang_message says so with MADANG_TRUNCATED.
+pub const MADANG_TRUNCATE: u32 = 8;
+
+/// Flag of madang_queue_recv(): the message stays in the queue, and select is its position there.
+pub const MADANG_PEEK: u32 = 16;
+
+/// Flag of madang_message: the buffer was too small, and length is more than what was received. It
+/// is the same number as MADANG_TRUNCATE, as MSG_TRUNC is both for recvmsg(2).
+pub const MADANG_TRUNCATED: u32 = MADANG_TRUNCATE;
+
+/// Flag of madang_message: it was handed out before by a lease that was not acknowledged.
+/// redelivered says how often.
+pub const MADANG_REDELIVERED: u32 = 32;
+
+/// What is said of a message that was received or leased.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct madang_message {
     /// sizeof(madang_message), set by the caller
     pub struct_size: u32,
-    /// 0 in this version
+    /// MADANG_REDELIVERED, MADANG_TRUNCATED, both with |, or 0
     pub flags: u32,
     /// Its type, greater than 0
     pub r#type: i64,
     /// Its length in bytes. After -E2BIG: what the buffer needs; nothing else is written then.
     pub length: u64,
-    /// How many messages were sent to this queue before it
+    /// How many messages were sent to this queue before it. No other message of the queue has the
+    /// same: by this who receives one for the second time can tell.
     pub sequence: u64,
+    /// How often it was handed out before by leases that were not acknowledged; 65,535 is that, or
+    /// more
+    pub redelivered: u32,
+    /// 0 in this version
+    pub reserved: u32,
+}
+
+impl madang_message {
+    #[inline]
+    pub(super) fn new(mtype: i64, length: usize, sequence: u64, redelivered: u32) -> Self {
+        let flags = if redelivered > 0 { MADANG_REDELIVERED } else { 0 };
+        Self { struct_size: 0, flags, r#type: mtype, length: length as u64, sequence, redelivered, reserved: 0 }
+    }
 }
 
 impl From<Received> for madang_message {
     #[inline]
     fn from(received: Received) -> Self {
-        let Received { length, mtype, sequence, .. } = received;
-        Self { struct_size: 0, flags: 0, r#type: mtype, length: length as u64, sequence }
+        let mut message = Self::new(received.mtype, received.message_length, received.sequence, received.redelivered);
+        if received.is_cut() {
+            message.flags |= MADANG_TRUNCATED;
+        }
+        message
     }
+}
+
+/// Which message a call's select and flags mean. Flags that have nothing to do with it are not
+/// looked at.
+#[inline]
+pub(super) fn selected(select: i64, flags: u32) -> Result<Select> {
+    match (flags & MADANG_EXCEPT, select) {
+        (0, select) => Ok(Select::from_msgtyp(select)),
+        (_, 1..) => Ok(Select::Except(select)),
+        _ => Err(nothing_excepted(select)),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn nothing_excepted(select: i64) -> Failure {
+    let what = format!("select {select}: with MADANG_EXCEPT it is the type that is not wanted, greater than 0");
+    Failure::misuse(libc::EINVAL, what)
 }
 
 /// An open queue.
 ///
 /// A bounded queue of messages in shared memory, for any number of senders and receivers in any
 /// processes and languages. A message is a type greater than 0 and some bytes, perhaps none.
-/// Messages are received in the order in which they were sent. The queue lives until
-/// madang_queue_unlink(), with what it holds, though nobody has it open.
+/// Messages are received in the order in which they were sent, or by their types. The queue lives
+/// until madang_queue_unlink(), with what it holds, though nobody has it open.
 ///
 /// A message whose send returned 0 is there. One whose sender was killed while sending is there
 /// wholly or not at all. A receive hands over when it returns: who is killed right after it takes
-/// the message along, as with msgrcv(2).
+/// the message along, as with msgrcv(2). With a lease it would come back: see madang_queue_lease().
 pub struct madang_queue {
     handle: Handle<Queue>,
 }
@@ -289,23 +347,44 @@ extern "C" fn send(
     })
 }
 
-/// Receives the first message: its bytes into buffer, which has room for capacity bytes, and if
-/// message is not NULL, what there is to say of it into *message.
+/// Receives a message: its bytes into buffer, which has room for capacity bytes, and if message is
+/// not NULL, what there is to say of it into *message. Set message->struct_size before, once.
 ///
-/// select is 0 in this version: any type. flags: 0, MADANG_DEADLINE or MADANG_INSTANT. While there
-/// is no message it waits, for timeout_ns nanoseconds at most; 0 doesn't wait, negative waits for
-/// ever. Set message->struct_size before, once.
+/// select says which message, as msgrcv(2)'s msgtyp:
+///   0   the first one
+///   t   the first one of type t
+///   -t  of the lowest type that there is, if it is not above t, the first one
 ///
-/// Returns the message's length, 0 or more, or
-///   -EAGAIN      there is no message, and timeout_ns is 0
+/// flags: 0, or these with |
+///   MADANG_EXCEPT    with select t: the first one that is not of type t
+///   MADANG_TRUNCATE  if it is longer than capacity, its first capacity bytes are received, and the
+///                    rest is lost; message->length still is its whole length, and message->flags
+///                    has MADANG_TRUNCATED
+///   MADANG_PEEK      it stays. select is its position: how many others, of those that are not
+///                    leased, come before it. timeout_ns must be 0, for this never waits for a
+///                    message.
+///   MADANG_DEADLINE or MADANG_INSTANT
+/// MADANG_PEEK goes with MADANG_TRUNCATE and MADANG_INSTANT only.
+///
+/// While there is no such message it waits, for timeout_ns nanoseconds at most; 0 doesn't wait,
+/// negative waits for ever. Messages that are not selected hinder nobody, however many they are; but
+/// the queue may have to set some of them aside first, which takes memory.
+///
+/// Returns how many bytes of buffer were filled, 0 or more: the message's length, unless it was cut.
+/// Or
+///   -EAGAIN      there is no such message, and timeout_ns is 0
 ///   -E2BIG       the message is longer than capacity: it stays, and message->length says how long
 ///                it is
 ///   -EBUSY       timeout_ns is 0, and another receiver, who is inside, doesn't get on for a second;
 ///                with MADANG_INSTANT, for some microseconds
 ///   -ETIMEDOUT   the time is over
 ///   -EINTR       a signal handler ran while it waited
-///   -EINVAL      an unknown flag, or message->struct_size is not set
-///   -ENOTSUP     select is not 0
+///   -EINVAL      an unknown flag, or flags that exclude each other; select is not greater than 0
+///                with MADANG_EXCEPT, or negative with MADANG_PEEK; timeout_ns is not 0 with
+///                MADANG_PEEK; or message->struct_size is not set
+///   -ENOSPC      there is no memory to set aside the messages before the selected one: receive some
+///                of those, or end leases
+///   -ENOENT      to take that memory it needs the queue's file: as with madang_queue_send()
 ///   -EOWNERDEAD  the other participants found this handle dead and went on without it: close it,
 ///                and open it anew
 ///   -EUCLEAN     the queue is damaged
@@ -331,9 +410,14 @@ pub extern "C" fn madang_queue_recv(
         let queue = pointer::opened(queue)?;
         let message = Out::optional(message)?;
         let buffer = pointer::bytes_mut(buffer, capacity, "buffer")?;
-        let select = selected(select)?;
-        let received = limit(flags, timeout_ns)?.run(|deadline| queue.recv_into_uninit(select, buffer, deadline));
-        let received = received.inspect_err(|error| tell_length(message, error))?;
+        let received = if flags & (MADANG_EXCEPT | MADANG_TRUNCATE | MADANG_PEEK) == 0 {
+            let select = Select::from_msgtyp(select);
+            let limit = limit(flags, timeout_ns)?;
+            limit.run(|deadline| queue.recv_into_uninit(select, buffer, deadline)).map_err(Failure::from)
+        } else {
+            recv_with_flags(queue, select, buffer, flags, timeout_ns)
+        };
+        let received = received.inspect_err(|failure| tell_length(message, failure))?;
         if let Some(message) = message {
             message.fill(&received.into());
         }
@@ -341,21 +425,48 @@ pub extern "C" fn madang_queue_recv(
     })
 }
 
-#[inline]
-fn selected(select: i64) -> Result<Select> {
-    if select == 0 { Ok(Select::Any) } else { Err(no_such_select(select)) }
+#[inline(never)]
+fn recv_with_flags(
+    queue: &Queue,
+    select: i64,
+    buffer: &mut [MaybeUninit<u8>],
+    flags: u32,
+    timeout_ns: i64,
+) -> Result<Received> {
+    let cuts = flags & MADANG_TRUNCATE != 0;
+    if flags & MADANG_PEEK != 0 {
+        let position = u64::try_from(select).map_err(|_| no_position(select))?;
+        let flags = flags & !(MADANG_PEEK | MADANG_TRUNCATE);
+        if timeout_ns != 0 || flags & !MADANG_INSTANT != 0 {
+            return Err(bad_peek());
+        }
+        let peek = if cuts { Queue::peek_cut } else { Queue::peek_into_uninit };
+        return Ok(limit(flags, 0)?.run(|deadline| peek(queue, position, buffer, deadline))?);
+    }
+    let select = selected(select, flags)?;
+    let limit = limit(flags & !(MADANG_EXCEPT | MADANG_TRUNCATE), timeout_ns)?;
+    let recv = if cuts { Queue::recv_cut } else { Queue::recv_into_uninit };
+    Ok(limit.run(|deadline| recv(queue, select, buffer, deadline))?)
 }
 
 #[cold]
-#[inline(never)]
-fn no_such_select(select: i64) -> Failure {
-    Failure::misuse(libc::ENOTSUP, format!("select {select}: this version receives only any type, 0"))
+fn no_position(select: i64) -> Failure {
+    Failure::misuse(libc::EINVAL, format!("select {select}: with MADANG_PEEK it is a position, 0 or more"))
+}
+
+#[cold]
+fn bad_peek() -> Failure {
+    let what =
+        "MADANG_PEEK goes with MADANG_TRUNCATE and MADANG_INSTANT only, and timeout_ns must be 0: it doesn't wait";
+    Failure::misuse(libc::EINVAL, what)
 }
 
 /// Tells a caller whose buffer is too small what it needs.
 #[cold]
-fn tell_length(message: Option<Out<madang_message>>, error: &Error) {
-    if let (libc::E2BIG, Some(message)) = (error.errno(), message) {
+fn tell_length(message: Option<Out<madang_message>>, failure: &Failure) {
+    if let (Failure::Core(error), Some(message)) = (failure, message)
+        && error.errno() == libc::E2BIG
+    {
         message.change(|message| message.length = error.length());
     }
 }
@@ -438,7 +549,23 @@ pub extern "C" fn madang_queue_messages(queue: *const madang_queue) -> i64 {
     call("madang_queue_messages", || Ok(pointer::opened(queue)?.len() as i64))
 }
 
+/// Gives memory back to the system that the queue took for messages outside its rings (long, leased,
+/// reserved, set aside) and does not use now. It will be taken again when it is needed.
+///
+/// Returns how many bytes, 0 or more, less what others took meanwhile; or -EBUSY if another
+/// participant who is inside doesn't get on for a second, -EBADF if queue was closed, -EFAULT if it
+/// is NULL, -EOWNERDEAD, -EUCLEAN and
+/// -ENOENT as with madang_queue_send(). Doesn't wait for messages. Any thread may call it at any
+/// time, while others send and receive.
+#[unsafe(no_mangle)]
+pub extern "C" fn madang_queue_trim(queue: *mut madang_queue) -> i64 {
+    call("madang_queue_trim", || Ok(pointer::opened(queue)?.trim()? as i64))
+}
+
 /// Closes the handle. The queue lives on, with what it holds.
+///
+/// Leases and reservations that were made with the handle stay as they are. Until the last of them
+/// has ended, its place among the queue's participants, and its descriptor, are kept.
 ///
 /// No other thread may be inside a call with this handle. Using it afterwards is -EBADF, until 1,024
 /// more queues were closed by the process; then it is undefined.

@@ -285,28 +285,28 @@ impl Queue {
     }
 
     /// Gives back memory that the queue took for messages outside its rings (skipped, long, leased, reserved) and needs no more.
-    /// Says how many bytes.
+    /// Says how many bytes; what others take meanwhile is subtracted.
     ///
     /// # Errors
     /// `EBUSY` if another participant is stuck inside; what `fallocate(2)` gives.
     pub fn trim(&self) -> Result<u64> {
-        let (mut last, mut sum, mut done) = (None, 0, Ok(()));
+        let before = self.attached.stat()?.allocated;
+        let (mut last, mut done) = (None, Ok(()));
         loop {
             let present = self.enter()?;
             let next = self.ring.hollow_out(&present, last);
             match next.map_err(|fault| self.explain(fault, "trim", Deadline::NOW))? {
                 // What was claimed is freed by the next step, also after a failure.
-                Some((claim, offset)) if done.is_ok() => {
-                    done = file::punch(self.attached.descriptor()?.as_fd(), offset, claim.length);
-                    sum += if done.is_ok() { claim.length } else { 0 };
+                Some((claim, offset)) => {
+                    done = done.and_then(|()| self.punch(offset, claim.length));
                     last = Some(claim);
                 }
-                Some((claim, _)) => last = Some(claim),
                 None => break,
             }
         }
-        done.map_err(|errno| errno.during(format!("trim {}: fallocate", self.attached.name())))?;
-        Ok(sum)
+        done?;
+        // Of what was punched some may have been given back long ago.
+        Ok(before.saturating_sub(self.attached.stat()?.allocated))
     }
 
     /// Who takes part: every open handle, and those of killed processes whose place nobody has needed since. In no order.
@@ -379,6 +379,12 @@ impl Queue {
             .map_err(|error| error.during(format!("{doing} {}", self.attached.name())))?;
         self.ring.grant(space);
         Ok(())
+    }
+
+    /// Gives back the space of a piece of the file.
+    fn punch(&self, offset: u64, length: u64) -> Result<()> {
+        file::punch(self.attached.descriptor()?.as_fd(), offset, length)
+            .map_err(|errno| errno.during(format!("trim {}: fallocate", self.attached.name())))
     }
 
     /// Gives back what the dead held, if there may be something.

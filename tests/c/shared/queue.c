@@ -22,7 +22,7 @@ static void smoke(void)
     EQUAL(madang_queue_recv(queue, 0, text, sizeof text, 0, &message, -1), 8);
     CHECK(memcmp(text, "two teas", 8) == 0);
     CHECK(message.struct_size == sizeof message && message.flags == 0 && message.type == 7);
-    CHECK(message.length == 8 && message.sequence == 0);
+    CHECK(message.length == 8 && message.sequence == 0 && message.redelivered == 0 && message.reserved == 0);
     EQUAL(madang_queue_recv(queue, 0, text, sizeof text, 0, &message, 0), 10);
     CHECK(message.type == INT64_MAX && message.sequence == 1);
 
@@ -170,6 +170,7 @@ static void timeout(void)
     FAILS(madang_queue_send(queue, 1, bytes, 8, MADANG_INSTANT | MADANG_DEADLINE, 0), EINVAL, "not both");
     FAILS(madang_queue_send(queue, 1, bytes, 8, 4, 0), EINVAL, "flags 0x4");
     FAILS(madang_queue_recv(queue, 0, bytes, 8, MADANG_ANY_OWNER, NULL, -1), EINVAL, "flags 0x100");
+    FAILS(madang_queue_recv(queue, 0, bytes, 8, MADANG_REDELIVERED | MADANG_DEADLINE, NULL, -1), EINVAL, "flags 0x20");
     EQUAL(madang_queue_messages(queue), 0);
 }
 
@@ -456,6 +457,11 @@ static void struct_sizes(void)
     } longer = {.known = {.struct_size = sizeof longer}, .unknown = 79};
     EQUAL(madang_queue_recv(queue, 0, text, 8, 0, &longer.known, 0), 3);
     CHECK(longer.known.struct_size == sizeof longer && longer.known.type == 6 && longer.unknown == 0);
+    /* A program of before there were leases. */
+    send_text(queue, 7, "seven");
+    message = (madang_message){.struct_size = offsetof(madang_message, redelivered), .redelivered = 81};
+    EQUAL(madang_queue_recv(queue, 0, text, 8, 0, &message, 0), 5);
+    CHECK(message.type == 7 && message.length == 5 && message.sequence == 2 && message.redelivered == 81);
 
     madang_queue_status status = {.struct_size = 4, .capacity = 80};
     EQUAL(madang_queue_stat(queue, &status), 0);

@@ -45,4 +45,12 @@ static inline void expect_text(madang_queue *queue, const char *text)
     CHECK(memcmp(buffer, text, strlen(text)) == 0);
 }
 
+/* What the queue is and holds. */
+static inline madang_queue_status status_of(madang_queue *queue)
+{
+    madang_queue_status status = {.struct_size = sizeof status};
+    EQUAL(madang_queue_stat(queue, &status), 0);
+    return status;
+}
+
 #endif

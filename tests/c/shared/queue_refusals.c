@@ -159,8 +159,8 @@ static void bad_arguments(void)
     FAILS(madang_queue_send(queue, 0, "x", 1, 0, 0), EINVAL, "a message's type is greater than 0");
     FAILS(madang_queue_send(queue, INT64_MIN, "x", 1, 0, 0), EINVAL, "type -9223372036854775808");
     FAILS(madang_queue_send(queue, 1, queue, 65, 0, 0), EMSGSIZE, "its capacity is 64");
-    FAILS(madang_queue_recv(queue, 3, text, 8, 0, NULL, 0), ENOTSUP, "select 3");
-    FAILS(madang_queue_recv(queue, -3, text, 8, 0, NULL, 0), ENOTSUP, "select -3");
+    FAILS(madang_queue_recv(queue, 2, text, 8, 0, NULL, 0), EAGAIN, "there is no message");
+    FAILS(madang_queue_recv(queue, -2, text, 8, 0, NULL, 0), EAGAIN, "there is no message");
 
     /* The message stays, and its length is told; nothing else is written. */
     madang_message message = {.struct_size = sizeof message, .type = 81, .sequence = 82};
@@ -195,6 +195,7 @@ static void null_pointers(void)
     madang_queue_status status = {.struct_size = sizeof status};
     FAILS(madang_queue_stat(NULL, &status), EFAULT, "queue is NULL");
     FAILS(madang_queue_stat(queue, NULL), EFAULT, "status is NULL");
+    FAILS(madang_queue_trim(NULL), EFAULT, "queue is NULL");
     FAILS_WITH_NOTHING(madang_queue_name(NULL), EFAULT, "queue is NULL");
     FAILS(madang_queue_is_new(NULL), EFAULT, "queue is NULL");
     FAILS(madang_queue_capacity(NULL), EFAULT, "queue is NULL");
@@ -216,6 +217,7 @@ static void closed_handle(void)
         FAILS(madang_queue_send(queue, 1, "x", 1, 0, 0), EBADF, "queue is not an open handle of a queue");
         FAILS(madang_queue_recv(queue, 0, text, 8, 0, NULL, 0), EBADF, "was it closed before?");
         FAILS(madang_queue_stat(queue, &status), EBADF, "madang_queue_stat");
+        FAILS(madang_queue_trim(queue), EBADF, "madang_queue_trim");
         FAILS_WITH_NOTHING(madang_queue_name(queue), EBADF, "madang_queue_name");
         FAILS(madang_queue_is_new(queue), EBADF, "madang_queue_is_new");
         FAILS(madang_queue_capacity(queue), EBADF, "madang_queue_capacity");

@@ -151,7 +151,7 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
     /// `EOWNERDEAD` in a forked child, or if the others presumed this process dead: it will be, or was, received again.
     pub fn ack(mut self) -> Result<()> {
         self.is_done = true;
-        let present = self.queue.enter()?;
+        let present = self.present("ack")?;
         self.queue.ring.acknowledge(&present, self.offset).map_err(|fault| self.explain(fault, "ack"))
     }
 
@@ -161,11 +161,16 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
     /// As [`ack`](Self::ack).
     pub fn release(mut self) -> Result<()> {
         self.is_done = true;
-        let present = self.queue.enter()?;
+        let present = self.present("release")?;
         self.queue
             .ring
             .give_back(&present, self.offset, Deadline::NEVER)
             .map_err(|fault| self.explain(fault, "release"))
+    }
+
+    /// A forked child need not join to be told that the lease isn't its own.
+    fn present(&self, doing: &str) -> Result<Present<'_>> {
+        self.queue.attached.present().ok_or_else(|| self.explain(Fault::NotYours, doing))
     }
 
     fn explain(&self, fault: Fault, doing: &str) -> Error {

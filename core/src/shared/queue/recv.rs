@@ -228,12 +228,39 @@ impl Queue {
     /// # Errors
     /// As [`peek`](Self::peek); `E2BIG` if the buffer is too small, and [`Error::length`] says what it needs.
     pub fn peek_into(&self, position: u64, buffer: &mut [u8]) -> Result<Received> {
-        let (present, capacity) = (self.enter()?, buffer.len());
-        match self.ring.peek(&present, position, &mut buffer.into(), false, Deadline::NOW) {
+        self.peek_to(position, buffer.into(), false, Deadline::NOW)
+    }
+
+    /// As [`peek_into`](Self::peek_into), into memory that need not be initialised: the first [`Received::length`] bytes are then.
+    /// Until `deadline` it waits for another receiver who is inside; for a message it doesn't.
+    ///
+    /// # Errors
+    /// As [`peek_into`](Self::peek_into); `EBUSY` or `ETIMEDOUT` as the [`Deadline`] says.
+    pub fn peek_into_uninit(
+        &self,
+        position: u64,
+        buffer: &mut [MaybeUninit<u8>],
+        deadline: Deadline,
+    ) -> Result<Received> {
+        self.peek_to(position, buffer.into(), false, deadline)
+    }
+
+    /// As [`peek_into_uninit`](Self::peek_into_uninit), but of a message that is longer than the buffer it shows the beginning, and
+    /// [`Received::is_cut`].
+    ///
+    /// # Errors
+    /// As [`peek`](Self::peek).
+    pub fn peek_cut(&self, position: u64, buffer: &mut [MaybeUninit<u8>], deadline: Deadline) -> Result<Received> {
+        self.peek_to(position, buffer.into(), true, deadline)
+    }
+
+    fn peek_to(&self, position: u64, mut target: Target, cuts: bool, deadline: Deadline) -> Result<Received> {
+        let (present, capacity) = (self.enter()?, target.length());
+        match self.ring.peek(&present, position, &mut target, cuts, deadline) {
             Ok(Taken::Message(envelope)) => Ok(Received::new(envelope, capacity)),
             Ok(Taken::TooSmall(length)) => Err(Error::too_big(length)),
             Ok(_) => Err(Error::new(libc::EAGAIN, format!("peek: there is no message at position {position}"))),
-            Err(fault) => Err(self.explain(fault, "peek", Deadline::NOW)),
+            Err(fault) => Err(self.explain(fault, "peek", deadline)),
         }
     }
 }

@@ -157,6 +157,10 @@ impl<Q: Deref<Target = Queue>> Reservation<Q> {
             return Err(Error::new(libc::EINVAL, format!("commit: {length} bytes of {has}, or it was sent already")));
         }
         self.queue.check_message(mtype, length)?;
+        if self.queue.attached.present().is_none() {
+            // A forked child need not join to be told that.
+            return Err(self.queue.explain(Fault::NotYours, "commit", deadline));
+        }
         let (queue, offset, length) = (&self.queue, self.offset, length as u64);
         queue.wait_for_room(length, deadline, "commit", || queue.attempt_commit(offset, mtype, length, deadline))?;
         self.is_done = true;

@@ -117,10 +117,17 @@ impl Queue {
         if let Some(done) = attempt()? {
             return Ok(done);
         }
+        let present = self.enter()?;
+        // What the dead had reserved is to be had, also for one who doesn't wait.
+        if self.ring.admits(length) {
+            self.reclaim(&present);
+            if let Some(done) = attempt()? {
+                return Ok(done);
+            }
+        }
         if deadline.is_try() {
             return Err(Error::new(libc::EAGAIN, format!("{doing}: the queue is full")));
         }
-        let present = self.enter()?;
         let wait = Wait {
             present: &present,
             deadline,
