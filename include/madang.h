@@ -242,6 +242,15 @@
 // SIGSEGV. It must exist.
 #define MADANG_READ_ONLY (1 << 9)
 
+// Option flag of queues: this handle alone sends, as long as it is open; other senders, and whoever
+// asks for the same, get -EBUSY. Sending costs least then. It is bound to the first thread that
+// uses it, and to this process: a forked child sends as others do. -ENOTSUP where membarrier(2) is
+// forbidden.
+#define MADANG_EXCLUSIVE_SENDER (1 << 11)
+
+// Option flag of queues: as MADANG_EXCLUSIVE_SENDER, for receiving.
+#define MADANG_EXCLUSIVE_RECEIVER (1 << 12)
+
 // Flag of madang_list(): segments too, that is every regular file in /dev/shm that isn't madang's,
 // whoever made it, by whatever means.
 #define MADANG_SEGMENTS (1 << 10)
@@ -384,7 +393,7 @@ typedef struct {
 typedef struct {
     // sizeof(madang_queue_options)
     uint32_t struct_size;
-    // 0 or MADANG_ANY_OWNER
+    // 0, or MADANG_ANY_OWNER, MADANG_EXCLUSIVE_SENDER, MADANG_EXCLUSIVE_RECEIVER
     uint32_t flags;
     // The most bytes that it holds, 1 to 2^40; also the longest message. Default 1 MiB. Counted are
     // the messages' own bytes; what madang needs to keep them comes on top. Memory is taken as it
@@ -399,8 +408,13 @@ typedef struct {
     uint32_t mode;
     // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
     uint32_t create;
-    // 0 in this version
-    uint32_t reserved;
+    // After how many leases that were not acknowledged a message of a new queue goes to the queue
+    // dead_letters, 1 to 65,535, instead of being leased again. Default 0: never.
+    uint32_t deliveries;
+    // The name of that queue, which is made when it is first needed; NULL if deliveries is 0. If it
+    // is full or can't be had, the message is leased all the same. An existing queue keeps what it
+    // was made with.
+    const char *dead_letters;
 } madang_queue_options;
 
 // What a queue is and holds.

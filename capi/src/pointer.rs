@@ -104,7 +104,7 @@ fn too_large(length: usize, what: &str) -> Failure {
 /// A struct that crosses the boundary.
 ///
 /// # Safety
-/// `repr(C)`; a `u32` called `struct_size` comes first; all else are integers, or arrays of them; there is no padding.
+/// `repr(C)`; a `u32` called `struct_size` comes first; all else are integers, arrays of them, or pointers; there is no padding.
 pub(crate) unsafe trait Struct: Copy + Default {
     const NAME: &str;
 }
@@ -121,7 +121,7 @@ macro_rules! structs {
 }
 
 structs! {
-    madang_queue_options 40
+    madang_queue_options 48
     madang_queue_status 96
     madang_message 40
     madang_participant 24
@@ -148,7 +148,7 @@ fn bad_size<T: Struct>(size: usize) -> Failure {
 /// As much of the struct as both sides know; the rest is 0.
 fn known<T: Struct>(at: NonNull<T>, size: usize) -> T {
     let mut known = T::default();
-    // SAFETY: by the contract there are `size` bytes at `at`; any content is valid for a struct of integers.
+    // SAFETY: by the contract there are `size` bytes at `at`; any content is valid for a struct of integers and pointers.
     unsafe { at.cast::<u8>().copy_to_nonoverlapping(NonNull::from(&mut known).cast(), size.min(size_of::<T>())) };
     known
 }

@@ -11,7 +11,8 @@ AT(madang_queue_options, max_messages, 16);
 AT(madang_queue_options, max_participants, 24);
 AT(madang_queue_options, mode, 28);
 AT(madang_queue_options, create, 32);
-AT(madang_queue_options, reserved, 36);
+AT(madang_queue_options, deliveries, 36);
+AT(madang_queue_options, dead_letters, 40);
 ENDS_AT(madang_queue_options, 40);
 
 AT(madang_queue_status, struct_size, 0);

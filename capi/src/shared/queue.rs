@@ -2,10 +2,11 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::MaybeUninit;
+use std::ptr;
 
 use madang_core::{Participant, Queue, QueueOptions, QueueStatus, Received, Select};
 
-use super::{MADANG_ANY_OWNER, create, option_flags};
+use super::{MADANG_ANY_OWNER, MADANG_EXCLUSIVE_RECEIVER, MADANG_EXCLUSIVE_SENDER, create, option_flags};
 use crate::deadline::{MADANG_INSTANT, limit};
 use crate::error::{Failure, Result, call};
 use crate::handle::{Handle, shell};
@@ -15,11 +16,11 @@ use crate::pointer::{self, Out, Outs, Place};
 /// decided when it is created; of one that exists, capacity, max_messages and max_participants are
 /// what it must have at least.
 #[repr(C)]
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct madang_queue_options {
     /// sizeof(madang_queue_options)
     pub struct_size: u32,
-    /// 0 or MADANG_ANY_OWNER
+    /// 0, or MADANG_ANY_OWNER, MADANG_EXCLUSIVE_SENDER, MADANG_EXCLUSIVE_RECEIVER
     pub flags: u32,
     /// The most bytes that it holds, 1 to 2^40; also the longest message. Default 1 MiB. Counted are
     /// the messages' own bytes; what madang needs to keep them comes on top. Memory is taken as it
@@ -34,17 +35,47 @@ pub struct madang_queue_options {
     pub mode: u32,
     /// MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
     pub create: u32,
-    /// 0 in this version
-    pub reserved: u32,
+    /// After how many leases that were not acknowledged a message of a new queue goes to the queue
+    /// dead_letters, 1 to 65,535, instead of being leased again. Default 0: never.
+    pub deliveries: u32,
+    /// The name of that queue, which is made when it is first needed; NULL if deliveries is 0. If it
+    /// is full or can't be had, the message is leased all the same. An existing queue keeps what it
+    /// was made with.
+    pub dead_letters: *const c_char,
+}
+
+impl Default for madang_queue_options {
+    fn default() -> Self {
+        Self {
+            struct_size: 0,
+            flags: 0,
+            capacity: 0,
+            max_messages: 0,
+            max_participants: 0,
+            mode: 0,
+            create: 0,
+            deliveries: 0,
+            dead_letters: ptr::null(),
+        }
+    }
 }
 
 impl madang_queue_options {
     fn to_core(self) -> Result<QueueOptions> {
-        if self.reserved != 0 {
-            return Err(pointer::newer::<Self>());
-        }
-        let [any_owner] = option_flags(self.flags, [(MADANG_ANY_OWNER, "MADANG_ANY_OWNER")])?;
+        let known = [
+            (MADANG_ANY_OWNER, "MADANG_ANY_OWNER"),
+            (MADANG_EXCLUSIVE_SENDER, "MADANG_EXCLUSIVE_SENDER"),
+            (MADANG_EXCLUSIVE_RECEIVER, "MADANG_EXCLUSIVE_RECEIVER"),
+        ];
+        let [any_owner, sends_alone, receives_alone] = option_flags(self.flags, known)?;
+        let dead_letters = if self.dead_letters.is_null() { "" } else { pointer::text(self.dead_letters)? };
+        let deliveries = u16::try_from(self.deliveries).map_err(|_| {
+            Failure::misuse(libc::EINVAL, format!("deliveries {}: it may be 65,535 at most", self.deliveries))
+        })?;
         Ok(Queue::options()
+            .exclusive_sender(sends_alone)
+            .exclusive_receiver(receives_alone)
+            .dead_letters(dead_letters, deliveries)
             .capacity(self.capacity)
             .max_messages(self.max_messages)
             .max_participants(self.max_participants)
