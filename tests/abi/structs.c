@@ -13,7 +13,7 @@ AT(madang_queue_options, mode, 28);
 AT(madang_queue_options, create, 32);
 AT(madang_queue_options, deliveries, 36);
 AT(madang_queue_options, dead_letters, 40);
-ENDS_AT(madang_queue_options, 40);
+ENDS_AT(madang_queue_options, 48);
 
 AT(madang_queue_status, struct_size, 0);
 AT(madang_queue_status, max_participants, 4);
