@@ -31,5 +31,5 @@ mod sys;
 pub use deadline::Deadline;
 pub use error::{Error, Result};
 pub use shared::Create;
-pub use shared::queue::{Message, Queue, QueueOptions, QueueStatus, Received, Select};
+pub use shared::queue::{Batch, Message, Messages, Queue, QueueOptions, QueueStatus, Received, Select};
 pub use shared::segment::{Segment, SegmentOptions};

@@ -2,7 +2,7 @@
 //!
 //! What happens in the memory stands in [`raw::ring`](super::raw::ring), who takes part in
 //! [`attached`](super::attached). Here is what is between: names, tries, errors in words; options are in
-//! `queue/options.rs`, waiting in [`wait`](super::wait).
+//! `queue/options.rs`, batches and pieces in `queue/batch.rs`, waiting in [`wait`](super::wait).
 
 #![forbid(unsafe_code)]
 
@@ -18,14 +18,16 @@ use super::raw::Fault;
 use super::raw::cell::Target;
 use super::raw::geometry::Geometry;
 use super::raw::host::Participant;
-use super::raw::ring::{Envelope, Received as Popped, Ring, Sent};
+use super::raw::ring::{Envelope, Received as Popped, Ring, Sent, Space};
 use super::wait::Wait;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::name::Name;
 
+pub use batch::{Batch, Messages};
 pub use options::QueueOptions;
 
+mod batch;
 mod options;
 
 /// What a queue is called in its file's name.
@@ -324,13 +326,13 @@ impl Queue {
         false
     }
 
-    fn check_message(&self, mtype: i64, data: &[u8]) -> Result<()> {
+    fn check_message(&self, mtype: i64, length: usize) -> Result<()> {
         if mtype < 1 {
             let what = format!("send {}: type {mtype}: a message's type is greater than 0", self.attached.name());
             return Err(Error::new(libc::EINVAL, what));
         }
-        if data.len() as u64 > self.capacity() {
-            let (name, length, most) = (self.attached.name(), data.len(), self.capacity());
+        if length as u64 > self.capacity() {
+            let (name, most) = (self.attached.name(), self.capacity());
             let what = format!("send {name}: a message of {length} bytes: its capacity is {most}");
             return Err(Error::new(libc::EMSGSIZE, what));
         }
@@ -345,19 +347,23 @@ impl Queue {
             match self.ring.send(&present, mtype, data, deadline) {
                 Ok(Sent::Done) => return Ok(Some(())),
                 Ok(Sent::Full) => return Ok(None),
-                Ok(Sent::NeedsSpace(space)) => {
-                    object::allocate(self.attached.descriptor()?.as_fd(), space.offset, space.length)
-                        .map_err(|error| error.during(format!("send {}", self.attached.name())))?;
-                    self.ring.grant(space);
-                }
+                Ok(Sent::NeedsSpace(space)) => self.take_space(space)?,
                 Err(fault) => return Err(self.explain(fault, "send", deadline)),
             }
         }
     }
 
+    /// Takes a piece of the file, which the ring needs next.
+    fn take_space(&self, space: Space) -> Result<()> {
+        object::allocate(self.attached.descriptor()?.as_fd(), space.offset, space.length)
+            .map_err(|error| error.during(format!("send {}", self.attached.name())))?;
+        self.ring.grant(space);
+        Ok(())
+    }
+
     #[inline(never)]
     fn send_slow(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
-        self.check_message(mtype, data)?;
+        self.check_message(mtype, data.len())?;
         let present = self.enter()?;
         match self.ring.send(&present, mtype, data, deadline) {
             Ok(Sent::Done) => Ok(()),
@@ -368,11 +374,20 @@ impl Queue {
 
     #[cold]
     fn send_waiting(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
-        let length = data.len() as u64;
         let attempt = || self.attempt_send(mtype, data, deadline);
         if let Some(()) = attempt()? {
             return Ok(());
         }
+        self.wait_for_room(data.len() as u64, deadline, attempt)
+    }
+
+    /// Repeats `attempt`, which found the queue full for a message of `length` bytes.
+    fn wait_for_room<T>(
+        &self,
+        length: u64,
+        deadline: Deadline,
+        attempt: impl FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
         if deadline.is_try() {
             return Err(Error::new(libc::EAGAIN, "send: the queue is full"));
         }
@@ -390,12 +405,12 @@ impl Queue {
             announce: &|present| self.ring.announce_sender(present, length),
             woken_for_nothing: &|| self.ring.pass_wake_on(&present, length),
         };
-        wait.until_done(attempt)?;
+        let done = wait.until_done(attempt)?;
         // The room that woke this sender may be enough for another.
         if self.ring.senders_wait() {
             self.ring.wake_senders(&present);
         }
-        Ok(())
+        Ok(done)
     }
 }
 
@@ -529,6 +544,12 @@ impl Queue {
 
     #[cold]
     fn recv_waiting(&self, target: &mut Target, deadline: Deadline) -> Result<Received> {
+        self.wait_for_message(deadline, || self.attempt_recv(target, deadline))
+    }
+
+    /// Repeats `attempt`, which found no message.
+    #[cold]
+    fn wait_for_message<T>(&self, deadline: Deadline, attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
         if deadline.is_try() {
             return Err(Error::new(libc::EAGAIN, "recv: there is no message"));
         }
@@ -547,7 +568,7 @@ impl Queue {
             announce: &|present| self.ring.announce_receiver(present),
             woken_for_nothing: &|| {},
         };
-        wait.until_done(|| self.attempt_recv(target, deadline))
+        wait.until_done(attempt)
     }
 }
 

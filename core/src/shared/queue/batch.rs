@@ -1,0 +1,383 @@
+//! Several messages with one call, and messages of several pieces.
+//!
+//! What is sent or received at once, with one lock and one commit, is a *batch*, 64 KiB at most ([`raw::ring::batch`]); a call makes
+//! as many of them as it takes, and lets others in between.
+//!
+//! [`raw::ring::batch`]: super::super::raw::ring::batch
+
+#![forbid(unsafe_code)]
+
+use std::io::IoSlice;
+use std::iter::FusedIterator;
+use std::mem::MaybeUninit;
+use std::slice;
+
+use super::super::raw::ring::batch::{Payload, ReceivedMany, SentMany};
+use super::*;
+
+/// Sending.
+impl Queue {
+    /// Sends messages, each a type greater than 0 and its bytes, in this order; waits until all of them are sent, and says how many
+    /// are. Many small messages cost a fraction of as many sends.
+    ///
+    /// They need not be received together, nor is all of them being sent one step: others' messages may come in between, and
+    /// who is killed on the way has sent the first of them. It returns less than `messages.len()` if what would be an error came up
+    /// after some were sent: send the rest again to learn it.
+    ///
+    /// ```
+    /// # let name = format!("send-many-example-{}", std::process::id());
+    /// # let name = name.as_str();
+    /// use madang::{Batch, Queue, Select};
+    ///
+    /// let orders = Queue::open(name)?;
+    /// orders.send_many(&[(1, "two teas"), (2, "one coffee")])?;
+    ///
+    /// let mut batch = Batch::new(32, 32 << 10);
+    /// orders.recv_many(Select::Any, &mut batch)?;
+    /// let texts: Vec<_> = batch.iter().map(|(_, data)| data).collect();
+    /// assert_eq!(texts, [b"two teas".as_slice(), b"one coffee"]);
+    /// # Queue::unlink(name)?;
+    /// # Ok::<(), madang::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), if none was sent. With an invalid type or length in any of them (`EINVAL`, `EMSGSIZE`; the text
+    /// has its index) none is.
+    #[doc(alias("sendmmsg", "writev"))]
+    pub fn send_many<B: AsRef<[u8]>>(&self, messages: &[(i64, B)]) -> Result<usize> {
+        self.send_many_until(messages, Deadline::NEVER)
+    }
+
+    /// As [`send_many`](Self::send_many), but sends only what there is room for now.
+    ///
+    /// # Errors
+    /// As [`send_many`](Self::send_many); `EAGAIN`, `EBUSY` as [`try_send`](Self::try_send).
+    pub fn try_send_many<B: AsRef<[u8]>>(&self, messages: &[(i64, B)]) -> Result<usize> {
+        self.send_many_until(messages, Deadline::NOW)
+    }
+
+    /// As [`send_many`](Self::send_many), but waits for `timeout` at most, for all of them together.
+    ///
+    /// # Errors
+    /// As [`send_many`](Self::send_many); `ETIMEDOUT`, but with a time-out of zero as [`try_send_many`](Self::try_send_many).
+    pub fn send_many_timeout<B: AsRef<[u8]>>(&self, messages: &[(i64, B)], timeout: Duration) -> Result<usize> {
+        let mut sent = 0;
+        let outcome = in_time(timeout, |deadline| self.send_rest(messages.len(), of(messages), &mut sent, deadline));
+        unless_some(sent, outcome)
+    }
+
+    /// As [`send_many`](Self::send_many), but waits until `deadline` at most.
+    ///
+    /// # Errors
+    /// As [`send_many`](Self::send_many); `EAGAIN` or `ETIMEDOUT` as the [`Deadline`] says.
+    #[inline]
+    pub fn send_many_until<B: AsRef<[u8]>>(&self, messages: &[(i64, B)], deadline: Deadline) -> Result<usize> {
+        let mut sent = 0;
+        let outcome = self.send_rest(messages.len(), of(messages), &mut sent, deadline);
+        unless_some(sent, outcome)
+    }
+
+    /// Sends those of `count` messages of which the first `sent` are sent already, and counts on there: for callers who have them in
+    /// another form, and who go on after an error. If none is sent yet all are checked first.
+    #[doc(hidden)]
+    #[inline]
+    pub fn send_rest<'a>(
+        &self,
+        count: usize,
+        message: impl Fn(usize) -> (i64, &'a [u8]),
+        sent: &mut usize,
+        deadline: Deadline,
+    ) -> Result<()> {
+        if *sent == 0 {
+            for index in 0..count {
+                let (mtype, data) = message(index);
+                if mtype < 1 || data.len() as u64 > self.capacity() {
+                    return self.refuse(index, count, mtype, data.len());
+                }
+            }
+        }
+        self.send_all(count, message, sent, deadline)
+    }
+
+    #[cold]
+    fn refuse(&self, index: usize, count: usize, mtype: i64, length: usize) -> Result<()> {
+        self.check_message(mtype, length).map_err(|error| error.during(format!("message {index} of {count}")))
+    }
+
+    /// Sends one message that consists of several pieces, without putting them together before: as `writev` does. Waits while the
+    /// queue is full, until `deadline` at most.
+    ///
+    /// ```
+    /// # let name = format!("vectored-example-{}", std::process::id());
+    /// # let name = name.as_str();
+    /// use madang::{Deadline, Queue, Select};
+    /// use std::io::IoSlice;
+    ///
+    /// let orders = Queue::open(name)?;
+    /// let pieces = [IoSlice::new(b"two "), IoSlice::new(b"teas")];
+    /// orders.send_vectored(7, &pieces, Deadline::NEVER)?;
+    /// assert_eq!(orders.recv(Select::Any)?.data, b"two teas");
+    /// # Queue::unlink(name)?;
+    /// # Ok::<(), madang::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send_until`](Self::send_until).
+    #[doc(alias = "writev")]
+    pub fn send_vectored(&self, mtype: i64, pieces: &[IoSlice<'_>], deadline: Deadline) -> Result<()> {
+        self.check_message(mtype, pieces.length())?;
+        self.send_all(1, |_| (mtype, pieces), &mut 0, deadline)
+    }
+
+    #[inline]
+    fn send_all<P: Payload>(
+        &self,
+        count: usize,
+        message: impl Fn(usize) -> (i64, P),
+        sent: &mut usize,
+        deadline: Deadline,
+    ) -> Result<()> {
+        while *sent < count {
+            let before = *sent;
+            let message = |index| message(before + index);
+            let present = self.enter()?;
+            *sent += match self.ring.send_many(&present, count - before, message, deadline) {
+                Ok(SentMany::Done(sent)) => sent,
+                Ok(_) => self.send_many_waiting(count - before, &message, deadline)?,
+                Err(fault) => return Err(self.explain(fault, "send", deadline)),
+            };
+        }
+        Ok(())
+    }
+
+    /// One batch, with all the space that it needs; `None` if the queue is full.
+    fn attempt_send_many<P: Payload>(
+        &self,
+        count: usize,
+        message: &impl Fn(usize) -> (i64, P),
+        deadline: Deadline,
+    ) -> Result<Option<usize>> {
+        loop {
+            // Anew each time: a signal handler may have forked, and this be the child.
+            let present = self.enter()?;
+            match self.ring.send_many(&present, count, message, deadline) {
+                Ok(SentMany::Done(sent)) => return Ok(Some(sent)),
+                Ok(SentMany::Full) => return Ok(None),
+                Ok(SentMany::NeedsSpace(space)) => self.take_space(space)?,
+                Err(fault) => return Err(self.explain(fault, "send", deadline)),
+            }
+        }
+    }
+
+    /// Waits for room for the first, and sends what there is room for then.
+    #[cold]
+    fn send_many_waiting<P: Payload>(
+        &self,
+        count: usize,
+        message: &impl Fn(usize) -> (i64, P),
+        deadline: Deadline,
+    ) -> Result<usize> {
+        let attempt = || self.attempt_send_many(count, message, deadline);
+        if let Some(sent) = attempt()? {
+            return Ok(sent);
+        }
+        self.wait_for_room(message(0).1.length() as u64, deadline, attempt)
+    }
+}
+
+/// Receiving.
+impl Queue {
+    /// Receives the messages that `select` names, as many as there are and the batch has room for; waits while there is none.
+    /// Whatever was in the batch is gone. Says how many it has now: at least one, unless it has no room for any.
+    ///
+    /// They are as many single receives would give: each is received once, in order. Who is killed after it returned takes all of
+    /// them along.
+    ///
+    /// # Errors
+    /// As [`recv_into`](Self::recv_into): `E2BIG` if already the first doesn't fit; it stays, and [`Error::length`] says for how much to
+    /// make [room](Batch::make_room). Whatever the error, the batch is empty.
+    #[doc(alias("recvmmsg", "readv"))]
+    pub fn recv_many(&self, select: Select, batch: &mut Batch) -> Result<usize> {
+        self.recv_many_until(select, batch, Deadline::NEVER)
+    }
+
+    /// As [`recv_many`](Self::recv_many), but doesn't wait.
+    ///
+    /// # Errors
+    /// As [`recv_many`](Self::recv_many); `EAGAIN`, `EBUSY` as [`try_recv`](Self::try_recv).
+    pub fn try_recv_many(&self, select: Select, batch: &mut Batch) -> Result<usize> {
+        self.recv_many_until(select, batch, Deadline::NOW)
+    }
+
+    /// As [`recv_many`](Self::recv_many), but waits for `timeout` at most.
+    ///
+    /// # Errors
+    /// As [`recv_many`](Self::recv_many); `ETIMEDOUT`, but with a time-out of zero as [`try_recv_many`](Self::try_recv_many).
+    pub fn recv_many_timeout(&self, select: Select, batch: &mut Batch, timeout: Duration) -> Result<usize> {
+        in_time(timeout, |deadline| self.recv_many_until(select, batch, deadline))
+    }
+
+    /// As [`recv_many`](Self::recv_many), but waits until `deadline` at most.
+    ///
+    /// # Errors
+    /// As [`recv_many`](Self::recv_many); `EAGAIN` or `ETIMEDOUT` as the [`Deadline`] says.
+    #[inline]
+    pub fn recv_many_until(&self, select: Select, batch: &mut Batch, deadline: Deadline) -> Result<usize> {
+        let Batch { bytes, messages, most } = batch;
+        messages.clear();
+        let received = self.recv_each(select, bytes.as_mut_slice().into(), *most, |one| messages.push(one), deadline);
+        // One that was noted, but then found out that the others think it dead, is nobody's.
+        messages.truncate(*received.as_ref().unwrap_or(&0));
+        received
+    }
+
+    /// As [`recv_many_until`](Self::recv_many_until), for callers who keep what they receive in another form: `note` is told of each message,
+    /// of which each begins at the next multiple of 8 bytes behind the one before; those that count are as many as it returns.
+    #[doc(hidden)]
+    #[inline]
+    pub fn recv_many_into_uninit(
+        &self,
+        select: Select,
+        buffer: &mut [MaybeUninit<u8>],
+        most: usize,
+        note: impl FnMut(Received),
+        deadline: Deadline,
+    ) -> Result<usize> {
+        self.recv_each(select, buffer.into(), most, note, deadline)
+    }
+
+    #[inline]
+    fn recv_each(
+        &self,
+        select: Select,
+        mut target: Target,
+        most: usize,
+        mut note: impl FnMut(Received),
+        deadline: Deadline,
+    ) -> Result<usize> {
+        let Select::Any = select;
+        if most == 0 {
+            return Ok(0);
+        }
+        let mut attempt = |most, deadline| self.attempt_recv_many(&mut target, most, &mut note, deadline);
+        let (mut taken, mut more) = match attempt(most, deadline)? {
+            Some(done) => done,
+            None => self.wait_for_message(deadline, || attempt(most, deadline))?,
+        };
+        while more && taken < most {
+            // Whatever comes in the way, these are good; the next call finds it too.
+            let Ok(Some(next)) = attempt(most - taken, Deadline::INSTANT) else { break };
+            (taken, more) = (taken + next.0, next.1);
+        }
+        Ok(taken)
+    }
+
+    /// One batch; how many, and whether there may be more; `None` if there is no message.
+    #[inline]
+    fn attempt_recv_many(
+        &self,
+        target: &mut Target,
+        most: usize,
+        note: &mut impl FnMut(Received),
+        deadline: Deadline,
+    ) -> Result<Option<(usize, bool)>> {
+        let present = self.enter()?;
+        match self.ring.receive_many(&present, target, most, |envelope| note(envelope.into()), deadline) {
+            Ok(ReceivedMany::Done { taken, more }) => Ok(Some((taken, more))),
+            Ok(ReceivedMany::Empty) => Ok(None),
+            Ok(ReceivedMany::TooSmall(length)) => Err(Error::too_big(length)),
+            Err(fault) => Err(self.explain(fault, "recv", deadline)),
+        }
+    }
+}
+
+/// Room for messages that [`Queue::recv_many`] receives, to be used again and again: only making it allocates.
+///
+/// Each message takes its length, rounded up to a multiple of 8, from the batch's bytes.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    messages: Vec<Received>,
+    most: usize,
+}
+
+impl Batch {
+    /// For so many messages at most, of so many bytes together.
+    #[must_use]
+    pub fn new(messages: usize, bytes: usize) -> Self {
+        Self { bytes: vec![0; bytes], messages: Vec::with_capacity(messages), most: messages }
+    }
+
+    /// Makes room for so many bytes at least, together; what is in the batch stays.
+    pub fn make_room(&mut self, bytes: usize) {
+        self.bytes.resize(bytes.max(self.bytes.len()), 0);
+    }
+
+    /// How many messages are in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether no message is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// The messages that were received last, in order: what is said of each, and its bytes.
+    #[must_use]
+    pub fn iter(&self) -> Messages<'_> {
+        Messages { bytes: &self.bytes, messages: self.messages.iter() }
+    }
+}
+
+impl<'a> IntoIterator for &'a Batch {
+    type Item = (&'a Received, &'a [u8]);
+    type IntoIter = Messages<'a>;
+
+    fn into_iter(self) -> Messages<'a> {
+        self.iter()
+    }
+}
+
+/// The messages of a [`Batch`].
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
+    bytes: &'a [u8],
+    messages: slice::Iter<'a, Received>,
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = (&'a Received, &'a [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let received = self.messages.next()?;
+        let data = &self.bytes[..received.length];
+        // The last may end where the bytes do.
+        self.bytes = self.bytes.get(received.length.next_multiple_of(8)..).unwrap_or_default();
+        Some((received, data))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.messages.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Messages<'_> {}
+impl FusedIterator for Messages<'_> {}
+
+/// The messages of a slice, by their index.
+fn of<'a, B: AsRef<[u8]>>(messages: &'a [(i64, B)]) -> impl Fn(usize) -> (i64, &'a [u8]) {
+    move |index| (messages[index].0, messages[index].1.as_ref())
+}
+
+/// How many were sent; what came in the way only counts if that is none.
+#[inline]
+fn unless_some(sent: usize, outcome: Result<()>) -> Result<usize> {
+    match outcome {
+        Err(error) if sent == 0 => Err(error),
+        _ => Ok(sent),
+    }
+}
