@@ -80,9 +80,8 @@ fn all_peers(options: &Options) -> Vec<Box<dyn Peer>> {
     use peers::{futex::Futex, mq::Mq, pipe::Pipe, ring::Ring, ring::RingBy32, sysv::Sysv};
     use peers::{madang::Batched, madang::Madang, madang::Polled};
     use peers::{socket::Packets, socket::Stream};
-    let c = |id, label, capacity, batch| {
-        Box::new(FromC { id, label, program: options.c_worker.clone(), capacity, batch })
-    };
+    let c =
+        |id, label, capacity, batch| Box::new(FromC { id, label, program: options.c_worker.clone(), capacity, batch });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/worker.py");
     let host = Host::new(options.python.clone(), script);
     let python = |id, label| Box::new(FromPython { id, label, host: host.clone() });

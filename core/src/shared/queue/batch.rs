@@ -12,7 +12,7 @@ use std::iter::FusedIterator;
 use std::mem::MaybeUninit;
 use std::slice;
 
-use super::super::raw::ring::batch::{Payload, ReceivedMany, SentMany};
+use super::super::raw::ring::batch::{Payload, Pieces, ReceivedMany, SentMany};
 use super::*;
 
 /// Sending.
@@ -125,8 +125,21 @@ impl Queue {
     /// As [`send_until`](Self::send_until).
     #[doc(alias = "writev")]
     pub fn send_vectored(&self, mtype: i64, pieces: &[IoSlice<'_>], deadline: Deadline) -> Result<()> {
-        self.check_message(mtype, pieces.length())?;
-        self.send_all(1, |_| (mtype, pieces), &mut 0, deadline)
+        self.send_pieces(mtype, pieces.len(), |index| &pieces[index], deadline)
+    }
+
+    /// As [`send_vectored`](Self::send_vectored), for callers who have the pieces in another form.
+    #[doc(hidden)]
+    pub fn send_pieces<'a>(
+        &self,
+        mtype: i64,
+        count: usize,
+        piece: impl Fn(usize) -> &'a [u8],
+        deadline: Deadline,
+    ) -> Result<()> {
+        let pieces = Pieces::new(count, piece);
+        self.check_message(mtype, (&pieces).length())?;
+        self.send_all(1, |_| (mtype, &pieces), &mut 0, deadline)
     }
 
     #[inline]

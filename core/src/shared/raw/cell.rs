@@ -201,7 +201,10 @@ impl Target<'_> {
         let used = length.next_multiple_of(8).min(left);
         // SAFETY: as in `fill`; what follows lies within what was there.
         unsafe {
-            if length <= SHORT { copy_few(from, to, length) } else { to.copy_from_nonoverlapping(from, length) }
+            match length {
+                ..=SHORT => copy_few(from, to, length),
+                _ => to.copy_from_nonoverlapping(from, length),
+            }
             self.0 = NonNull::slice_from_raw_parts(to.byte_add(used), left - used);
         }
     }

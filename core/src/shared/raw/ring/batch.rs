@@ -26,7 +26,6 @@
 //! So the tail may be behind the receivers by a whole batch, and who counts without the lock ([`Ring::and_committed`]) walks as repair
 //! does: the tail's standing still while it looked proves that nothing it saw was written again.
 
-use std::io::IoSlice;
 use std::ptr::NonNull;
 
 use super::super::cell::{copy_in, copy_short};
@@ -36,38 +35,58 @@ use super::*;
 const MOST: u64 = if cfg!(test) { 2 << 10 } else { 64 << 10 };
 
 /// A message's bytes, where they are to be copied from.
-pub(crate) trait Payload: Copy {
-    fn length(self) -> usize;
+pub(crate) trait Payload {
+    fn length(&self) -> usize;
 
-    /// Copies all of it.
+    /// Copies them.
     ///
     /// # Safety
-    /// `to` is valid for writes of so many bytes, and no Rust reference covers them.
-    unsafe fn copy_to(self, to: NonNull<u8>);
+    /// `to` is valid for writes of [`length`](Self::length) bytes, and no Rust reference covers them.
+    unsafe fn copy_to(&self, to: NonNull<u8>);
 }
 
 impl Payload for &[u8] {
     #[inline(always)]
-    fn length(self) -> usize {
+    fn length(&self) -> usize {
         self.len()
     }
 
     #[inline(always)]
-    unsafe fn copy_to(self, to: NonNull<u8>) {
+    unsafe fn copy_to(&self, to: NonNull<u8>) {
         // SAFETY: the caller's promise; short ones are that short.
         unsafe { if self.len() <= SHORT { copy_short(self, to) } else { copy_in(self, to) } }
     }
 }
 
-/// One message of several pieces.
-impl Payload for &[IoSlice<'_>] {
-    fn length(self) -> usize {
-        self.iter().fold(0, |length, piece| length.saturating_add(piece.len()))
+/// One message of so many pieces, which are asked for one by one.
+#[derive(Debug)]
+pub(crate) struct Pieces<F> {
+    count: usize,
+    piece: F,
+    /// All together, as they were when they were first asked for.
+    length: usize,
+}
+
+impl<'a, F: Fn(usize) -> &'a [u8]> Pieces<F> {
+    pub(crate) fn new(count: usize, piece: F) -> Self {
+        let length = (0..count).fold(0, |length: usize, index| length.saturating_add(piece(index).len()));
+        Self { count, piece, length }
+    }
+}
+
+impl<'a, F: Fn(usize) -> &'a [u8]> Payload for &Pieces<F> {
+    fn length(&self) -> usize {
+        self.length
     }
 
-    unsafe fn copy_to(self, mut to: NonNull<u8>) {
-        for piece in self {
-            // SAFETY: the caller's promise: all pieces together are as long as that.
+    unsafe fn copy_to(&self, mut to: NonNull<u8>) {
+        let mut left = self.length;
+        for index in 0..self.count {
+            let piece = (self.piece)(index);
+            // Whoever answers may say something else this time.
+            let piece = &piece[..piece.len().min(left)];
+            left -= piece.len();
+            // SAFETY: the caller's promise: all of them together are no more than `length`.
             unsafe {
                 copy_in(piece, to);
                 to = to.byte_add(piece.len());
@@ -91,7 +110,10 @@ pub(crate) enum SentMany {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReceivedMany {
     /// So many were taken, at least one; and whether another batch may find more for what is left of the target.
-    Done { taken: usize, more: bool },
+    Done {
+        taken: usize,
+        more: bool,
+    },
     Empty,
     /// The first is this long; it stays.
     TooSmall(u64),

@@ -1,8 +1,6 @@
 //! Batches under the trap: all of one or nothing, whoever dies or comes in between.
 
-use std::io::IoSlice;
-
-use super::super::super::ring::batch::{ReceivedMany, SentMany};
+use super::super::super::ring::batch::{Pieces, ReceivedMany, SentMany};
 use super::*;
 
 type Message = (i64, Vec<u8>);
@@ -416,11 +414,12 @@ fn several_pieces_are_one_message() {
             let mut tested = prepared(state, &world);
             let who = world.participant(1);
             let (mtype, data) = tested.next(200);
-            let pieces = [&data[..0], &data[..1], &data[1..150], &data[150..]].map(IoSlice::new);
+            let pieces = [&data[..0], &data[..1], &data[1..150], &data[150..]];
+            let pieces = Pieces::new(pieces.len(), |index| pieces[index]);
             let before = tested.ring.sent().messages;
             let lived = die_after(stores, || {
                 loop {
-                    match tested.ring.send_many(&who, 1, |_| (mtype, &pieces[..]), Deadline::NOW).unwrap() {
+                    match tested.ring.send_many(&who, 1, |_| (mtype, &pieces), Deadline::NOW).unwrap() {
                         SentMany::NeedsSpace(space) => {
                             file::allocate(tested.file.as_fd(), space.offset, space.length).unwrap();
                             tested.taken.borrow_mut().insert(space.offset, space.length);
@@ -450,8 +449,7 @@ fn damage_behind_good_messages_is_found_after_them() {
     let received = receive_many(&tested, who, 1, ALL.1);
     assert_eq!(received, [tested.model.pop_front().unwrap()]);
     let mut buffer = [0; 1000];
-    let mut receive =
-        || tested.ring.receive_many(&who, &mut buffer.as_mut_slice().into(), 9, |_| {}, Deadline::NOW);
+    let mut receive = || tested.ring.receive_many(&who, &mut buffer.as_mut_slice().into(), 9, |_| {}, Deadline::NOW);
     assert_eq!(receive(), Ok(ReceivedMany::Done { taken: 1, more: true }));
     assert!(matches!(receive(), Err(Fault::Damaged(_))));
     assert!(matches!(receive(), Err(Fault::Damaged(_))), "nobody hangs on it");
