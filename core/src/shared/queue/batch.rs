@@ -12,7 +12,7 @@ use std::iter::FusedIterator;
 use std::mem::MaybeUninit;
 use std::slice;
 
-use super::super::raw::ring::batch::{Payload, Pieces, ReceivedMany, SentMany};
+use super::super::raw::ring::batch::{Left, Payload, Pieces, ReceivedMany, SentMany};
 use super::*;
 
 /// Sending.
@@ -236,12 +236,17 @@ impl Queue {
     /// As [`recv_many`](Self::recv_many); `EAGAIN` or `ETIMEDOUT` as the [`Deadline`] says.
     #[inline]
     pub fn recv_many_until(&self, select: Select, batch: &mut Batch, deadline: Deadline) -> Result<usize> {
-        let Batch { bytes, messages, most } = batch;
+        let Batch { bytes, messages, most, .. } = batch;
         messages.clear();
         let received = self.recv_each(select, bytes.as_mut_slice().into(), *most, |one| messages.push(one), deadline);
-        // One that was noted, but then found out that the others think it dead, is nobody's.
-        messages.truncate(*received.as_ref().unwrap_or(&0));
-        received
+        let (taken, left) = match &received {
+            Ok((taken, left)) => (*taken, *left),
+            Err(_) => (0, Left::Nothing),
+        };
+        // Those that were noted by one who then found out that the others presume him dead are nobody's.
+        batch.messages.truncate(taken);
+        batch.is_full = left == Left::TooLong;
+        received.map(|(taken, _)| taken)
     }
 
     /// As [`recv_many_until`](Self::recv_many_until), for callers who keep what they receive in another form: `note` is told of each message,
@@ -256,7 +261,7 @@ impl Queue {
         note: impl FnMut(Received),
         deadline: Deadline,
     ) -> Result<usize> {
-        self.recv_each(select, buffer.into(), most, note, deadline)
+        self.recv_each(select, buffer.into(), most, note, deadline).map(|(taken, _)| taken)
     }
 
     #[inline]
@@ -267,25 +272,28 @@ impl Queue {
         most: usize,
         mut note: impl FnMut(Received),
         deadline: Deadline,
-    ) -> Result<usize> {
+    ) -> Result<(usize, Left)> {
         let Select::Any = select;
         if most == 0 {
-            return Ok(0);
+            return Ok((0, Left::Nothing));
         }
         let mut attempt = |most, deadline| self.attempt_recv_many(&mut target, most, &mut note, deadline);
-        let (mut taken, mut more) = match attempt(most, deadline)? {
+        let (mut taken, mut left) = match attempt(most, deadline)? {
             Some(done) => done,
             None => self.wait_for_message(deadline, || attempt(most, deadline))?,
         };
-        while more && taken < most {
+        while left == Left::More && taken < most {
             // Whatever comes in the way, these are good; the next call finds it too.
-            let Ok(Some(next)) = attempt(most - taken, Deadline::INSTANT) else { break };
-            (taken, more) = (taken + next.0, next.1);
+            (taken, left) = match attempt(most - taken, Deadline::INSTANT) {
+                Ok(Some((next, left))) => (taken + next, left),
+                Err(error) if error.errno() == libc::E2BIG => (taken, Left::TooLong),
+                _ => (taken, Left::Nothing),
+            };
         }
-        Ok(taken)
+        Ok((taken, left))
     }
 
-    /// One batch; how many, and whether there may be more; `None` if there is no message.
+    /// One batch: how many, and why no more; `None` if there is no message.
     #[inline]
     fn attempt_recv_many(
         &self,
@@ -293,10 +301,10 @@ impl Queue {
         most: usize,
         note: &mut impl FnMut(Received),
         deadline: Deadline,
-    ) -> Result<Option<(usize, bool)>> {
+    ) -> Result<Option<(usize, Left)>> {
         let present = self.enter()?;
         match self.ring.receive_many(&present, target, most, |envelope| note(envelope.into()), deadline) {
-            Ok(ReceivedMany::Done { taken, more }) => Ok(Some((taken, more))),
+            Ok(ReceivedMany::Done { taken, left }) => Ok(Some((taken, left))),
             Ok(ReceivedMany::Empty) => Ok(None),
             Ok(ReceivedMany::TooSmall(length)) => Err(Error::too_big(length)),
             Err(fault) => Err(self.explain(fault, "recv", deadline)),
@@ -304,7 +312,7 @@ impl Queue {
     }
 }
 
-/// Room for messages that [`Queue::recv_many`] receives, to be used again and again: only making it allocates.
+/// Room for messages that [`Queue::recv_many`] receives, to be used again and again: it allocates when it is made or enlarged.
 ///
 /// Each message takes its length, rounded up to a multiple of 8, from the batch's bytes.
 #[derive(Clone, Debug)]
@@ -312,18 +320,32 @@ pub struct Batch {
     bytes: Vec<u8>,
     messages: Vec<Received>,
     most: usize,
+    is_full: bool,
 }
 
 impl Batch {
     /// For so many messages at most, of so many bytes together.
     #[must_use]
     pub fn new(messages: usize, bytes: usize) -> Self {
-        Self { bytes: vec![0; bytes], messages: Vec::with_capacity(messages), most: messages }
+        Self { bytes: vec![0; bytes], messages: Vec::with_capacity(messages), most: messages, is_full: false }
     }
 
     /// Makes room for so many bytes at least, together; what is in the batch stays.
     pub fn make_room(&mut self, bytes: usize) {
         self.bytes.resize(bytes.max(self.bytes.len()), 0);
+    }
+
+    /// From now on it is for so many messages at most.
+    pub fn limit(&mut self, messages: usize) {
+        self.most = messages;
+        // Now, since they are noted under a lock, where nobody allocates.
+        self.messages.reserve(messages.saturating_sub(self.messages.len()));
+    }
+
+    /// Whether the bytes are what ended the last receive: there was a message that had no room behind the others.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// How many messages are in it.

@@ -109,14 +109,25 @@ pub(crate) enum SentMany {
 /// How the receiving of a batch came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReceivedMany {
-    /// So many were taken, at least one; and whether another batch may find more for what is left of the target.
+    /// So many were taken, at least one.
     Done {
         taken: usize,
-        more: bool,
+        left: Left,
     },
     Empty,
     /// The first is this long; it stays.
     TooSmall(u64),
+}
+
+/// Why a batch ended where it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// There is no further message, or it took as many as it was asked for.
+    Nothing,
+    /// The next batch may go on.
+    More,
+    /// The target is too small for the next message.
+    TooLong,
 }
 
 /// Sending.
@@ -291,28 +302,24 @@ impl Ring {
             return Ok(ReceivedMany::Empty);
         }
         let mut passed = end.passed(place);
-        let (mut size, mut taken, mut more) = (0, 0, false);
-        loop {
+        let (mut size, mut taken) = (0, 0);
+        let left = loop {
             let at = Place(place.0.wrapping_add(size));
             let length = match self.checked_length(at, word) {
                 Ok(length) => length,
                 Err(fault) if taken == 0 => return Err(fault),
                 // A skip. (Or damage: what was found before it is good.)
-                Err(_) => {
-                    more = true;
-                    break;
-                }
+                Err(_) => break Left::More,
             };
             let ends = size + record_size(length);
             if length > target.length() as u64 {
                 if taken == 0 {
                     return Ok(ReceivedMany::TooSmall(length));
                 }
-                break;
+                break Left::TooLong;
             }
             if taken > 0 && ends > MOST {
-                more = true;
-                break;
+                break Left::More;
             }
             prefetch(self.byte(Place(at.0.wrapping_add(AHEAD))));
             let mtype = self.word(at, WORD).peek().cast_signed();
@@ -322,15 +329,15 @@ impl Ring {
             passed = passed.and(length);
             (size, taken) = (ends, taken + 1);
             if taken >= most {
-                break;
+                break Left::Nothing;
             }
             word = self.word(Place(place.0.wrapping_add(size)), 0).get();
             if word == 0 {
-                break;
+                break Left::Nothing;
             }
-        }
+        };
         end.advance(place, size, passed); // the commit
-        Ok(ReceivedMany::Done { taken, more })
+        Ok(ReceivedMany::Done { taken, left })
     }
 
     /// The head's place, where skips led, and the word there.

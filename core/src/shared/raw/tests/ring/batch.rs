@@ -1,6 +1,6 @@
 //! Batches under the trap: all of one or nothing, whoever dies or comes in between.
 
-use super::super::super::ring::batch::{Pieces, ReceivedMany, SentMany};
+use super::super::super::ring::batch::{Left, Pieces, ReceivedMany, SentMany};
 use super::*;
 
 type Message = (i64, Vec<u8>);
@@ -98,7 +98,7 @@ pub(super) fn receive_many(tested: &Tested, who: Actor, most: usize, room: usize
         let left = most - envelopes.len();
         let received =
             tested.ring.receive_many(&who, &mut target, left, |envelope| envelopes.push(envelope), Deadline::NOW);
-        if !matches!(received.unwrap(), ReceivedMany::Done { more: true, .. }) {
+        if !matches!(received.unwrap(), ReceivedMany::Done { left: Left::More, .. }) {
             break;
         }
     }
@@ -366,10 +366,10 @@ fn a_batch_ends_where_it_is_long_enough() {
     assert_eq!(send_many(&tested, who, &messages[129..]), 71);
     messages.into_iter().for_each(|message| tested.note_sent(message));
     let mut buffer = [0; 100];
-    for taken in [128, 72] {
+    for (taken, left) in [(128, Left::More), (72, Left::Nothing)] {
         let received =
             tested.ring.receive_many(&who, &mut buffer.as_mut_slice().into(), 1000, |_| {}, Deadline::NOW).unwrap();
-        assert_eq!(received, ReceivedMany::Done { taken, more: taken == 128 });
+        assert_eq!(received, ReceivedMany::Done { taken, left });
         tested.model.drain(..taken);
     }
     // One that is longer is a batch by itself.
@@ -399,7 +399,7 @@ fn what_does_not_fit_stays() {
     tested.receive_many(who, 4, 115);
     assert_eq!(tested.model.len(), 2);
     assert_eq!(receive(&tested, 99, 4), ReceivedMany::TooSmall(100));
-    assert_eq!(receive(&tested, 101, 4), ReceivedMany::Done { taken: 1, more: false });
+    assert_eq!(receive(&tested, 104, 4), ReceivedMany::Done { taken: 1, left: Left::TooLong });
     tested.model.pop_front();
     tested.receive_many(who, 1, 1);
     assert_eq!(receive(&tested, 100, 4), ReceivedMany::Empty);
@@ -450,7 +450,7 @@ fn damage_behind_good_messages_is_found_after_them() {
     assert_eq!(received, [tested.model.pop_front().unwrap()]);
     let mut buffer = [0; 1000];
     let mut receive = || tested.ring.receive_many(&who, &mut buffer.as_mut_slice().into(), 9, |_| {}, Deadline::NOW);
-    assert_eq!(receive(), Ok(ReceivedMany::Done { taken: 1, more: true }));
+    assert_eq!(receive(), Ok(ReceivedMany::Done { taken: 1, left: Left::More }));
     assert!(matches!(receive(), Err(Fault::Damaged(_))));
     assert!(matches!(receive(), Err(Fault::Damaged(_))), "nobody hangs on it");
 }
