@@ -66,6 +66,11 @@ AT(madang_left_over, bytes, 16);
 AT(madang_left_over, others, 24);
 ENDS_AT(madang_left_over, 32);
 
+AT(madang_item, type, 0);
+AT(madang_item, data, 8);
+AT(madang_item, length, 8 + sizeof(void *));
+ENDS_AT(madang_item, 8 + sizeof(void *) + sizeof(size_t));
+
 AT(madang_segment_options, struct_size, 0);
 AT(madang_segment_options, flags, 4);
 AT(madang_segment_options, length, 8);

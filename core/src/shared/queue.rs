@@ -2,7 +2,7 @@
 //!
 //! What happens in the memory stands in [`raw::ring`](super::raw::ring), who takes part in
 //! [`attached`](super::attached). Here is what is between: names, tries, errors in words; options are in
-//! `queue/options.rs`, waiting in [`wait`](super::wait).
+//! `queue/options.rs`, batches and pieces in `queue/batch.rs`, waiting in [`wait`](super::wait).
 
 #![forbid(unsafe_code)]
 
@@ -27,10 +27,12 @@ use crate::error::{Error, Result};
 use crate::name::Name;
 use crate::sys::file;
 
+pub use batch::{Batch, Messages};
 pub use lease::Lease;
 pub use options::QueueOptions;
 pub use reservation::Reservation;
 
+mod batch;
 mod lease;
 mod options;
 mod recv;

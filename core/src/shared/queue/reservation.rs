@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 
 use super::*;
+use crate::shared::raw::ring::batch::Payload;
 use crate::shared::raw::ring::Reserved;
 use crate::shared::raw::view::View;
 
@@ -108,6 +109,11 @@ impl<Q: Deref<Target = Queue>> Reservation<Q> {
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Copies a whole message, as long as this.
+    pub(super) fn copy_from(&mut self, message: &impl Payload) {
+        self.view.copy_from(message);
     }
 
     /// Writes `from` at `offset`.

@@ -91,7 +91,7 @@ impl Queue {
     fn send_slow(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
         self.check_message(mtype, data.len())?;
         if data.len() as u64 > LONGEST_INLINE {
-            return self.send_long(mtype, data, deadline);
+            return self.send_long(mtype, &data, deadline);
         }
         let present = self.enter()?;
         match self.ring.send(&present, mtype, data, deadline) {
@@ -149,12 +149,5 @@ impl Queue {
             self.ring.wake_senders(&present);
         }
         Ok(done)
-    }
-
-    /// Sends a message that is copied outside the lock.
-    fn send_long(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
-        let mut reservation = self.reserve_until(data.len(), deadline)?;
-        reservation.write(0, data)?;
-        reservation.commit_until(mtype, deadline)
     }
 }

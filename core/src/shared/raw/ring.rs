@@ -7,6 +7,7 @@
 //!
 //! **A record** is a word, the message's type, and its bytes, padded to 8. The word holds kind and length; it is what
 //! receivers look at: they poll the record that they wait for, not a tail that all share. The word at the tail is always 0.
+//! Several by one commit: `ring/batch.rs`.
 //!
 //! **Send**, holding P: write type and bytes past the tail; zero the word that follows; *store the record's word: the
 //! commit*; store the tail. A death before the commit leaves scribble in free space, which is written again. A death after
@@ -31,6 +32,7 @@
 //! geometry, walks are bounded by it.
 
 mod backlog;
+pub(crate) mod batch;
 mod estate;
 mod lease;
 
@@ -556,8 +558,8 @@ impl Ring {
         }
     }
 
-    /// Goes from the stored tail over whatever was committed past it: what a dead owner of P may have left is one record, or
-    /// one skip. Each step is a sender's own, so a death in here leaves what it found or less to do.
+    /// Goes from the stored tail over whatever was committed past it: what a dead owner of P may have left is one batch of records,
+    /// or one skip. Each step is a sender's own, so a death in here leaves what it found or less to do.
     fn repair_senders(&self) -> Result<(), Fault> {
         let senders = &self.control().senders;
         senders.room.set(0);
@@ -737,17 +739,16 @@ impl Ring {
         Passed { bytes: bytes.min(self.geometry.capacity), messages: messages.min(self.geometry.max_messages) }
     }
 
-    /// All that was ever sent: what is counted, and the record at the tail if there is one. Its sender counts it in a moment,
-    /// or was killed after the commit; a receiver may have taken it already.
+    /// All that was ever sent: what is counted, and the records at the tail if there are any. Their sender counts them in a moment,
+    /// or was killed after the commit; receivers may have taken them already.
     pub(crate) fn sent(&self) -> Passed {
         let tail = &self.control().senders.end;
         // Each retry means that a message passed meanwhile. The bound is against scribblers.
         for _ in 0..1 << 20 {
             let (place, counted) = tail.look();
-            let word = self.word(place, 0).get();
+            let sent = self.and_committed(place, counted);
             if tail.look().0 == place {
-                let record = if word == 0 { None } else { self.record(place, word).ok() };
-                return record.map_or(counted, |record| counted.and(record.length));
+                return sent;
             }
         }
         tail.look().1

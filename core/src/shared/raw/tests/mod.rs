@@ -28,6 +28,8 @@ struct World {
     /// How many sleep where somebody is woken.
     sleepers: Cell<u32>,
     wakes: Cell<u32>,
+    /// How many all wakes together found.
+    woken: Cell<u32>,
     sleeps: Cell<u32>,
     longest_sleep: Cell<Duration>,
     /// Whether a signal ends the next sleep.
@@ -100,7 +102,9 @@ impl Host for Actor<'_> {
 
     fn wake(&self, _: &U32, count: u32, _: u32) -> u32 {
         self.world.wakes.set(self.world.wakes.get() + 1);
-        self.world.sleepers.get().min(count)
+        let woken = self.world.sleepers.get().min(count);
+        self.world.woken.set(self.world.woken.get() + woken);
+        woken
     }
 
     fn spins(&self) -> bool {
