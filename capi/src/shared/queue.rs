@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use libc::iovec;
-use madang_core::{Error, Participant, Queue, QueueOptions, QueueStatus, Received, Select};
+use madang_core::{Participant, Queue, QueueOptions, QueueStatus, Received, Select};
 
 use super::{MADANG_ANY_OWNER, MADANG_EXCLUSIVE_RECEIVER, MADANG_EXCLUSIVE_SENDER, create, option_flags};
 use crate::deadline::{MADANG_INSTANT, limit};
@@ -598,7 +598,8 @@ pub extern "C" fn madang_queue_recv_many(
             };
             queue.recv_many_into_uninit(select, buffer, count, note, deadline)
         });
-        Ok(received.inspect_err(|error| tell_length(messages.first(), error))? as i64)
+        let received = received.map_err(Failure::from);
+        Ok(received.inspect_err(|failure| tell_length(messages.first(), failure))? as i64)
     })
 }
 
