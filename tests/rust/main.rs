@@ -3,6 +3,7 @@
 mod shared {
     mod damage;
     mod exclusive;
+    mod keep;
     mod kill;
     mod left_over;
     mod list;

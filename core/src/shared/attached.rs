@@ -52,12 +52,18 @@ pub(crate) struct Attached {
     spins: bool,
     /// Whether barriers reach this process.
     registered: AtomicBool,
-    /// The thread that uses it; 0 before the first use, [`SEVERAL`] once another thread did.
+    /// The thread that used it first, and whether others did since ([`SEVERAL`]); see [`nobody_yet`].
     thread: AtomicUsize,
 }
 
-/// In place of a thread: no thread pointer is that.
+/// Beside a thread pointer, which is even.
 const SEVERAL: usize = 1;
+
+/// What stands for the threads of a handle that none has used. Where threads can't be told apart it is used by several.
+fn nobody_yet() -> usize {
+    if process::thread() == 0 { SEVERAL } else { 0 }
+}
+
 /// What stands in for a barrier where the kernel or a sandbox has none: no processor keeps a store to itself for so long.
 const WITHOUT_BARRIER: Duration = Duration::from_millis(10);
 
@@ -82,7 +88,7 @@ impl Attached {
             hold: Mutex::new(None),
             spins: process::is_one_of_several(),
             registered: AtomicBool::new(false),
-            thread: AtomicUsize::new(0),
+            thread: AtomicUsize::new(nobody_yet()),
         })
     }
 
@@ -139,8 +145,10 @@ impl Attached {
             if self.epoch.load(Ordering::Acquire) == epoch {
                 return Ok(());
             }
-            let (me, hold) = self.take_slot(settle)?;
+            // A child's threads are its own.
+            self.thread.store(nobody_yet(), Ordering::Relaxed);
             self.registered.store(barrier::register(), Ordering::Relaxed);
+            let (me, hold) = self.take_slot(settle)?;
             *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold);
             self.me.store(me.word(), Ordering::Relaxed);
             self.epoch.store(epoch, Ordering::Release);
@@ -183,7 +191,9 @@ impl Attached {
         if known == 0 && self.thread.compare_exchange(0, thread, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             return true;
         }
-        self.thread.store(SEVERAL, Ordering::Relaxed);
+        if known & SEVERAL == 0 {
+            self.thread.fetch_or(SEVERAL, Ordering::Relaxed);
+        }
         false
     }
 
@@ -373,5 +383,9 @@ impl Host for Present<'_> {
     #[inline]
     fn may_keep(&self) -> bool {
         self.attached.is_only_thread() && self.may_be_reached()
+    }
+
+    fn is_keepers_thread(&self) -> bool {
+        self.attached.thread.load(Ordering::Relaxed) & !SEVERAL == process::thread()
     }
 }

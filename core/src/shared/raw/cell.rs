@@ -261,11 +261,11 @@ pub(crate) mod trap {
             (outcome.unwrap_or_else(|panic| resume_unwind(panic)), came)
         }
 
-        /// Runs `operation`, but lets only `stores` stores happen; the next one is its death.
+        /// Runs `operation`, but lets only `stores` stores happen; the next one is its death. Whom it interrupts dies when he would.
         pub(crate) fn die_after<T>(stores: u32, operation: impl FnOnce() -> T) -> Result<T, Died> {
-            LEFT.set(Some(stores));
+            let before = LEFT.replace(Some(stores));
             let outcome = catch_unwind(AssertUnwindSafe(operation));
-            LEFT.set(None);
+            LEFT.set(before);
             outcome.map_err(|payload| match payload.downcast::<Died>() {
                 Ok(_) => Died,
                 Err(panic) => resume_unwind(panic),

@@ -465,7 +465,7 @@ impl Heap {
     /// uses it; that is no reason not to join.
     pub(super) fn settle(&self, host: &impl Host, heir: Participant) -> Result<(), Fault> {
         let lock = &self.control().lock;
-        if lock.inherit_from_slot(heir) {
+        if lock.inherit_from_slot(heir).is_some() {
             self.note_repair();
             // What failed is stale still.
             let _ = self.put_in_order();

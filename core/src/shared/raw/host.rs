@@ -79,4 +79,7 @@ pub(crate) trait Host: Copy {
 
     /// Whether the caller may keep a lock (`keep.rs`): barriers reach it, and no other thread uses its handle.
     fn may_keep(&self) -> bool;
+
+    /// Whether the calling thread is the one that may have kept a lock, though by now others use the handle too.
+    fn is_keepers_thread(&self) -> bool;
 }

@@ -17,20 +17,22 @@
 //!
 //! **Deaths.** A keeper's word in the lock is as any owner's: the dead are inherited from, and the heir repairs. One who dies
 //! having taken the word from a keeper who is still inside is inherited from, and its heir, like everybody who comes
-//! by the contended way, sees the keeper out first. One who gives up waiting for that leaves a word that names nobody, and whoever
-//! takes that waits in his stead.
+//! by the contended way, sees the keeper out first. One who gives up waiting for that returns the word to the keeper, as if he
+//! hadn't asked; one who inherited leaves a word that names nobody, which the next inherits too.
 //!
 //! **Exclusive.** A keeper may be one for good, from the beginning: `times` says so. Then nobody asks: others are refused as long as
 //! he lives. A handle's thread is bound by its first use.
 //!
-//! **Threads.** `inside` is one word, so only a handle that one thread uses keeps ([`Host::may_keep`]).
+//! **Threads.** `inside` is one word, so only a handle that one thread uses keeps ([`Host::may_keep`]). Should another thread
+//! come to use it, that asks like anybody; and as a keeper that was asked, the thread that kept may store to `inside` until it
+//! knows, so nobody but itself says that it is the keeper no more, or whoever closes the handle.
 //!
 //! **Sleepers** of the other end rely on a full fence between a commit and the look at their event. A keeper has none; they run
 //! the barrier themselves ([`KeptLock::fence_for_sleeper`]) while there is a keeper, who reads the event after the commit in
 //! any case. A keeper who finds somebody asleep gives the lock back, so that a pair that sleeps in turns pays no barriers.
 
 use std::hint::spin_loop;
-use std::sync::atomic::{Ordering, compiler_fence};
+use std::sync::atomic::{Ordering, compiler_fence, fence};
 use std::time::Duration;
 
 use super::Fault;
@@ -92,7 +94,11 @@ impl KeptLock {
     /// Takes the lock if the caller keeps it. If he was asked to give it back, he knows now.
     #[inline(always)]
     pub(crate) fn enter_kept(&self, host: &impl Host) -> bool {
-        if self.keeper.peek() != host.me().word() || !host.may_keep() {
+        if self.keeper.peek() != host.me().word() {
+            return false;
+        }
+        if !host.may_keep() {
+            self.keep_no_more(*host);
             return false;
         }
         self.inside.set(1);
@@ -110,6 +116,14 @@ impl KeptLock {
         self.inside.set(0);
         if self.keeper.swap_if(host.me().word(), 0).is_ok() {
             host.wake(&self.inside, 1, EVERYBODY);
+        }
+    }
+
+    /// Another thread uses the handle too.
+    #[cold]
+    fn keep_no_more(&self, host: impl Host) {
+        if host.is_keepers_thread() {
+            self.leave(host);
         }
     }
 
@@ -142,10 +156,12 @@ impl KeptLock {
     /// Somebody took the lock while its keeper was inside, and waits for him to leave.
     #[cold]
     fn was_asked(&self, host: impl Host) -> Result<(), Fault> {
-        // Who was presumed dead is the keeper no more.
-        let disowned = self.keeper.get() != host.me().word();
+        // Who was presumed dead is the keeper no more, and `inside` is another's.
+        if self.keeper.get() != host.me().word() {
+            return Err(Fault::Disowned);
+        }
         self.leave(host);
-        if disowned { Err(Fault::Disowned) } else { Ok(()) }
+        Ok(())
     }
 
     /// Keeps the lock, which the caller holds, if he may.
@@ -162,14 +178,19 @@ impl KeptLock {
             if !gone {
                 return false;
             }
-            self.inside.set(0);
         }
-        self.keeper.set(host.me().word());
+        // Before it is the caller's: it may be set since a keeper's death.
+        self.inside.set(0);
+        if self.keeper.swap_if(before, host.me().word()).is_err() {
+            return false;
+        }
         let kept = self.lock.keep(host.me());
         if !kept {
             // Somebody sleeps on it.
-            self.keeper.set(0);
+            let _ = self.keeper.swap_if(host.me().word(), 0);
         }
+        // A sleeper who finds no keeper runs no barrier: then his announcement is seen by whoever keeps from here on.
+        fence(Ordering::SeqCst);
         kept
     }
 
@@ -203,22 +224,23 @@ impl KeptLock {
         }
     }
 
-    /// Gives a kept lock back, however it is kept: its keeper goes. Not while inside.
+    /// Gives a kept lock back: its keeper has found that it pays no more. Not while inside.
     #[cold]
-    pub(crate) fn leave_for_good(&self, host: &impl Host) {
+    pub(crate) fn give_back(&self, host: &impl Host) {
+        // Another thread of the keeper's may be about to look, and to say that it is inside.
+        if host.is_keepers_thread() && self.times.peek() != EXCLUSIVE {
+            self.give_back_for_good(host);
+        }
+    }
+
+    /// As [`give_back`](Self::give_back), for one whose other threads use the handle no more: he closes it.
+    #[cold]
+    pub(crate) fn give_back_for_good(&self, host: &impl Host) {
         if self.keeper.get() == host.me().word() {
             self.times.set(0);
             // Whoever took it instead waits for nothing any more.
             self.lock.give_back_kept(host.me());
             self.leave(*host);
-        }
-    }
-
-    /// Gives a kept lock back: it pays no more. Not if it is kept for good.
-    #[cold]
-    pub(crate) fn give_back(&self, host: &impl Host) {
-        if self.times.peek() != EXCLUSIVE {
-            self.leave_for_good(host);
         }
     }
 
@@ -238,26 +260,38 @@ impl KeptLock {
             spin_loop();
         }
         loop {
+            // Before the look at `inside`: who has left says that first, and then that it is the keeper no more.
             let keeper = Participant::from_word(self.keeper.get());
-            if keeper.is_none_or(|keeper| !host.lives(keeper)) {
+            let inside = self.inside.get();
+            if inside == 0 {
+                return Ok(entered);
+            }
+            let Some(keeper) = keeper.filter(|&keeper| host.lives(keeper)) else {
                 // Dead inside, or nobody's: scribbled.
                 self.inside.set(0);
                 self.keeper.set(0);
                 return Ok(Entered::Inherited);
-            }
-            if self.inside.get() == 0 {
-                return Ok(entered);
-            }
+            };
             if deadline == Deadline::INSTANT || deadline.has_passed() {
-                self.lock.abandon(host);
+                self.give_up(host, how, keeper);
                 return Err(Fault::Busy);
             }
-            if let Err(Errno(libc::EINTR)) = host.sleep(&self.inside, 1, deadline.left(ASK_EVERY), EVERYBODY)
+            if let Err(Errno(libc::EINTR)) = host.sleep(&self.inside, inside, deadline.left(ASK_EVERY), EVERYBODY)
                 && !is_try
             {
-                self.lock.abandon(host);
+                self.give_up(host, how, keeper);
                 return Err(Fault::Interrupted);
             }
+        }
+    }
+
+    /// Waits no longer for a keeper who is inside.
+    fn give_up(&self, host: &impl Host, how: Locked, keeper: Participant) {
+        if how == Locked::Asked {
+            // Should he just have left, he keeps nothing, and the next who asks finds nobody inside.
+            self.lock.return_to(host, keeper);
+        } else {
+            self.lock.abandon(host);
         }
     }
 
@@ -269,12 +303,23 @@ impl KeptLock {
         }
     }
 
-    /// As [`RobustLock::inherit_from_slot`]; then the caller holds it, and repairs.
-    pub(crate) fn inherit_from_slot(&self, host: &impl Host, heir: Participant) -> Result<bool, Fault> {
-        if !self.lock.inherit_from_slot(heir) {
-            return Ok(false);
+    /// As [`RobustLock::inherit_from_slot`]; then the caller holds it. If another keeper is inside it is left to be inherited by the
+    /// next: to join takes no waiting.
+    pub(crate) fn inherit_from_slot(&self, host: &impl Host, heir: Participant) -> Option<Entered> {
+        let how = self.lock.inherit_from_slot(heir);
+        let entered = how.and_then(|how| self.see_keeper_out(host, how, Deadline::INSTANT).ok());
+        let keeper = self.keeper.get();
+        if Participant::from_word(keeper).is_some_and(|keeper| keeper.slot() == heir.slot() && keeper != heir) {
+            // Only that: `inside` may be another's already, and whoever keeps next clears it.
+            let _ = self.keeper.swap_if(keeper, 0);
         }
-        self.see_keeper_out(host, Locked::Inherited, Deadline::NOW).map(|_| true)
+        entered
+    }
+
+    /// Whose `inside` it is, and `inside`, for tests that keep a store from the others.
+    #[cfg(test)]
+    pub(super) fn keeper_and_inside(&self) -> (&U32, &U32) {
+        (&self.keeper, &self.inside)
     }
 
     /// Who holds it, as far as one can tell without it.

@@ -41,8 +41,6 @@ const FREE: u32 = 0;
 const SLEEPERS: u32 = 1 << 31;
 /// Its owner is not inside, or says so elsewhere.
 const KEPT: u32 = 1 << 30;
-/// Left by one who took it from a keeper and couldn't wait until he was gone: nobody's, and nothing was done.
-const ABANDONED: u32 = SLEEPERS;
 
 /// Spins before yielding: about 2 µs, in which an owner on another processor finishes its copy.
 const SPINS: u32 = 100;
@@ -60,9 +58,9 @@ pub(super) const TRY_WAITS: Duration = Duration::from_millis(if cfg!(test) { 1 }
 pub(crate) enum Locked {
     /// From an owner who left everything in order.
     Clean,
-    /// From a dead owner: repair first.
+    /// From a dead owner, or one who gave up: repair first.
     Inherited,
-    /// From one who keeps it, or from one who took it from him and gave up: see him out first.
+    /// From one who keeps it: see him out first.
     Asked,
 }
 
@@ -72,7 +70,7 @@ pub(crate) enum Locked {
 pub(crate) struct RobustLock(U32);
 
 fn is_kept(word: u32) -> bool {
-    word & KEPT != 0 || word == ABANDONED
+    word & KEPT != 0
 }
 
 fn owner(word: u32) -> Option<Participant> {
@@ -180,18 +178,18 @@ impl RobustLock {
         dead && self.0.swap_if(word, mine).is_ok()
     }
 
-    /// Takes the lock from the dead owner that `slot` had before its present generation, if one holds it.
+    /// Takes the lock from the dead owner that `slot` had before its present generation, if one holds or keeps it.
     /// For whoever settles that slot's estate.
-    pub(crate) fn inherit_from_slot(&self, heir: Participant) -> bool {
+    pub(crate) fn inherit_from_slot(&self, heir: Participant) -> Option<Locked> {
         let mut word = self.0.get();
         while owner(word).is_some_and(|owner| owner.slot() == heir.slot() && owner != heir) {
             match self.0.swap_if(word, heir.word() | SLEEPERS) {
-                Ok(()) => return true,
+                Ok(()) => return Some(if word & KEPT != 0 { Locked::Asked } else { Locked::Inherited }),
                 // Somebody else inherited it, or only set the sleepers' bit.
                 Err(now) => word = now,
             }
         }
-        false
+        None
     }
 
     /// Gives the lock back.
@@ -232,8 +230,17 @@ impl RobustLock {
 
     /// For an owner who can't go on: leaves it to be inherited by the next.
     pub(super) fn abandon(&self, host: &impl Host) {
+        self.leave_as(host, SLEEPERS);
+    }
+
+    /// For an owner who asked `keeper` in vain and was never inside: as if he hadn't asked.
+    pub(super) fn return_to(&self, host: &impl Host, keeper: Participant) {
+        self.leave_as(host, keeper.word() | KEPT);
+    }
+
+    fn leave_as(&self, host: &impl Host, left: u32) {
         let word = self.0.get();
-        if owner(word) == Some(host.me()) && self.0.swap_if(word, ABANDONED).is_ok() {
+        if owner(word) == Some(host.me()) && self.0.swap_if(word, left).is_ok() {
             host.wake(&self.0, 1, EVERYBODY);
         }
     }

@@ -813,8 +813,8 @@ impl Ring {
     /// Gives back what this participant keeps, before its slot is free.
     pub(crate) fn leave(&self, host: &impl Host) {
         let Control { senders, receivers, .. } = self.control();
-        senders.end.lock.leave_for_good(host);
-        receivers.end.lock.leave_for_good(host);
+        senders.end.lock.give_back_for_good(host);
+        receivers.end.lock.give_back_for_good(host);
     }
 
     /// Both ends, for tests that look at what no operation tells.

@@ -113,14 +113,18 @@ impl Ring {
     /// whoever uses it; that is no reason not to join.
     pub(crate) fn settle(&self, host: &impl Host, heir: Participant) -> Result<(), Fault> {
         let Control { senders, receivers, .. } = self.control();
-        if senders.end.lock.inherit_from_slot(host, heir)? && self.repair_senders_or_unlock(host).is_ok() {
-            senders.end.lock.unlock(host, Entered::Inherited)?;
-            self.wake_everybody(host);
+        match senders.end.lock.inherit_from_slot(host, heir) {
+            Some(Entered::Inherited) if self.repair_senders_or_unlock(host).is_ok() => {
+                senders.end.lock.unlock(host, Entered::Inherited)?;
+                self.wake_everybody(host);
+            }
+            None | Some(Entered::Inherited) => {}
+            Some(entered) => senders.end.lock.unlock(host, entered)?,
         }
-        if receivers.end.lock.inherit_from_slot(host, heir)? {
+        if let Some(entered) = receivers.end.lock.inherit_from_slot(host, heir) {
             // What fails is stale still.
-            let _ = self.order_backlog(host, Entered::Inherited);
-            receivers.end.lock.unlock(host, Entered::Inherited)?;
+            let _ = self.order_backlog(host, entered);
+            receivers.end.lock.unlock(host, entered)?;
         }
         self.heap.settle(host, heir)
     }
@@ -152,7 +156,7 @@ impl Ring {
             // It may be kept, but not for good yet.
             Entered::Kept => {
                 lock.unlock(host, entered)?;
-                lock.leave_for_good(host);
+                lock.give_back_for_good(host);
                 return self.claim(host, senders);
             }
         }

@@ -8,6 +8,7 @@ use std::mem::offset_of;
 use super::super::end::{End, Mark};
 use super::super::geometry::{Geometry, Side};
 use super::super::header::{CONTROL, Header, ROSTER};
+use super::super::keep::KeptLock;
 use super::super::ring::{Control, Receivers, Senders, Settings, Waiting};
 use super::super::roster::Slot;
 
@@ -49,6 +50,8 @@ fn control() -> String {
         ("receivers", base + offset_of!(Control, receivers) + offset_of!(Receivers, end)),
     ] {
         row(&mut table, at + offset_of!(End, lock), 4, &format!("{name}: lock"));
+        let kept = format!("{name}: who keeps it, whether he is inside; who had it last, how often in a row");
+        row(&mut table, at + offset_of!(End, lock) + 4, size_of::<KeptLock>() - 4, &kept);
         row(&mut table, at + offset_of!(End, place), 8, &format!("{name}: place"));
         let marks = at + offset_of!(End, marks);
         row(&mut table, marks, 2 * size_of::<Mark>(), &format!("{name}: two marks of bytes and messages"));

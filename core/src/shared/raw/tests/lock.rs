@@ -70,14 +70,14 @@ fn the_heir_of_a_slot_inherits_from_it_alone() {
     let world = World::default();
     let lock = RobustLock::default();
     let (one, heir) = (world.participant(0), Participant::new(0, 2));
-    assert!(!lock.inherit_from_slot(heir), "nobody holds it");
+    assert_eq!(lock.inherit_from_slot(heir), None, "nobody holds it");
     assert_eq!(lock.lock(&world.participant(5), Deadline::NOW), Ok(Locked::Clean));
-    assert!(!lock.inherit_from_slot(heir), "held by another slot");
+    assert_eq!(lock.inherit_from_slot(heir), None, "held by another slot");
     assert_eq!(lock.unlock(&world.participant(5)), Ok(()));
     assert_eq!(lock.lock(&one, Deadline::NOW), Ok(Locked::Clean));
-    assert!(lock.inherit_from_slot(heir));
+    assert_eq!(lock.inherit_from_slot(heir), Some(Locked::Inherited));
     assert_eq!(lock.held_by(), Some(heir));
-    assert!(!lock.inherit_from_slot(heir), "its own now");
+    assert_eq!(lock.inherit_from_slot(heir), None, "its own now");
 }
 
 /// Whatever of the waiter's way the owner's unlock falls into: it wakes him if he may sleep, and he passes that on.
@@ -119,7 +119,7 @@ fn who_inherits_passes_the_wake_on() {
     assert_eq!(lock.lock(&two, Deadline::NOW), Ok(Locked::Clean));
     two.dies();
     let heir = super::Actor { me: Participant::new(1, 2), ..two };
-    assert!(lock.inherit_from_slot(heir.me));
+    assert_eq!(lock.inherit_from_slot(heir.me), Some(Locked::Inherited));
     assert_eq!(lock.unlock(&heir), Ok(()));
     assert_eq!(world.wakes.get(), 2);
 }

@@ -7,6 +7,7 @@
 mod event;
 mod heap;
 mod index;
+mod keep;
 mod layout;
 mod lock;
 mod ring;
@@ -35,6 +36,8 @@ struct World {
     restless: Cell<bool>,
     /// Whether nobody may keep a lock.
     never_keeps: Cell<bool>,
+    /// Whose handles several threads have used.
+    several: RefCell<HashSet<u32>>,
 }
 
 impl World {
@@ -44,7 +47,7 @@ impl World {
     }
 
     fn participant(&self, slot: u32) -> Actor<'_> {
-        Actor { world: self, me: Participant::new(slot, 1) }
+        Actor { world: self, me: Participant::new(slot, 1), is_second_thread: false }
     }
 }
 
@@ -53,11 +56,23 @@ impl World {
 struct Actor<'a> {
     world: &'a World,
     me: Participant,
+    /// Whether another thread used the handle before this one.
+    is_second_thread: bool,
 }
 
 impl Actor<'_> {
     fn dies(&self) {
         self.world.dead.borrow_mut().insert(self.me.word());
+    }
+
+    /// Another thread with the same handle.
+    fn second_thread(self) -> Self {
+        Self { is_second_thread: true, ..self }
+    }
+
+    /// Who has the slot next.
+    fn heir(self) -> Self {
+        Self { me: Participant::new(self.me.slot(), self.me.generation() + 1), ..self }
     }
 }
 
@@ -101,6 +116,60 @@ impl Host for Actor<'_> {
     }
 
     fn may_keep(&self) -> bool {
-        !self.world.never_keeps.get()
+        if self.is_second_thread {
+            self.world.several.borrow_mut().insert(self.me.word());
+        }
+        !self.world.never_keeps.get() && !self.world.several.borrow().contains(&self.me.word())
+    }
+
+    fn is_keepers_thread(&self) -> bool {
+        !self.is_second_thread
+    }
+}
+
+/// A participant whose store, or another's, the barrier brings to light: until then it waits in a processor's store buffer.
+#[derive(Clone, Copy)]
+struct Late<'a> {
+    actor: Actor<'a>,
+    barrier: &'a dyn Fn(),
+}
+
+impl Host for Late<'_> {
+    fn me(&self) -> Participant {
+        self.actor.me()
+    }
+
+    fn lives(&self, who: Participant) -> bool {
+        self.actor.lives(who)
+    }
+
+    fn sleep(&self, word: &U32, expected: u32, timeout: Duration, bits: u32) -> Result<(), Errno> {
+        self.actor.sleep(word, expected, timeout, bits)
+    }
+
+    fn wake(&self, word: &U32, count: u32, bits: u32) -> u32 {
+        self.actor.wake(word, count, bits)
+    }
+
+    fn spins(&self) -> bool {
+        self.actor.spins()
+    }
+
+    fn pass(&self) {}
+
+    fn barrier(&self) {
+        (self.barrier)();
+    }
+
+    fn may_be_reached(&self) -> bool {
+        true
+    }
+
+    fn may_keep(&self) -> bool {
+        self.actor.may_keep()
+    }
+
+    fn is_keepers_thread(&self) -> bool {
+        self.actor.is_keepers_thread()
     }
 }

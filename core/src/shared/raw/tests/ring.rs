@@ -1,6 +1,7 @@
 //! The ring under the trap, and against a plain queue.
 
 mod estate;
+mod kept;
 mod meanwhile;
 mod waking;
 
@@ -18,7 +19,7 @@ use super::super::geometry::{Geometry, SPARE, Side, record_size};
 use super::super::host::Participant;
 use super::super::index::Want;
 use super::super::ring::{Asked, Received, Ring, Sent};
-use super::{Actor, World};
+use super::{Actor, Late, World};
 use crate::deadline::Deadline;
 use crate::shared::mapping::Mapping;
 use crate::sys::{file, memory};
