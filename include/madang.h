@@ -550,7 +550,8 @@ const char *madang_strerror(int error);
 // Returns the message's length, 0 or more, or
 //   -EAGAIN      there is no such message, and timeout_ns is 0
 //   -EBUSY       timeout_ns is 0, and another receiver, who is inside, doesn't get on for a second;
-//                with MADANG_INSTANT, for some microseconds
+//                with MADANG_INSTANT, for some microseconds. Or another handle has that
+//                end of the queue to itself
 //   -ETIMEDOUT   the time is over
 //   -EINTR       a signal handler ran while it waited
 //   -EINVAL      an unknown flag; select is not greater than 0 with MADANG_EXCEPT; or
@@ -691,7 +692,8 @@ int madang_queue_open(const char *name, const madang_queue_options *options, mad
 // Returns 0, or
 //   -EAGAIN      the queue is full, and timeout_ns is 0
 //   -EBUSY       timeout_ns is 0, and another sender, who is inside, doesn't get on for a second;
-//                with MADANG_INSTANT, for some microseconds
+//                with MADANG_INSTANT, for some microseconds. Or another handle has that
+//                end of the queue to itself
 //   -ETIMEDOUT   the time is over
 //   -EINTR       a signal handler ran while it waited
 //   -EINVAL      type is not greater than 0, or an unknown flag
@@ -743,7 +745,8 @@ int madang_queue_send(madang_queue *queue,
 //   -E2BIG       the message is longer than capacity: it stays, and message->length says how long
 //                it is
 //   -EBUSY       timeout_ns is 0, and another receiver, who is inside, doesn't get on for a second;
-//                with MADANG_INSTANT, for some microseconds
+//                with MADANG_INSTANT, for some microseconds. Or another handle has that
+//                end of the queue to itself
 //   -ETIMEDOUT   the time is over
 //   -EINTR       a signal handler ran while it waited
 //   -EINVAL      an unknown flag, or flags that exclude each other; select is not greater than 0
@@ -967,7 +970,8 @@ size_t madang_reservation_length(const madang_reservation *reservation);
 // until 1,024 more reservations of the process have ended; then it is undefined. Or
 //   -EAGAIN      the queue is full, and timeout_ns is 0
 //   -EBUSY       timeout_ns is 0, and another sender, who is inside, doesn't get on for a second;
-//                with MADANG_INSTANT, for some microseconds
+//                with MADANG_INSTANT, for some microseconds. Or another handle has that
+//                end of the queue to itself
 //   -ETIMEDOUT   the time is over
 //   -EINTR       a signal handler ran while it waited
 //   -EINVAL      type is not greater than 0, length is more than was reserved, or an unknown flag

@@ -11,6 +11,8 @@
 
 static madang_queue *queue;
 static madang_segment *segment;
+static madang_lease *lease;
+static madang_reservation *reservation;
 
 /* What there is to tell if the command succeeds, and what a message needs if a buffer is too small for it. */
 static FILE *answer;
@@ -162,11 +164,20 @@ static int send_message(void)
     return madang_queue_send(queue, number("type", 0), told_payload(length), length, 0, timeout_ns());
 }
 
+/* What the command says of the message that is wanted. */
+static uint32_t selection(int64_t *select)
+{
+    *select = number("select", 0);
+    return number("except", 0) ? MADANG_EXCEPT : 0;
+}
+
 /* Receives into so many bytes; returns the length, or -errno. */
 static int64_t receive(struct room *room, size_t capacity, uint32_t flags, madang_message *message, int64_t timeout)
 {
     *message = (madang_message){.struct_size = sizeof *message};
-    int64_t length = madang_queue_recv(queue, 0, room_for(room, capacity), capacity, flags, message, timeout);
+    int64_t select;
+    flags |= selection(&select);
+    int64_t length = madang_queue_recv(queue, select, room_for(room, capacity), capacity, flags, message, timeout);
     needed = length == -E2BIG ? message->length : 0;
     return length;
 }
@@ -188,22 +199,120 @@ static int64_t receive_any(struct room *room, madang_message *message)
     return length;
 }
 
+static void tell_message(const madang_message *message, const unsigned char *bytes, size_t length)
+{
+    fprintf(answer, "type=%" PRId64 " length=%zu whole=%d", message->type, length, is_whole(bytes, length));
+}
+
+static void tell_story(const madang_message *message)
+{
+    int is_marked = (message->flags & MADANG_REDELIVERED) != 0;
+    if (is_marked != (message->redelivered > 0))
+        die("the mark and the count contradict each other, which is", message->redelivered);
+    fprintf(answer, " sequence=%" PRIu64 " redelivered=%" PRIu32, message->sequence, message->redelivered);
+}
+
 static int receive_message(void)
 {
     static struct room room;
     madang_message message;
     int64_t buffer = number("buffer", -1);
+    uint32_t flags = number("cut", 0) ? MADANG_TRUNCATE : 0;
     int64_t length =
-        buffer < 0 ? receive_any(&room, &message) : receive(&room, (size_t)buffer, 0, &message, timeout_ns());
+        buffer < 0 ? receive_any(&room, &message) : receive(&room, (size_t)buffer, flags, &message, timeout_ns());
     if (length < 0)
         return (int)length;
-    if ((uint64_t)length != message.length)
+    int is_cut = (message.flags & MADANG_TRUNCATED) != 0;
+    if (is_cut ? (uint64_t)length >= message.length : (uint64_t)length != message.length)
         die("two lengths are told, one is", length);
-    int whole = is_whole(room.bytes, (size_t)length);
-    fprintf(answer, "type=%" PRId64 " length=%" PRId64 " whole=%d", message.type, length, whole);
+    tell_message(&message, room.bytes, (size_t)length);
     if (buffer >= 0)
         fprintf(answer, " sequence=%" PRIu64, message.sequence);
+    if (flags)
+        fprintf(answer, " all=%" PRIu64, message.length);
     return 0;
+}
+
+static int peek(void)
+{
+    static struct room room;
+    madang_message message = {.struct_size = sizeof message};
+    size_t capacity = (size_t)madang_queue_capacity(queue);
+    int64_t length =
+        madang_queue_recv(queue, number("position", 0), room_for(&room, capacity), capacity, MADANG_PEEK, &message, 0);
+    if (length < 0)
+        return (int)length;
+    tell_message(&message, room.bytes, (size_t)length);
+    tell_story(&message);
+    return 0;
+}
+
+/* Gives back what it had before. */
+static int lease_message(void)
+{
+    madang_message message = {.struct_size = sizeof message};
+    if (lease)
+        madang_lease_release(lease);
+    lease = NULL;
+    int64_t select;
+    uint32_t flags = selection(&select);
+    int64_t length = madang_queue_lease(queue, select, flags, &message, timeout_ns(), &lease);
+    if (length < 0)
+        return (int)length;
+    if ((uint64_t)length != message.length || (size_t)length != madang_lease_length(lease))
+        die("several lengths are told, one is", length);
+    tell_message(&message, madang_lease_data(lease), (size_t)length);
+    tell_story(&message);
+    return 0;
+}
+
+static int end_lease(int (*end)(madang_lease *))
+{
+    madang_lease *ended = lease;
+    lease = NULL;
+    return end(ended);
+}
+
+static int ack(void)
+{
+    return end_lease(madang_lease_ack);
+}
+
+static int release(void)
+{
+    return end_lease(madang_lease_release);
+}
+
+static int drop(void)
+{
+    int failed = reservation ? madang_reservation_drop(reservation) : 0;
+    reservation = NULL;
+    return failed;
+}
+
+static int reserve(void)
+{
+    drop();
+    return madang_queue_reserve(queue, (size_t)number("length", 0), 0, timeout_ns(), &reservation);
+}
+
+/* Writes what the command says to the reservation, and sends it. */
+static int commit(void)
+{
+    size_t length = (size_t)number("length", 0);
+    if (length <= madang_reservation_length(reservation))
+        memcpy(madang_reservation_data(reservation), told_payload(length), length);
+    int failed = madang_reservation_commit(reservation, number("type", 0), length, 0, timeout_ns());
+    if (failed == 0)
+        reservation = NULL;
+    return failed;
+}
+
+static int trim(void)
+{
+    int64_t trimmed = madang_queue_trim(queue);
+    fprintf(answer, "bytes=%" PRId64, trimmed);
+    return trimmed < 0 ? (int)trimmed : 0;
 }
 
 static int tell_status(void)
@@ -328,6 +437,14 @@ static const struct {
     {"unlink", unlink_queue},
     {"send", send_message},
     {"recv", receive_message},
+    {"peek", peek},
+    {"lease", lease_message},
+    {"ack", ack},
+    {"release", release},
+    {"reserve", reserve},
+    {"commit", commit},
+    {"drop", drop},
+    {"trim", trim},
     {"stat", tell_status},
     {"stream", stream},
     {"collect", collect},

@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 use std::io::stdin;
+use std::mem::MaybeUninit;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use madang::{Create, Deadline, Queue, Received, Result, Segment, Select};
+use madang::{Create, Deadline, Lease, Queue, Received, Reservation, Result, Segment, Select};
 use madang_tests::origin;
 
 fn main() {
@@ -59,6 +61,19 @@ impl<'a> Command<'a> {
         }
     }
 
+    fn deadline(&self) -> Deadline {
+        match self.timeout() {
+            None => Deadline::NEVER,
+            Some(Duration::ZERO) => Deadline::NOW,
+            Some(timeout) => Deadline::after(timeout),
+        }
+    }
+
+    fn select(&self) -> Select {
+        let select = self.number("select").unwrap_or_default();
+        if self.number("except") == Some(1) { Select::Except(select) } else { Select::from_msgtyp(select) }
+    }
+
     /// What is to be sent, or is expected.
     fn payload(&self, length: usize) -> Vec<u8> {
         payload(self.need("sender"), self.need("index"), length)
@@ -73,7 +88,9 @@ fn payload(sender: u32, index: u64, length: usize) -> Vec<u8> {
 
 #[derive(Default)]
 struct Actor {
-    queue: Option<Queue>,
+    queue: Option<Arc<Queue>>,
+    lease: Option<Lease>,
+    reservation: Option<Reservation>,
     segment: Option<Segment>,
 }
 
@@ -86,6 +103,17 @@ impl Actor {
             "send" => self.send(command).map(nothing),
             "recv" if command.text("buffer").is_some() => self.recv_into(command),
             "recv" => self.recv(command),
+            "peek" => self.peek(command),
+            "lease" => self.lease(command),
+            "ack" => self.lease.take().expect("a lease").ack().map(nothing),
+            "release" => self.lease.take().expect("a lease").release().map(nothing),
+            "reserve" => self.reserve(command).map(nothing),
+            "commit" => self.commit(command).map(nothing),
+            "drop" => {
+                self.reservation = None;
+                Ok(String::new())
+            }
+            "trim" => self.queue().trim().map(|bytes| format!("bytes={bytes}")),
             "stat" => self.stat(),
             "stream" => self.stream(command).map(nothing),
             "collect" => self.collect(command),
@@ -98,7 +126,7 @@ impl Actor {
         }
     }
 
-    fn queue(&self) -> &Queue {
+    fn queue(&self) -> &Arc<Queue> {
         self.queue.as_ref().expect("an open queue")
     }
 
@@ -115,7 +143,7 @@ impl Actor {
             .max_participants(command.number("max_participants").unwrap_or_default())
             .mode(command.number("mode").unwrap_or(0o600))
             .open(command.name())?;
-        let queue = self.queue.insert(queue);
+        let queue = self.queue.insert(Arc::new(queue));
         Ok(format!("new={} capacity={} messages={}", u8::from(queue.is_new()), queue.capacity(), queue.len()))
     }
 
@@ -134,21 +162,62 @@ impl Actor {
     }
 
     fn recv(&self, command: &Command) -> Result<String> {
+        let select = command.select();
         let message = match command.timeout() {
-            None => self.queue().recv(Select::Any),
-            Some(Duration::ZERO) => self.queue().try_recv(Select::Any),
-            Some(timeout) => self.queue().recv_timeout(Select::Any, timeout),
+            None => self.queue().recv(select),
+            Some(Duration::ZERO) => self.queue().try_recv(select),
+            Some(timeout) => self.queue().recv_timeout(select, timeout),
         }?;
-        let whole = message.data == command.payload(message.data.len());
-        Ok(format!("type={} length={} whole={}", message.mtype, message.data.len(), u8::from(whole)))
+        Ok(tell(command, message.mtype, &message.data))
     }
 
     fn recv_into(&self, command: &Command) -> Result<String> {
+        let (select, deadline) = (command.select(), command.timeout().map_or(Deadline::NEVER, Deadline::after));
         let mut buffer = vec![0; command.need("buffer")];
-        let deadline = command.timeout().map_or(Deadline::NEVER, Deadline::after);
-        let Received { mtype, length, sequence, .. } = self.queue().recv_into(Select::Any, &mut buffer, deadline)?;
-        let whole = u8::from(buffer[..length] == command.payload(length));
-        Ok(format!("type={mtype} length={length} whole={whole} sequence={sequence}"))
+        if command.number("cut") == Some(1) {
+            let mut buffer = vec![MaybeUninit::uninit(); buffer.len()];
+            let received = self.queue().recv_cut(select, &mut buffer, deadline)?;
+            // SAFETY: these bytes were received.
+            let bytes: Vec<u8> = buffer[..received.length].iter().map(|byte| unsafe { byte.assume_init() }).collect();
+            let message = tell(command, received.mtype, &bytes);
+            return Ok(format!("{message} sequence={} all={}", received.sequence, received.message_length));
+        }
+        let Received { mtype, length, sequence, .. } = self.queue().recv_into(select, &mut buffer, deadline)?;
+        Ok(format!("{} sequence={sequence}", tell(command, mtype, &buffer[..length])))
+    }
+
+    fn peek(&self, command: &Command) -> Result<String> {
+        let message = self.queue().peek(command.need("position"))?;
+        let told = tell(command, message.mtype, &message.data);
+        Ok(format!("{told} sequence={} redelivered={}", message.sequence, message.redelivered))
+    }
+
+    /// Gives back what it had before.
+    fn lease(&mut self, command: &Command) -> Result<String> {
+        self.lease = None;
+        let lease = Lease::new(self.queue().clone(), command.select(), command.deadline())?;
+        let lease = self.lease.insert(lease);
+        let told = tell(command, lease.mtype(), &lease.to_vec());
+        Ok(format!("{told} sequence={} redelivered={}", lease.sequence(), lease.redelivered()))
+    }
+
+    fn reserve(&mut self, command: &Command) -> Result<()> {
+        self.reservation = None;
+        let reservation = Reservation::new(self.queue().clone(), command.need("length"), command.deadline())?;
+        self.reservation = Some(reservation);
+        Ok(())
+    }
+
+    /// Writes what the command says to the reservation, and sends it.
+    fn commit(&mut self, command: &Command) -> Result<()> {
+        let reservation = self.reservation.as_mut().expect("a reservation");
+        let payload = command.payload(command.need("length"));
+        if payload.len() <= reservation.len() {
+            reservation.write(0, &payload)?;
+        }
+        reservation.try_commit(command.need("type"), payload.len(), command.deadline())?;
+        self.reservation = None;
+        Ok(())
     }
 
     fn stat(&self) -> Result<String> {
@@ -234,6 +303,12 @@ impl Actor {
         self.segment().read(command.need("offset"), &mut bytes)?;
         Ok(format!("whole={}", u8::from(bytes == command.payload(bytes.len()))))
     }
+}
+
+/// What there is to tell of a message.
+fn tell(command: &Command, mtype: i64, data: &[u8]) -> String {
+    let whole = u8::from(data == command.payload(data.len()));
+    format!("type={mtype} length={} whole={whole}", data.len())
 }
 
 fn nothing((): ()) -> String {

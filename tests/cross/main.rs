@@ -9,7 +9,15 @@
 //! open NAME [create= capacity= max_messages=           ok new= capacity= messages=
 //!       max_participants= mode=]
 //! send sender= index= length= type= [timeout=]         ok
-//! recv sender= index= [buffer= timeout=]               ok type= length= whole= [sequence=]
+//! recv sender= index= [select= except= buffer= cut=    ok type= length= whole= [sequence= all=]
+//!       timeout=]
+//! peek sender= index= position=                        ok type= length= whole= sequence= redelivered=
+//! lease sender= index= [select= except= timeout=]      ok type= length= whole= sequence= redelivered=
+//! ack, release                                         ok
+//! reserve length= [timeout=]                           ok
+//! commit sender= index= length= type= [timeout=]       ok
+//! drop                                                 ok
+//! trim                                                 ok bytes=
 //! stat                                                 ok capacity= max_messages= …
 //! stream sender= first= count= lengths=12,… [marks=]   ok
 //! collect [marks=]                                     ok SEQUENCE:TYPE:SENDER:INDEX:LENGTH …
@@ -21,11 +29,14 @@
 //! any                                                  error errno= length= SENTENCE
 //! ```
 //!
-//! An actor has one queue and one segment at a time; opening closes the one before. Times are in milliseconds, and none means
+//! An actor has one queue and one segment at a time; opening closes the one before. So with a lease, which is given back, and a
+//! reservation. Times are in milliseconds, and none means
 //! for ever. What is sent, or written, is the payload that belongs to `sender`, `index` and `length` (see
 //! [`madang_tests::payload`], cut off where it is shorter than its head); `whole` says whether what came is exactly that.
 //!
-//! `recv` with a `buffer` of that many bytes receives into it, otherwise in the way that is usual in the language. `stream`
+//! `recv` with a `buffer` of that many bytes receives into it, otherwise in the way that is usual in the language; with `cut=1` the
+//! message may be longer, namely `all`. `select` is as msgrcv's msgtyp, 0 if it isn't there; with `except=1` it is the type that is not
+//! wanted. `commit` writes the payload to the reservation, and sends it; if it fails the reservation stays. `stream`
 //! sends many messages, of the listed lengths in turn and of type sender + 1; `collect` receives until an empty message
 //! comes, and tells of each. With `marks` both add 1 to the byte of the segment at marks + index when they are through with a
 //! message: so it is known how far somebody came who was killed.
@@ -34,8 +45,10 @@ mod company;
 
 mod shared {
     mod kill;
+    mod lease;
     mod queue;
     mod refusals;
     mod segment;
+    mod select;
     mod stream;
 }

@@ -38,7 +38,8 @@ shell!(madang_lease, Lease<Kept<madang_queue>>, b"leas", "lease");
 /// Returns the message's length, 0 or more, or
 ///   -EAGAIN      there is no such message, and timeout_ns is 0
 ///   -EBUSY       timeout_ns is 0, and another receiver, who is inside, doesn't get on for a second;
-///                with MADANG_INSTANT, for some microseconds
+///                with MADANG_INSTANT, for some microseconds. Or another handle has that
+///                end of the queue to itself
 ///   -ETIMEDOUT   the time is over
 ///   -EINTR       a signal handler ran while it waited
 ///   -EINVAL      an unknown flag; select is not greater than 0 with MADANG_EXCEPT; or

@@ -326,7 +326,8 @@ pub extern "C" fn madang_queue_open(
 /// Returns 0, or
 ///   -EAGAIN      the queue is full, and timeout_ns is 0
 ///   -EBUSY       timeout_ns is 0, and another sender, who is inside, doesn't get on for a second;
-///                with MADANG_INSTANT, for some microseconds
+///                with MADANG_INSTANT, for some microseconds. Or another handle has that
+///                end of the queue to itself
 ///   -ETIMEDOUT   the time is over
 ///   -EINTR       a signal handler ran while it waited
 ///   -EINVAL      type is not greater than 0, or an unknown flag
@@ -408,7 +409,8 @@ extern "C" fn send(
 ///   -E2BIG       the message is longer than capacity: it stays, and message->length says how long
 ///                it is
 ///   -EBUSY       timeout_ns is 0, and another receiver, who is inside, doesn't get on for a second;
-///                with MADANG_INSTANT, for some microseconds
+///                with MADANG_INSTANT, for some microseconds. Or another handle has that
+///                end of the queue to itself
 ///   -ETIMEDOUT   the time is over
 ///   -EINTR       a signal handler ran while it waited
 ///   -EINVAL      an unknown flag, or flags that exclude each other; select is not greater than 0

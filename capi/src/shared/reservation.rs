@@ -96,7 +96,8 @@ pub extern "C" fn madang_reservation_length(reservation: *const madang_reservati
 /// until 1,024 more reservations of the process have ended; then it is undefined. Or
 ///   -EAGAIN      the queue is full, and timeout_ns is 0
 ///   -EBUSY       timeout_ns is 0, and another sender, who is inside, doesn't get on for a second;
-///                with MADANG_INSTANT, for some microseconds
+///                with MADANG_INSTANT, for some microseconds. Or another handle has that
+///                end of the queue to itself
 ///   -ETIMEDOUT   the time is over
 ///   -EINTR       a signal handler ran while it waited
 ///   -EINVAL      type is not greater than 0, length is more than was reserved, or an unknown flag

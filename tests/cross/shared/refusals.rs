@@ -7,7 +7,7 @@ use madang_tests::Name;
 use crate::company::{Actor, Refusal, all, pairs};
 
 /// All refuse each of the commands, with this errno and one sentence.
-fn all_refuse(actors: &[&Actor], cases: &[(impl AsRef<str>, i32)]) {
+pub(super) fn all_refuse(actors: &[&Actor], cases: &[(impl AsRef<str>, i32)]) {
     for (command, errno) in cases {
         let refusals: Vec<Refusal> = actors.iter().map(|actor| actor.fails(command)).collect();
         for (refusal, actor) in refusals.iter().zip(actors) {

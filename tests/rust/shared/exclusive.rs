@@ -38,9 +38,9 @@ fn the_dead_shut_nobody_out() {
             let options = if receives { options.exclusive_receiver(true) } else { options.exclusive_sender(true) };
             let alone = options.open(&name).unwrap();
             if receives {
-                drop(alone.try_recv(Select::Any))
+                drop(alone.try_recv(Select::Any));
             } else {
-                alone.send(1, b"from the dead").unwrap()
+                alone.send(1, b"from the dead").unwrap();
             }
             std::mem::forget(alone);
             0
