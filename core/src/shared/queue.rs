@@ -16,8 +16,7 @@ use super::patience::Patience;
 use super::raw::Fault;
 use super::raw::cell::Target;
 use super::raw::geometry::Geometry;
-use super::raw::host::EVERYBODY;
-use super::raw::host::Participant;
+use super::raw::host::{EVERYBODY, Host, Participant};
 use super::raw::index::Want;
 use super::raw::ring::{Asked, Envelope, Received as Taken, Ring, Sent, Space, bits_for};
 use super::wait::Wait;
@@ -291,6 +290,7 @@ impl Queue {
     /// `EBUSY` if another participant is stuck inside; what `fallocate(2)` gives.
     pub fn trim(&self) -> Result<u64> {
         let (mut last, mut sum, mut done) = (None, 0, Ok(()));
+        self.reclaim(&self.enter()?);
         loop {
             let present = self.enter()?;
             let next = self.ring.hollow_out(&present, last);

@@ -117,10 +117,17 @@ impl Queue {
         if let Some(done) = attempt()? {
             return Ok(done);
         }
+        let present = self.enter()?;
         if deadline.is_try() {
+            // The dead may hold what is missing, if not all that is held waits, or the limits admit it.
+            if self.ring.leases() > 0 || self.ring.admits(length) {
+                self.reclaim(&present);
+                if let Some(done) = attempt()? {
+                    return Ok(done);
+                }
+            }
             return Err(Error::new(libc::EAGAIN, format!("{doing}: the queue is full")));
         }
-        let present = self.enter()?;
         let wait = Wait {
             present: &present,
             deadline,
