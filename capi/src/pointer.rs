@@ -29,7 +29,9 @@ use crate::error::{Failure, Result};
 use crate::handle::{Handle, Shell};
 use crate::shared::left_over::madang_left_over;
 use crate::shared::list::madang_listed;
-use crate::shared::queue::{madang_item, madang_message, madang_participant, madang_queue_options, madang_queue_status};
+use crate::shared::queue::{
+    madang_item, madang_message, madang_participant, madang_queue_options, madang_queue_status,
+};
 use crate::shared::segment::madang_segment_options;
 
 /// No struct of madang's will be longer; what says so was not initialised.

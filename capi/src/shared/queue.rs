@@ -605,7 +605,6 @@ pub extern "C" fn madang_queue_recv_many(
     })
 }
 
-
 #[cold]
 fn no_position(select: i64) -> Failure {
     Failure::misuse(libc::EINVAL, format!("select {select}: with MADANG_PEEK it is a position, 0 or more"))

@@ -16,8 +16,7 @@ use super::patience::Patience;
 use super::raw::Fault;
 use super::raw::cell::Target;
 use super::raw::geometry::Geometry;
-use super::raw::host::EVERYBODY;
-use super::raw::host::{Host, Participant};
+use super::raw::host::{EVERYBODY, Host, Participant};
 use super::raw::index::Want;
 use super::raw::ring::{Asked, Envelope, Received as Taken, Ring, Sent, Space, bits_for};
 use super::wait::Wait;
@@ -294,6 +293,7 @@ impl Queue {
     pub fn trim(&self) -> Result<u64> {
         let before = self.attached.stat()?.allocated;
         let (mut last, mut done) = (None, Ok(()));
+        self.reclaim(&self.enter()?);
         loop {
             let present = self.enter()?;
             let next = self.ring.hollow_out(&present, last);

@@ -118,14 +118,14 @@ impl Queue {
             return Ok(done);
         }
         let present = self.enter()?;
-        // What the dead had reserved is to be had, also for one who doesn't wait.
-        if self.ring.admits(length) {
-            self.reclaim(&present);
-            if let Some(done) = attempt()? {
-                return Ok(done);
-            }
-        }
         if deadline.is_try() {
+            // The dead may hold what is missing, if not all that is held waits, or the limits admit it.
+            if self.ring.leases() > 0 || self.ring.admits(length) {
+                self.reclaim(&present);
+                if let Some(done) = attempt()? {
+                    return Ok(done);
+                }
+            }
             return Err(Error::new(libc::EAGAIN, format!("{doing}: the queue is full")));
         }
         let wait = Wait {

@@ -171,16 +171,17 @@ impl Ring {
 
     #[cold]
     fn wake_sleeping_receivers(&self, host: impl Host, count: u32) {
-        let Control { senders, receivers_waiting: Waiting { event, wanted, .. }, .. } = self.control();
+        let Control { senders, receivers_waiting, .. } = self.control();
+        let seen = receivers_waiting.wanted.get();
         senders.end.lock.give_back(&host);
-        if wanted.get() & CHOOSY != 0 {
-            // Of several types, for all we know.
+        if seen & (SAID - 1) != ANYTHING {
+            // Somebody is choosy, and who is to be woken depends on their types.
             return self.wake_everybody(&host);
         }
         // The kernel takes the number for a signed one.
-        let raised = event.raise_to(&host, count.min(u32::MAX >> 1), EVERYBODY);
-        if raised.found_nobody() {
-            event.clear(raised);
+        let raised = receivers_waiting.event.raise_to(&host, count.min(MANY), EVERYBODY);
+        if raised.found_nobody() && receivers_waiting.forget(seen, ANYTHING) {
+            receivers_waiting.event.clear(raised);
         }
     }
 
@@ -282,20 +283,10 @@ impl Ring {
         note: impl FnMut(Envelope),
         limit: Deadline,
     ) -> Result<ReceivedMany, Fault> {
-        let lock = &self.control().receivers.end.lock;
-        let entered = lock.lock(host, limit)?;
-        let receivers = &self.control().receivers;
-        let received = self.order_backlog(host, entered).and_then(|()| {
-            if receivers.root.peek() != 0 { Ok(ReceivedMany::OneByOne) } else { self.pop_many(target, most, note) }
-        });
-        lock.unlock(host, entered)?;
-        if let Ok(ReceivedMany::Done { .. }) = received {
-            fence_after_unlock(entered);
-            if self.control().senders_waiting.event.is_awaited() {
-                self.wake_sleeping_senders(*host);
-            }
-        }
-        received
+        self.at_head(host, limit, || {
+            let is_in_ring = self.control().receivers.root.peek() == 0;
+            if is_in_ring { self.pop_many(target, most, note) } else { Ok(ReceivedMany::OneByOne) }
+        })
     }
 
     #[inline(always)]
