@@ -1,8 +1,10 @@
 //! The Rust face of madang, with threads and with real processes.
 
 mod shared {
+    mod backlog;
     mod damage;
     mod kill;
+    mod kill_backlog;
     mod left_over;
     mod list;
     mod model;
