@@ -83,7 +83,6 @@ impl Queue {
                 Ok(Sent::Done) => return Ok(Some(())),
                 Ok(Sent::Full) => return Ok(None),
                 Ok(Sent::NeedsSpace(space)) => self.take_space(space, "commit")?,
-                Err(Fault::Disowned) => return Err(self.not_ours("commit", "reservation")),
                 Err(fault) => return Err(self.explain(fault, "commit", deadline)),
             }
         }
