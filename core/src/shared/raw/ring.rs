@@ -172,6 +172,9 @@ const _: () = {
     assert!(CONTROL + size_of::<Control>() as u64 <= ROSTER && CONTROL.is_multiple_of(128));
 };
 
+/// What is said of a word that can't be a record's.
+const NO_RECORD: &str = "a record's word makes no sense";
+
 /// How a send came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -667,7 +670,7 @@ impl Ring {
         if plausible && self.geometry.fits(place.side(), record_size(length)) {
             return Ok(length);
         }
-        Err(Fault::Damaged("a record's word makes no sense"))
+        Err(Fault::Damaged(NO_RECORD))
     }
 
     #[cold]
