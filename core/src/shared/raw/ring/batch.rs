@@ -225,8 +225,8 @@ impl Ring {
             let (mtype, data) = message(sent);
             let length = data.length() as u64;
             let end = size + record_size(length);
-            // (Long ones don't lie in the ring.)
-            if end > most || bytes + length > bytes_left || length > LONGEST_INLINE {
+            // (Long ones come by themselves: those that know better send them in blocks.)
+            if end > most || bytes + length > bytes_left || (sent > 0 && length > LONGEST_INLINE) {
                 break;
             }
             self.word(place, size + WORD).set(mtype.cast_unsigned());
