@@ -152,13 +152,31 @@
  * What is leased may be sent on as it lies there, and a message may be received into a reservation.
  *
  *
+ * Batches
+ * -------
+ *
+ * Many small messages cost a fraction if they are sent, and received, with one call:
+ *
+ *     madang_item items[2] = {{1, "two teas", 8}, {2, "one coffee", 10}};
+ *     madang_message messages[32] = {{.struct_size = sizeof messages[0]}};
+ *     int64_t sent = madang_queue_send_many(orders, items, 2, 0, -1);
+ *     int64_t count = madang_queue_recv_many(orders, 0, text, sizeof text, messages, 32, 0, -1);
+ *     size_t at = 0;
+ *     for (int64_t i = 0; i < count; i++) {
+ *         printf("%.*s\n", (int)messages[i].length, text + at);
+ *         at += (messages[i].length + 7) / 8 * 8;
+ *     }
+ *
+ * A message whose bytes lie in several pieces is sent by madang_queue_sendv().
+ *
+ *
  * Structs
  * -------
  *
- * Every struct begins with struct_size, which the caller sets to the struct's sizeof: once, for it
- * is left as it is. So structs can grow at their end, and old programs run with new libraries and
- * the other way round. In a struct of options, a field that is 0 means its default; NULL for the
- * struct means all defaults. Set what you don't use to 0:
+ * Every struct but madang_item begins with struct_size, which the caller sets to the struct's
+ * sizeof: once, for it is left as it is. So structs can grow at their end, and old programs run
+ * with new libraries and the other way round. In a struct of options, a field that is 0 means its
+ * default; NULL for the struct means all defaults. Set what you don't use to 0:
  *
  *     madang_queue_options options = { .struct_size = sizeof options, .capacity = 4 << 20 };
  *
@@ -200,6 +218,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 // The version that this header belongs to, in three numbers.
 #define MADANG_VERSION_MAJOR 0
@@ -241,6 +260,15 @@
 // Option flag of segments: opens it only to be read. Writing to it then kills the process with
 // SIGSEGV. It must exist.
 #define MADANG_READ_ONLY (1 << 9)
+
+// Option flag of queues: this handle alone sends, as long as it is open; other senders, and whoever
+// asks for the same, get -EBUSY. Sending costs least then. It is bound to the first thread that
+// uses it, and to this process: a forked child sends as others do. -ENOTSUP where membarrier(2) is
+// forbidden.
+#define MADANG_EXCLUSIVE_SENDER (1 << 11)
+
+// Option flag of queues: as MADANG_EXCLUSIVE_SENDER, for receiving.
+#define MADANG_EXCLUSIVE_RECEIVER (1 << 12)
 
 // Flag of madang_list(): segments too, that is every regular file in /dev/shm that isn't madang's,
 // whoever made it, by whatever means.
@@ -384,7 +412,7 @@ typedef struct {
 typedef struct {
     // sizeof(madang_queue_options)
     uint32_t struct_size;
-    // 0 or MADANG_ANY_OWNER
+    // 0, or MADANG_ANY_OWNER, MADANG_EXCLUSIVE_SENDER, MADANG_EXCLUSIVE_RECEIVER
     uint32_t flags;
     // The most bytes that it holds, 1 to 2^40; also the longest message. Default 1 MiB. Counted are
     // the messages' own bytes; what madang needs to keep them comes on top. Memory is taken as it
@@ -399,9 +427,24 @@ typedef struct {
     uint32_t mode;
     // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
     uint32_t create;
-    // 0 in this version
-    uint32_t reserved;
+    // After how many leases that were not acknowledged a message of a new queue goes to the queue
+    // dead_letters, 1 to 65,535, instead of being leased again. Default 0: never.
+    uint32_t deliveries;
+    // The name of that queue, which is made when it is first needed; NULL if deliveries is 0. If it
+    // is full or can't be had, the message is leased all the same. An existing queue keeps what it
+    // was made with.
+    const char *dead_letters;
 } madang_queue_options;
+
+// A message to be sent with others. Never grows, so it needs no struct_size.
+typedef struct {
+    // Greater than 0
+    int64_t type;
+    // Its bytes, which are copied; may be NULL if there are none
+    const void *data;
+    // How many, 0 to the queue's capacity
+    size_t length;
+} madang_item;
 
 // What a queue is and holds.
 typedef struct {
@@ -730,6 +773,70 @@ int64_t madang_queue_recv(madang_queue *queue,
                           uint32_t flags,
                           madang_message *message,
                           int64_t timeout_ns);
+
+// Sends count messages, in this order. Many small ones cost a fraction of as many sends.
+//
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT. While the queue is full it waits, for timeout_ns
+// nanoseconds at most, for all of them together; 0 doesn't wait, negative waits until all are sent.
+//
+// They need not be received together, nor is sending them one step: others' messages may come in
+// between, and who is killed on the way has sent the first of them.
+//
+// Returns how many it sent, the first of them: 1 to count; 0 only if count is 0. Less than count
+// means that what would be an error came up after some were sent: send the rest again to learn it.
+// If none was sent it returns the errors of madang_queue_send(); and
+//   -EINVAL, -EMSGSIZE, -EFAULT
+//                also for any of the items: madang_last_error() has its index; then none was sent
+//   -EFAULT      items is NULL and count is not 0
+//
+// Any thread may call it at any time, while others send and receive with the same handle.
+int64_t madang_queue_send_many(madang_queue *queue,
+                               const madang_item *items,
+                               size_t count,
+                               uint32_t flags,
+                               int64_t timeout_ns);
+
+// Sends one message whose bytes lie in several pieces, one after the other, as writev(2) does:
+// nobody has to put them together before.
+//
+// pieces is an array of count struct iovec (sys/uio.h); where iov_len is 0, iov_base may be NULL.
+// All else as madang_queue_send().
+//
+// Returns 0, or the errors of madang_queue_send(); -EFAULT also if pieces is NULL and count is not
+// 0; -EINVAL also if a piece is larger than any memory.
+//
+// Any thread may call it at any time, while others send and receive with the same handle.
+int madang_queue_sendv(madang_queue *queue,
+                       int64_t type,
+                       const struct iovec *pieces,
+                       size_t count,
+                       uint32_t flags,
+                       int64_t timeout_ns);
+
+// Receives the first messages, as many as there are, buffer has room for and count allows: their
+// bytes into buffer, which has room for capacity bytes, and what there is to say of them into
+// messages, which has room for count. It waits only for the first.
+//
+// The first message begins where buffer does, and each other one at the next multiple of 8 bytes
+// behind the one before. select, flags and timeout_ns as with madang_queue_recv(). Set
+// messages[0].struct_size before, once: it is that of all, and is put into the others.
+//
+// Returns how many it received, 1 to count; 0 only if count is 0; or the errors of
+// madang_queue_recv(), -E2BIG if already the first is longer than capacity: it stays, and
+// messages[0].length says how long it is. -EFAULT also if messages is NULL and count is not 0.
+// Whatever the error, nothing was received; but for -EOWNERDEAD, after which some may have been.
+// What is in buffer behind and between what was received, and in messages behind it, is undefined.
+//
+// Any thread may call it at any time, while others send and receive with the same handle. Each
+// message goes to one. Who is killed right after it returned takes all of them along.
+int64_t madang_queue_recv_many(madang_queue *queue,
+                               int64_t select,
+                               void *buffer,
+                               size_t capacity,
+                               madang_message *messages,
+                               size_t count,
+                               uint32_t flags,
+                               int64_t timeout_ns);
 
 // Tells what the queue is and holds, as it was at one moment during the call. Set
 // status->struct_size before.

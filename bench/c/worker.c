@@ -1,10 +1,11 @@
 /*
  * One worker of the benchmark, through the public C interface: it does one job, and reports one line.
  *
- *   worker send|recv|solo|idle NAME "" SIZE CAPACITY STRIDE LEAST RUN WARM_UP PAUSE
- *   worker ping|pong THERE BACK        SIZE CAPACITY STRIDE LEAST RUN WARM_UP PAUSE
+ *   worker send|recv|solo|idle NAME "" SIZE CAPACITY STRIDE LEAST RUN WARM_UP PAUSE BATCH
+ *   worker ping|pong THERE BACK        SIZE CAPACITY STRIDE LEAST RUN WARM_UP PAUSE BATCH
  *
- * LEAST is how many messages the warm-up has at least; times are in nanoseconds. It says "ready", waits for "go", and then reports as src/harness.rs describes. The jobs are those of
+ * LEAST is how many messages the warm-up has at least; times are in nanoseconds; with a BATCH of more than 1, so many are sent and
+ * received with one call. It says "ready", waits for "go", and then reports as src/harness.rs describes. The jobs are those of
  * src/peers/mod.rs, word for word.
  */
 #define _GNU_SOURCE
@@ -25,8 +26,11 @@ enum { WARM_UP = 0, COUNTED = 1, LAST = 255 };
 struct task {
     size_t   size, capacity, stride, least;
     uint64_t run, warm_up, pause;
+    size_t   batch;
     uint8_t *buffer;
 };
+
+enum { MOST_BATCH = 64 };
 
 static void fail(const char *what)
 {
@@ -74,12 +78,31 @@ static inline void receive_one(madang_queue *queue, const struct task *task)
         fail("madang_queue_recv");
 }
 
+static void send_batch(madang_queue *queue, const struct task *task, size_t count)
+{
+    madang_item items[MOST_BATCH];
+    for (size_t i = 0; i < count; i++)
+        items[i] = (madang_item){ .type = 1, .data = task->buffer, .length = task->size };
+    if (madang_queue_send_many(queue, items, count, 0, -1) != (int64_t)count)
+        fail("madang_queue_send_many");
+}
+
+static void send_stride(madang_queue *queue, const struct task *task)
+{
+    if (task->batch > 1) {
+        for (size_t done = 0; done < task->stride; done += task->batch)
+            send_batch(queue, task, task->stride - done < task->batch ? task->stride - done : task->batch);
+    } else {
+        for (size_t i = 0; i < task->stride; i++)
+            send_one(queue, task);
+    }
+}
+
 static uint64_t send_until(madang_queue *queue, const struct task *task, uint64_t until, size_t least)
 {
     uint64_t count = 0;
     while (now() < until || count < least) {
-        for (size_t i = 0; i < task->stride; i++)
-            send_one(queue, task);
+        send_stride(queue, task);
         count += task->stride;
     }
     return count;
@@ -97,6 +120,31 @@ static void send_all(madang_queue *queue, const struct task *task)
     task->buffer[0] = LAST;
     send_one(queue, task);
     printf("sent %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", count, start, end);
+}
+
+static void receive_batches(madang_queue *queue, const struct task *task)
+{
+    madang_message messages[MOST_BATCH] = { { .struct_size = sizeof messages[0] } };
+    size_t step = (task->size + 7) / 8 * 8, capacity = task->batch * step;
+    uint8_t *buffer = malloc(capacity);
+    uint64_t count = 0;
+    int last = 0;
+    if (!buffer)
+        exit(1);
+    ready();
+    while (!last) {
+        int64_t received =
+            madang_queue_recv_many(queue, 0, buffer, capacity, messages, task->batch, 0, -1);
+        if (received < 0)
+            fail("madang_queue_recv_many");
+        for (int64_t i = 0; i < received; i++) {
+            if (messages[i].length != task->size)
+                fail("the length");
+            count += buffer[(size_t)i * step] == COUNTED;
+            last |= buffer[(size_t)i * step] == LAST;
+        }
+    }
+    printf("received %" PRIu64 " %" PRIu64 "\n", count, now());
 }
 
 static void receive_all(madang_queue *queue, const struct task *task)
@@ -236,7 +284,7 @@ static void idle(madang_queue *queue, const struct task *task)
 
 int main(int argc, char **argv)
 {
-    if (argc != 11) {
+    if (argc != 12) {
         fprintf(stderr, "usage: see the head of bench/c/worker.c\n");
         return 2;
     }
@@ -244,8 +292,10 @@ int main(int argc, char **argv)
         .size = strtoull(argv[4], NULL, 10), .capacity = strtoull(argv[5], NULL, 10),
         .stride = strtoull(argv[6], NULL, 10), .least = strtoull(argv[7], NULL, 10),
         .run = strtoull(argv[8], NULL, 10), .warm_up = strtoull(argv[9], NULL, 10),
-        .pause = strtoull(argv[10], NULL, 10),
+        .pause = strtoull(argv[10], NULL, 10), .batch = strtoull(argv[11], NULL, 10),
     };
+    if (task.batch > MOST_BATCH)
+        return 2;
     task.buffer = malloc(task.size);
     if (!task.buffer)
         return 1;
@@ -258,6 +308,8 @@ int main(int argc, char **argv)
 
     if (!strcmp(job, "send"))
         send_all(first, &task);
+    else if (!strcmp(job, "recv") && task.batch > 1)
+        receive_batches(first, &task);
     else if (!strcmp(job, "recv"))
         receive_all(first, &task);
     else if (!strcmp(job, "ping"))

@@ -26,6 +26,7 @@ def polled(attempt, empty):
 
 class Peer:
     pairs = False  # what is received is (data, something)
+    batch = 1  # so many messages are sent with one call, a list of them; then what is received is a list of pairs
     holds = None  # how many bytes it takes at once while nobody receives, if not as many as it is asked to
 
     def __init__(self, name, size, capacity, couples):
@@ -67,6 +68,17 @@ class Madang(Peer):
         return self.open().recv
 
     # Unlinked by the harness, which does that even if this process died.
+
+
+class MadangBatches(Madang):
+    batch = 32
+
+    def sender(self, index):
+        return self.open().send_many
+
+    def receiver(self, index):
+        recv_many = self.open().recv_many
+        return lambda: recv_many(self.batch)
 
 
 class MadangInto(Madang):
@@ -240,6 +252,7 @@ class ZeroMq(Peer):
 PEERS = {
     "madang-py": Madang,
     "madang-py-into": MadangInto,
+    "madang-py-32": MadangBatches,
     "sysv_ipc": SysvIpc,
     "posix_ipc": PosixIpc,
     "mp-queue": MultiprocessingQueue,

@@ -75,10 +75,10 @@ def clock_cost():
     return sorted(totals)[50] // 100
 
 
-def send_until(send, message, until, least, stride):
+def send_until(send, message, until, least, stride, batch):
     count = 0
     while now() < until or count < least:
-        for _ in range(stride):
+        for _ in range(0, stride, batch):
             send(message)
         count += stride
     return count
@@ -87,10 +87,12 @@ def send_until(send, message, until, least, stride):
 def send_all(task, peer, index, ready):
     send = peer.sender(index)
     warm_up, counted, last = map(task.message, (WARM_UP, COUNTED, LAST))
+    if peer.batch > 1:
+        warm_up, counted, last = [warm_up] * peer.batch, [counted] * peer.batch, [last]
     ready()
-    send_until(send, warm_up, now() + task.warm_up, task.least, task.stride)
+    send_until(send, warm_up, now() + task.warm_up, task.least, task.stride, peer.batch)
     start = now()
-    count = send_until(send, counted, start + task.run, 0, task.stride)
+    count = send_until(send, counted, start + task.run, 0, task.stride, peer.batch)
     end = now()
     send(last)
     peer.flush()
@@ -101,7 +103,14 @@ def receive_all(task, peer, index, ready):
     receive = peer.receiver(index)
     count = 0
     ready()
-    if peer.pairs:  # two loops, so that nobody pays for the question
+    if peer.batch > 1:  # several loops, so that nobody pays for the question
+        kind = None
+        while kind != LAST:
+            for data, _ in receive():
+                kind = data[0]
+                if kind == COUNTED:
+                    count += 1
+    elif peer.pairs:
         while True:
             kind = receive()[0][0]
             if kind == COUNTED:

@@ -29,7 +29,7 @@ use clap::Parser;
 
 use crate::harness::{Affinity, Cell, Outcome, Scenario, Task};
 use crate::peers::foreign::{FromC, FromPython, Host};
-use crate::peers::{Forked, Idler, Peer};
+use crate::peers::{BATCH, Forked, Idler, Peer, is_batch_cell};
 use crate::table::{Findings, Placement, Sample, cell_id, references};
 
 /// Measures madang's queue and its rivals side by side.
@@ -77,9 +77,11 @@ const SMALL: usize = 16 << 10;
 const IDLERS: [&str; 4] = ["madang-rust", "madang-c", "madang-py", "sysv"];
 
 fn all_peers(options: &Options) -> Vec<Box<dyn Peer>> {
-    use peers::{futex::Futex, madang::Madang, madang::Polled, mq::Mq, pipe::Pipe, ring::Ring, sysv::Sysv};
+    use peers::{futex::Futex, mq::Mq, pipe::Pipe, ring::Ring, ring::RingBy32, sysv::Sysv};
+    use peers::{madang::Batched, madang::Madang, madang::Polled};
     use peers::{socket::Packets, socket::Stream};
-    let c = |id, label, capacity| Box::new(FromC { id, label, program: options.c_worker.clone(), capacity });
+    let c =
+        |id, label, capacity, batch| Box::new(FromC { id, label, program: options.c_worker.clone(), capacity, batch });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/worker.py");
     let host = Host::new(options.python.clone(), script);
     let python = |id, label| Box::new(FromPython { id, label, host: host.clone() });
@@ -89,15 +91,18 @@ fn all_peers(options: &Options) -> Vec<Box<dyn Peer>> {
             Forked::<Ring<true>>::new("ring-gather", "bare ring, gathering")
                 .only_where(|cell| matches!(cell.scenario, Scenario::Flow(1) | Scenario::Awake)),
         ),
+        Box::new(Forked::<RingBy32>::new("ring-32", "bare ring, by 32").only_where(is_batch_cell)),
         Box::new(Forked::<Futex>::new("futex", "bare futex").only_where(|cell| cell.scenario == Scenario::Asleep)),
         Box::new(Forked::<Madang>::new("madang-rust", "madang, Rust")),
         Box::new(
             Forked::<Polled>::new("madang-rust-try", "madang, Rust, polled")
                 .only_where(|cell| cell.scenario == Scenario::Awake),
         ),
-        c("madang-c", "madang, C", None),
+        c("madang-c", "madang, C", None, 1),
+        Box::new(Forked::<Batched>::new("madang-rust-32", "madang, Rust, by 32").only_where(is_batch_cell)),
+        c("madang-c-32", "madang, C, by 32", None, BATCH),
         Box::new(Forked::<Madang>::new("madang-rust-16k", "madang, Rust, 16 KiB queue").with_capacity(SMALL)),
-        c("madang-c-16k", "madang, C, 16 KiB queue", Some(SMALL)),
+        c("madang-c-16k", "madang, C, 16 KiB queue", Some(SMALL), 1),
         Box::new(Forked::<Sysv>::new("sysv", "System V queue")),
         Box::new(Forked::<Sysv>::new("sysv-16k", "System V queue, 16 KiB").with_capacity(SMALL)),
         Box::new(Forked::<Mq>::new("mq", "POSIX queue")),
@@ -106,6 +111,7 @@ fn all_peers(options: &Options) -> Vec<Box<dyn Peer>> {
         Box::new(Forked::<Packets>::new("seqpacket", "Unix seqpacket")),
         python("madang-py", "madang, Python"),
         python("madang-py-into", "madang, Python, recv_into"),
+        python("madang-py-32", "madang, Python, by 32"),
         python("sysv_ipc", "Python sysv_ipc"),
         python("posix_ipc", "Python posix_ipc"),
         python("mp-queue", "Python multiprocessing.Queue"),

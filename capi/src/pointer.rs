@@ -22,13 +22,16 @@ use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use libc::iovec;
 use madang_core::Segment;
 
 use crate::error::{Failure, Result};
 use crate::handle::{Handle, Shell};
 use crate::shared::left_over::madang_left_over;
 use crate::shared::list::madang_listed;
-use crate::shared::queue::{madang_message, madang_participant, madang_queue_options, madang_queue_status};
+use crate::shared::queue::{
+    madang_item, madang_message, madang_participant, madang_queue_options, madang_queue_status,
+};
 use crate::shared::segment::madang_segment_options;
 
 /// No struct of madang's will be longer; what says so was not initialised.
@@ -85,6 +88,86 @@ pub(crate) fn copy_out(segment: &Segment, offset: usize, to: &mut [MaybeUninit<u
     Ok(())
 }
 
+/// Messages of the caller's, of which each was looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Items<'a>(&'a [madang_item]);
+
+/// Messages of the caller's to be sent.
+#[inline]
+pub(crate) fn items<'a>(at: *const madang_item, count: usize) -> Result<Items<'a>> {
+    let items = array(at, count, "items")?;
+    for (index, item) in items.iter().enumerate() {
+        if (item.data.is_null() && item.length > 0) || item.length > isize::MAX as usize {
+            // Says what is wrong with it.
+            bytes(item.data, item.length, &format!("items[{index}].data"))?;
+        }
+    }
+    Ok(Items(items))
+}
+
+impl<'a> Items<'a> {
+    /// The type and the bytes of one of them.
+    #[inline]
+    pub(crate) fn message(self, index: usize) -> (i64, &'a [u8]) {
+        let item = &self.0[index];
+        // SAFETY: `items` looked at it; by the contract it and its bytes stay as they are for the call.
+        (item.r#type, unsafe { looked_at(item.data, item.length) })
+    }
+}
+
+const _: () = assert!(size_of::<madang_item>() == size_of::<i64>() + 2 * size_of::<usize>());
+
+/// Pieces of the caller's, of which each was looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Pieces<'a>(&'a [iovec]);
+
+/// Pieces of the caller's that together are one message.
+pub(crate) fn pieces<'a>(at: *const iovec, count: usize) -> Result<Pieces<'a>> {
+    let pieces = array(at, count, "pieces")?;
+    for (index, piece) in pieces.iter().enumerate() {
+        bytes(piece.iov_base, piece.iov_len, &format!("pieces[{index}].iov_base"))?;
+    }
+    Ok(Pieces(pieces))
+}
+
+impl<'a> Pieces<'a> {
+    pub(crate) fn count(self) -> usize {
+        self.0.len()
+    }
+
+    /// The bytes of one of them.
+    pub(crate) fn bytes(self, index: usize) -> &'a [u8] {
+        let piece = &self.0[index];
+        // SAFETY: as for an item's.
+        unsafe { looked_at(piece.iov_base, piece.iov_len) }
+    }
+}
+
+/// Bytes of the caller's of which it was found that there are not too many, and that NULL only stands for none.
+///
+/// # Safety
+/// By the contract, `length` bytes that stay as they are for the call.
+#[inline]
+unsafe fn looked_at<'a>(at: *const c_void, length: usize) -> &'a [u8] {
+    let at = NonNull::new(at.cast_mut().cast()).unwrap_or(NonNull::dangling());
+    // SAFETY: the caller's promise; for no bytes any place is as good.
+    unsafe { slice::from_raw_parts(at.as_ptr(), length) }
+}
+
+/// An array of the caller's to be read. NULL is as good as any place for none.
+#[inline]
+fn array<'a, T>(at: *const T, count: usize, what: &str) -> Result<&'a [T]> {
+    let length = count.saturating_mul(size_of::<T>());
+    let at = match NonNull::new(at.cast_mut()) {
+        Some(at) if length <= isize::MAX as usize => at,
+        None if count == 0 => NonNull::dangling(),
+        None => return Err(null(what)),
+        Some(_) => return Err(too_large(length, what)),
+    };
+    // SAFETY: by the contract, `count` of them that stay as they are for the call.
+    Ok(unsafe { slice::from_raw_parts(at.as_ptr(), count) })
+}
+
 #[inline]
 fn place_of(at: *mut c_void, length: usize, what: &str) -> Result<NonNull<u8>> {
     match NonNull::new(at.cast()) {
@@ -104,7 +187,7 @@ fn too_large(length: usize, what: &str) -> Failure {
 /// A struct that crosses the boundary.
 ///
 /// # Safety
-/// `repr(C)`; a `u32` called `struct_size` comes first; all else are integers, or arrays of them; there is no padding.
+/// `repr(C)`; a `u32` called `struct_size` comes first; all else are integers, arrays of them, or pointers; there is no padding.
 pub(crate) unsafe trait Struct: Copy + Default {
     const NAME: &str;
 }
@@ -121,7 +204,7 @@ macro_rules! structs {
 }
 
 structs! {
-    madang_queue_options 40
+    madang_queue_options 48
     madang_queue_status 96
     madang_message 40
     madang_participant 24
@@ -148,7 +231,7 @@ fn bad_size<T: Struct>(size: usize) -> Failure {
 /// As much of the struct as both sides know; the rest is 0.
 fn known<T: Struct>(at: NonNull<T>, size: usize) -> T {
     let mut known = T::default();
-    // SAFETY: by the contract there are `size` bytes at `at`; any content is valid for a struct of integers.
+    // SAFETY: by the contract there are `size` bytes at `at`; any content is valid for a struct of integers and pointers.
     unsafe { at.cast::<u8>().copy_to_nonoverlapping(NonNull::from(&mut known).cast(), size.min(size_of::<T>())) };
     known
 }
@@ -232,36 +315,44 @@ impl<T: Struct> Out<T> {
     }
 }
 
-/// An array of structs of the caller's, of which as many are to be filled as there are. The first one's `struct_size` is that of all.
+/// An array of structs of the caller's that are to be filled; the first says how long each is.
+#[derive(Clone, Copy)]
 pub(crate) struct Outs<T> {
     first: Option<Out<T>>,
-    capacity: usize,
+    count: usize,
 }
 
 impl<T: Struct> Outs<T> {
-    pub(crate) fn new(at: *mut T, capacity: usize, what: &str) -> Result<Self> {
-        if capacity == 0 {
-            return Ok(Self { first: None, capacity });
+    pub(crate) fn new(at: *mut T, count: usize, what: &str) -> Result<Self> {
+        if count == 0 {
+            return Ok(Self { first: None, count });
         }
         let first = Out::required(at, what)?;
-        match capacity.checked_mul(first.size) {
-            Some(bytes) if bytes <= isize::MAX as usize => Ok(Self { first: Some(first), capacity }),
-            _ => Err(too_large(capacity, what)),
-        }
+        let length = count.saturating_mul(first.size);
+        if length > isize::MAX as usize { Err(too_large(length, what)) } else { Ok(Self { first: Some(first), count }) }
+    }
+
+    pub(crate) fn first(self) -> Option<Out<T>> {
+        self.first
+    }
+
+    /// Fills one of them, with the first one's `struct_size`.
+    #[inline]
+    pub(crate) fn fill(self, index: usize, value: &T) {
+        let Some(Out { at, size }) = self.first.filter(|_| index < self.count) else { return };
+        // SAFETY: by the contract there are `count` times `size` bytes at `at`, each struct beginning with this field.
+        let at = unsafe {
+            let at = at.byte_add(index * size);
+            at.cast::<u32>().write_unaligned(size as u32);
+            at
+        };
+        Out { at, size }.fill(value);
     }
 
     /// Fills what there is room for, and says how many there are.
-    pub(crate) fn fill(&self, values: impl ExactSizeIterator<Item = T>) -> i64 {
+    pub(crate) fn fill_all(self, values: impl ExactSizeIterator<Item = T>) -> i64 {
         let all = values.len() as i64;
-        if let Some(Out { at, size }) = self.first {
-            for (index, value) in values.take(self.capacity).enumerate() {
-                // SAFETY: by the contract there are `capacity` times `size` bytes at `at`, which `new` found to be possible.
-                let out = Out { at: unsafe { at.byte_add(index * size) }, size };
-                // SAFETY: as above; a struct begins with this field.
-                unsafe { out.at.cast::<u32>().write_unaligned(size as u32) };
-                out.fill(&value);
-            }
-        }
+        values.take(self.count).enumerate().for_each(|(index, value)| self.fill(index, &value));
         all
     }
 }

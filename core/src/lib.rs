@@ -34,5 +34,7 @@ pub use shared::Create;
 pub use shared::left_over::{LeftOvers, gc, left_overs};
 pub use shared::list::{Kind, ListOptions, Listed, list};
 pub use shared::participant::Participant;
-pub use shared::queue::{Lease, Message, Queue, QueueOptions, QueueStatus, Received, Reservation, Select};
+pub use shared::queue::{
+    Batch, Lease, Message, Messages, Queue, QueueOptions, QueueStatus, Received, Reservation, Select,
+};
 pub use shared::segment::{Segment, SegmentOptions};

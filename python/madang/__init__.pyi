@@ -22,6 +22,7 @@ Caveats, and what to do about them:
 """
 
 import builtins
+from collections.abc import Iterable
 from typing import Any, Literal, Self, final
 
 from typing_extensions import Buffer
@@ -266,6 +267,51 @@ class Queue:
         Raises as recv does, EOWNERDEAD too. OSError with E2BIG if the buffer is too small: the message
         stays, and the exception has an attribute `length`, the bytes that it needs. TypeError and
         BufferError for buffer.
+        """
+
+    def send_many(self, messages: Iterable[Buffer | tuple[Buffer, int]], timeout: float | None = None) -> int:
+        """Sends messages, in this order; waits until all of them are sent. Returns how many are.
+
+            q.send_many([b"two teas", (b"one coffee", 3)])
+
+        messages: an iterable; each is what send takes as data, of type 1, or a tuple of that and a type.
+        timeout: in seconds, for all of them together. None waits until all are sent; 0 sends what there is
+            room for.
+
+        Many small messages cost a fraction of as many sends. They need not be received together, nor is
+        sending them one step: others' messages may come in between, and who is killed on the way has sent
+        the first of them.
+
+        Raises as send does, if none was sent. If it is some of them that were sent when the timeout was over,
+        or whatever came up, it returns how many: send the rest again to learn it. An invalid type or length
+        in any of them refuses all; the text has its index. What a signal handler raises, and EBADF if
+        another thread closes the handle meanwhile, is raised in any case: the first of them may have been
+        sent then. So is what the iterable raises: then none was.
+        """
+
+    def sendv(self, pieces: Iterable[Buffer], type: int = 1, timeout: float | None = None) -> None:
+        """Sends one message that consists of several pieces, without putting them together before.
+
+            q.sendv([header, body], type=3)
+
+        pieces: an iterable; each is what send takes as data.
+
+        All else as send.
+        """
+
+    def recv_many(self, count: int, type: int = 0, timeout: float | None = None) -> list[tuple[bytes, int]]:
+        """Receives as many messages as there are, but at most count; waits while there is none. Returns a
+        list of what recv would return.
+
+            for data, type in q.recv_many(100):
+                ...
+
+        count: 0 or more, which is the list's length at most; with 0 it is empty.
+        type, timeout: as with recv. It waits only for the first message.
+
+        Raises as recv does: whatever it raises, nothing was received; but for MemoryError, with which messages
+        may be lost, and EOWNERDEAD, after which some may have been received. ValueError for a negative
+        count. Who is killed after it returned takes all of them along.
         """
 
     def stat(self) -> QueueStatus:

@@ -200,6 +200,13 @@ pub(crate) fn message(bytes: Bound<'_, PyBytes>, mtype: i64) -> PyResult<Bound<'
     }
 }
 
+/// What stands in a tuple there, for as long as the tuple itself is borrowed: nobody can change it.
+#[inline]
+pub(crate) fn item<'a, 'py>(tuple: Borrowed<'a, 'py, PyTuple>, index: usize) -> PyResult<Borrowed<'a, 'py, PyAny>> {
+    // SAFETY: attached, and a tuple; the result is null, or a reference that the tuple has, and keeps for as long as it lives.
+    unsafe { Borrowed::from_ptr_or_err(tuple.py(), ffi::PyTuple_GetItem(tuple.as_ptr(), index as ffi::Py_ssize_t)) }
+}
+
 /// Lends a segment's memory to Python: the body of `__getbuffer__`. The view has a share in the mapping, which so lives
 /// until the last view is gone, whatever becomes of the handle.
 ///

@@ -98,6 +98,19 @@ fn body_compiles(name: &str, (language, standard): (&str, &str), declared: &str,
 }
 
 #[test]
+fn its_example_of_batches_runs() {
+    let [batch] = &examples("Batches")[..] else { panic!("one example of batches") };
+    let source = directory().join("batches.c");
+    let open =
+        "madang_queue *orders; char text[4096]; if (madang_queue_open(\"batches\", NULL, &orders) < 0) return 1;";
+    let end = "return sent != 2 || count != 2 || madang_queue_unlink(\"batches\") < 0;";
+    let program = format!("#include <madang.h>\n#include <stdio.h>\nint main(void) {{\n{open}\n{batch}\n{end}\n}}\n");
+    fs::write(&source, program).unwrap();
+    let mut example = Command::new(compile(&source, "batches", &[]));
+    assert_eq!(succeed(example.env("MADANG_DIR", directory())), "two teas\none coffee\n");
+}
+
+#[test]
 fn its_examples_compile() {
     let [time] = &examples("Time")[..] else { panic!("one example of time") };
     let declared = "extern madang_queue *orders;\nint main(void) {\nchar text[4096];";
@@ -125,7 +138,7 @@ fn no_field_moves() {
     let mut fields = 0;
     for (body, name) in structs.map(|text| text.split_once("\n} ").unwrap()) {
         for line in body.lines().filter(|line| !line.trim_start().starts_with("//")) {
-            let field = line.trim_end_matches(';').rsplit(' ').next().unwrap().split('[').next().unwrap();
+            let field = line.trim_end_matches(';').rsplit([' ', '*']).next().unwrap().split('[').next().unwrap();
             assert!(
                 said.contains(&format!("AT({name}, {field}, ")),
                 "structs.c does not say where {name}.{field} lies"

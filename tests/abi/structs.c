@@ -11,8 +11,9 @@ AT(madang_queue_options, max_messages, 16);
 AT(madang_queue_options, max_participants, 24);
 AT(madang_queue_options, mode, 28);
 AT(madang_queue_options, create, 32);
-AT(madang_queue_options, reserved, 36);
-ENDS_AT(madang_queue_options, 40);
+AT(madang_queue_options, deliveries, 36);
+AT(madang_queue_options, dead_letters, 40);
+ENDS_AT(madang_queue_options, 48);
 
 AT(madang_queue_status, struct_size, 0);
 AT(madang_queue_status, max_participants, 4);
@@ -64,6 +65,11 @@ AT(madang_left_over, files, 8);
 AT(madang_left_over, bytes, 16);
 AT(madang_left_over, others, 24);
 ENDS_AT(madang_left_over, 32);
+
+AT(madang_item, type, 0);
+AT(madang_item, data, 8);
+AT(madang_item, length, 8 + sizeof(void *));
+ENDS_AT(madang_item, 8 + sizeof(void *) + sizeof(size_t));
 
 AT(madang_segment_options, struct_size, 0);
 AT(madang_segment_options, flags, 4);

@@ -35,6 +35,16 @@ fn shared_queue_sanitized() {
 }
 
 #[test]
+fn shared_queue_batch() {
+    run("shared/queue_batch", "", &[]);
+}
+
+#[test]
+fn shared_queue_batch_sanitized() {
+    run("shared/queue_batch", "-sanitized", SANITIZERS);
+}
+
+#[test]
 fn shared_queue_refusals() {
     run("shared/queue_refusals", "", &[]);
 }

@@ -1,6 +1,7 @@
 //! The Rust face of madang, with threads and with real processes.
 
 mod shared {
+    mod batch;
     mod damage;
     mod exclusive;
     mod keep;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use madang::Queue;
 
 use super::madang::Names;
-use super::{Idler, Peer, is_small_queue_cell};
+use super::{Idler, Peer, is_batch_cell, is_small_queue_cell};
 use crate::clock::nanoseconds;
 use crate::harness::{Cell, PAUSE, Scenario, Task, Worker, conduct, unsupported};
 
@@ -25,6 +25,8 @@ pub(crate) struct FromC {
     pub(crate) program: PathBuf,
     /// Instead of the cell's own: the row of a small queue.
     pub(crate) capacity: Option<usize>,
+    /// How many messages it sends and receives with one call.
+    pub(crate) batch: usize,
 }
 
 impl FromC {
@@ -34,11 +36,11 @@ impl FromC {
         }
         let capacity = self.capacity.unwrap_or(task.capacity);
         let pause = if task.cell.scenario == Scenario::Asleep { PAUSE } else { Duration::ZERO };
-        let numbers =
-            [task.cell.size, capacity, task.stride(), task.warm_up_messages()].map(|number| number.to_string());
+        let numbers = [task.cell.size, capacity, task.stride(), task.warm_up_messages()];
+        let numbers = numbers.map(|number| number.to_string());
         let times = [task.run, task.warm_up(), pause].map(|time| nanoseconds(time).to_string());
         let mut command = Command::new(&self.program);
-        command.arg(job).args(names).args(numbers).args(times);
+        command.arg(job).args(names).args(numbers).args(times).arg(self.batch.to_string());
         Worker::spawn(command, Some(cpu))
     }
 }
@@ -53,7 +55,7 @@ impl Peer for FromC {
     }
 
     fn belongs(&self, cell: Cell) -> bool {
-        self.capacity.is_none() || is_small_queue_cell(cell)
+        (self.capacity.is_none() || is_small_queue_cell(cell)) && (self.batch == 1 || is_batch_cell(cell))
     }
 
     fn measure(&mut self, task: &Task) -> io::Result<Vec<String>> {
@@ -148,6 +150,10 @@ impl Peer for FromPython {
 
     fn label(&self) -> &'static str {
         self.label
+    }
+
+    fn belongs(&self, cell: Cell) -> bool {
+        !self.id.ends_with("-32") || is_batch_cell(cell)
     }
 
     fn measure(&mut self, task: &Task) -> io::Result<Vec<String>> {

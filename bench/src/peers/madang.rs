@@ -1,10 +1,11 @@
 //! Our queue, from Rust.
 
+use std::hint::black_box;
 use std::io;
 
-use madang::{Deadline, Queue, Select};
+use madang::{Batch, Deadline, Queue, Select};
 
-use super::{Frame, Link, Receiver, Sender};
+use super::{BATCH, Frame, Link, Receiver, Sender};
 use crate::harness::Task;
 
 /// Names of queues; unlinked when dropped.
@@ -100,5 +101,57 @@ impl Receiver for Poller {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+/// The same queue by `send_many` and `recv_many`.
+pub(crate) struct Batched(Madang);
+
+impl Link for Batched {
+    type Sender = BatchHandle;
+    type Receiver = BatchHandle;
+
+    fn make(task: &Task, name: &str) -> io::Result<Self> {
+        Madang::make(task, name).map(Self)
+    }
+
+    fn sender(&self) -> io::Result<BatchHandle> {
+        // What a batch of the longest messages of its rows takes.
+        Ok(BatchHandle { queue: self.0.open()?, batch: Batch::new(BATCH, BATCH << 10) })
+    }
+
+    fn receiver(&self) -> io::Result<BatchHandle> {
+        self.sender()
+    }
+}
+
+pub(crate) struct BatchHandle {
+    queue: Queue,
+    batch: Batch,
+}
+
+impl Sender for BatchHandle {
+    fn send(&mut self, frame: &Frame) -> io::Result<()> {
+        Ok(self.queue.send(1, frame.body())?)
+    }
+
+    fn send_times(&mut self, frame: &Frame, times: usize) -> io::Result<()> {
+        let messages = [(1, frame.body()); BATCH];
+        for done in (0..times).step_by(BATCH) {
+            self.queue.send_many(black_box(&messages[..BATCH.min(times - done)]))?;
+        }
+        Ok(())
+    }
+}
+
+impl Receiver for BatchHandle {
+    fn recv(&mut self, frame: &mut Frame) -> io::Result<usize> {
+        Ok(self.queue.recv_into(Select::Any, frame.body_mut(), Deadline::NEVER)?.length)
+    }
+
+    fn recv_some(&mut self, _: &mut Frame, see: &mut impl FnMut(&[u8])) -> io::Result<()> {
+        self.queue.recv_many(Select::Any, &mut self.batch)?;
+        black_box(&self.batch).iter().for_each(|(_, data)| see(data));
+        Ok(())
     }
 }

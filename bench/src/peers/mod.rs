@@ -64,11 +64,26 @@ impl Frame {
 pub(crate) trait Sender {
     /// Waits until there is room.
     fn send(&mut self, frame: &Frame) -> io::Result<()>;
+
+    /// Sends it so many times: who sends in batches does so here, and only here.
+    fn send_times(&mut self, frame: &Frame, times: usize) -> io::Result<()> {
+        for _ in 0..times {
+            self.send(black_box(frame))?;
+        }
+        Ok(())
+    }
 }
 
 pub(crate) trait Receiver {
     /// Waits as this peer waits: most of them sleep. Returns the message's length.
     fn recv(&mut self, frame: &mut Frame) -> io::Result<usize>;
+
+    /// Receives one message, or who receives in batches several, and shows each one's bytes.
+    fn recv_some(&mut self, frame: &mut Frame, see: &mut impl FnMut(&[u8])) -> io::Result<()> {
+        let length = self.recv(frame)?;
+        see(&black_box(&*frame).body()[..length]);
+        Ok(())
+    }
 
     /// Waits without ever sleeping, if this peer can.
     fn poll(&mut self, frame: &mut Frame) -> io::Result<usize> {
@@ -133,6 +148,14 @@ impl<L: Link> Forked<L> {
     pub(crate) fn only_where(self, belongs: fn(Cell) -> bool) -> Self {
         Self { belongs, ..self }
     }
+}
+
+/// How many messages a batch has, in the rows that send and receive in batches.
+pub(crate) const BATCH: usize = 32;
+
+/// Where those rows stand.
+pub(crate) fn is_batch_cell(cell: Cell) -> bool {
+    cell.scenario == Scenario::Flow(1) && cell.size <= 1 << 10
 }
 
 /// Where a queue of 16 KiB stands beside one of 1 MiB.
@@ -213,9 +236,7 @@ fn send_all(sender: &mut impl Sender, task: &Task, cue: &mut Cue) -> io::Result<
 fn send_until(sender: &mut impl Sender, frame: &Frame, until: u64, least: usize, stride: usize) -> io::Result<u64> {
     let mut count = 0;
     while now() < until || count < least as u64 {
-        for _ in 0..stride {
-            sender.send(black_box(frame))?;
-        }
+        sender.send_times(frame, stride)?;
         count += stride as u64;
     }
     Ok(count)
@@ -224,18 +245,21 @@ fn send_until(sender: &mut impl Sender, frame: &Frame, until: u64, least: usize,
 fn receive_all(receiver: &mut impl Receiver, task: &Task, cue: &mut Cue) -> io::Result<String> {
     let mut frame = Frame::new(task.cell.size);
     cue.ready()?;
-    let mut count = 0u64;
-    loop {
-        let length = receiver.recv(&mut frame)?;
-        if length != task.cell.size {
+    let (mut count, mut last, mut other) = (0u64, false, None);
+    while !last {
+        receiver.recv_some(&mut frame, &mut |body| {
+            if body.len() != task.cell.size {
+                other = Some(body.len());
+            }
+            let kind = body.first().copied();
+            count += u64::from(kind == Some(Kind::Counted as u8));
+            last |= kind == Some(Kind::Last as u8);
+        })?;
+        if let Some(length) = other {
             return Err(io::Error::other(format!("received {length} bytes instead of {}", task.cell.size)));
         }
-        match black_box(&frame).kind() {
-            kind if kind == Kind::Counted as u8 => count += 1,
-            kind if kind == Kind::Last as u8 => return Ok(format!("received {count} {}", now())),
-            _ => {}
-        }
     }
+    Ok(format!("received {count} {}", now()))
 }
 
 fn ping(there: &mut impl Sender, back: &mut impl Receiver, task: &Task, cue: &mut Cue) -> io::Result<String> {

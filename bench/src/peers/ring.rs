@@ -12,17 +12,20 @@
 //! [waits a moment](GATHER) before looking again. It knows a streaming partner by the next record's coming at once, and
 //! after such a wait by there being several, so a round trip pays nothing.
 //!
+//! **By 32.** A third one publishes its tail, and its head, only after so many messages: the limit for those who send and receive in
+//! batches.
+//!
 //! ```text
 //!   line 0  tail (the sender stores it)     line 1  head (the receiver stores it)     from 4096  records
 //! ```
 
-use std::hint;
+use std::hint::{self, black_box};
 use std::io;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Frame, Link, Receiver, Sender, one_pair_only};
+use super::{BATCH, Frame, Link, Receiver, Sender, one_pair_only};
 use crate::harness::Task;
 use crate::shared::Shared;
 
@@ -129,20 +132,9 @@ impl<const GATHERS: bool> RingSender<GATHERS> {
         }
     }
 
-    #[cold]
-    fn skip(&mut self, run: u64) {
-        self.wait_for(run);
-        // SAFETY: `run` bytes, at least one word as all positions are multiples of it, are free for the only sender.
-        unsafe { self.ring.at(self.tail).cast::<u64>().write(SKIP) };
-        self.tail += run;
-        self.ring.tail().store(self.tail, Ordering::Release);
-    }
-}
-
-impl<const GATHERS: bool> Sender for RingSender<GATHERS> {
+    /// Writes a record past the tail.
     #[inline]
-    fn send(&mut self, frame: &Frame) -> io::Result<()> {
-        let body = frame.body();
+    fn write(&mut self, body: &[u8]) {
         let need = footprint(body.len());
         let run = self.ring.run(self.tail);
         if need > run {
@@ -156,7 +148,28 @@ impl<const GATHERS: bool> Sender for RingSender<GATHERS> {
             ptr::copy_nonoverlapping(body.as_ptr(), record.add(WORD as usize), body.len());
         }
         self.tail += need;
+    }
+
+    #[inline]
+    fn publish(&self) {
         self.ring.tail().store(self.tail, Ordering::Release);
+    }
+
+    #[cold]
+    fn skip(&mut self, run: u64) {
+        self.wait_for(run);
+        // SAFETY: `run` bytes, at least one word as all positions are multiples of it, are free for the only sender.
+        unsafe { self.ring.at(self.tail).cast::<u64>().write(SKIP) };
+        self.tail += run;
+        self.ring.tail().store(self.tail, Ordering::Release);
+    }
+}
+
+impl<const GATHERS: bool> Sender for RingSender<GATHERS> {
+    #[inline]
+    fn send(&mut self, frame: &Frame) -> io::Result<()> {
+        self.write(frame.body());
+        self.publish();
         Ok(())
     }
 }
@@ -213,9 +226,10 @@ impl<const GATHERS: bool> RingReceiver<GATHERS> {
     }
 }
 
-impl<const GATHERS: bool> Receiver for RingReceiver<GATHERS> {
+impl<const GATHERS: bool> RingReceiver<GATHERS> {
+    /// Copies the record at the head, and goes on behind it.
     #[inline]
-    fn recv(&mut self, frame: &mut Frame) -> io::Result<usize> {
+    fn read(&mut self, frame: &mut Frame) -> io::Result<usize> {
         let length = self.length() as usize;
         let body = frame.body_mut();
         if length > body.len() {
@@ -225,7 +239,78 @@ impl<const GATHERS: bool> Receiver for RingReceiver<GATHERS> {
         unsafe { ptr::copy_nonoverlapping(self.ring.at(self.head).add(WORD as usize), body.as_mut_ptr(), length) };
         self.last = footprint(length);
         self.head += self.last;
-        self.ring.head().store(self.head, Ordering::Release);
         Ok(length)
+    }
+
+    #[inline]
+    fn publish(&self) {
+        self.ring.head().store(self.head, Ordering::Release);
+    }
+}
+
+impl<const GATHERS: bool> Receiver for RingReceiver<GATHERS> {
+    #[inline]
+    fn recv(&mut self, frame: &mut Frame) -> io::Result<usize> {
+        let length = self.read(frame)?;
+        self.publish();
+        Ok(length)
+    }
+}
+
+/// The ring that publishes every [`BATCH`] messages.
+pub(crate) struct RingBy32(Ring<false>);
+
+impl Link for RingBy32 {
+    type Sender = SenderBy32;
+    type Receiver = ReceiverBy32;
+
+    fn make(task: &Task, name: &str) -> io::Result<Self> {
+        Ring::make(task, name).map(Self)
+    }
+
+    fn sender(&self) -> io::Result<SenderBy32> {
+        self.0.sender().map(SenderBy32)
+    }
+
+    fn receiver(&self) -> io::Result<ReceiverBy32> {
+        self.0.receiver().map(ReceiverBy32)
+    }
+}
+
+pub(crate) struct SenderBy32(RingSender<false>);
+
+impl Sender for SenderBy32 {
+    fn send(&mut self, frame: &Frame) -> io::Result<()> {
+        self.0.send(frame)
+    }
+
+    fn send_times(&mut self, frame: &Frame, times: usize) -> io::Result<()> {
+        for done in (0..times).step_by(BATCH) {
+            for _ in done..times.min(done + BATCH) {
+                self.0.write(black_box(frame).body());
+            }
+            self.0.publish();
+        }
+        Ok(())
+    }
+}
+
+pub(crate) struct ReceiverBy32(RingReceiver<false>);
+
+impl Receiver for ReceiverBy32 {
+    fn recv(&mut self, frame: &mut Frame) -> io::Result<usize> {
+        self.0.recv(frame)
+    }
+
+    fn recv_some(&mut self, frame: &mut Frame, see: &mut impl FnMut(&[u8])) -> io::Result<()> {
+        for taken in 0..BATCH {
+            if taken > 0 && self.0.tail == self.0.head {
+                break;
+            }
+            let length = self.0.read(frame)?;
+            see(&black_box(&*frame).body()[..length]);
+        }
+        self.0.publish();
+        Ok(())
     }
 }

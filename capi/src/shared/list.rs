@@ -90,6 +90,6 @@ pub extern "C" fn madang_list(flags: u32, objects: *mut madang_listed, capacity:
         let [segments, any_owner] = option_flags(flags, known)?;
         let outs = Outs::new(objects, capacity, "objects")?;
         let found = ListOptions::default().segments(segments).any_owner(any_owner).list()?;
-        Ok(outs.fill(found.into_iter().map(madang_listed::from)))
+        Ok(outs.fill_all(found.into_iter().map(madang_listed::from)))
     })
 }

@@ -30,6 +30,15 @@ pub const MADANG_ANY_OWNER: u32 = 1 << 8;
 /// SIGSEGV. It must exist.
 pub const MADANG_READ_ONLY: u32 = 1 << 9;
 
+/// Option flag of queues: this handle alone sends, as long as it is open; other senders, and whoever
+/// asks for the same, get -EBUSY. Sending costs least then. It is bound to the first thread that
+/// uses it, and to this process: a forked child sends as others do. -ENOTSUP where membarrier(2) is
+/// forbidden.
+pub const MADANG_EXCLUSIVE_SENDER: u32 = 1 << 11;
+
+/// Option flag of queues: as MADANG_EXCLUSIVE_SENDER, for receiving.
+pub const MADANG_EXCLUSIVE_RECEIVER: u32 = 1 << 12;
+
 /// Flag of madang_list(): segments too, that is every regular file in /dev/shm that isn't madang's,
 /// whoever made it, by whatever means.
 pub const MADANG_SEGMENTS: u32 = 1 << 10;

@@ -2,10 +2,12 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::MaybeUninit;
+use std::ptr;
 
+use libc::iovec;
 use madang_core::{Error, Participant, Queue, QueueOptions, QueueStatus, Received, Select};
 
-use super::{MADANG_ANY_OWNER, create, option_flags};
+use super::{MADANG_ANY_OWNER, MADANG_EXCLUSIVE_RECEIVER, MADANG_EXCLUSIVE_SENDER, create, option_flags};
 use crate::deadline::{MADANG_INSTANT, Outcome, limit};
 use crate::error::{Failure, Result, call};
 use crate::handle::{Handle, shell};
@@ -15,11 +17,11 @@ use crate::pointer::{self, Out, Outs, Place};
 /// decided when it is created; of one that exists, capacity, max_messages and max_participants are
 /// what it must have at least.
 #[repr(C)]
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct madang_queue_options {
     /// sizeof(madang_queue_options)
     pub struct_size: u32,
-    /// 0 or MADANG_ANY_OWNER
+    /// 0, or MADANG_ANY_OWNER, MADANG_EXCLUSIVE_SENDER, MADANG_EXCLUSIVE_RECEIVER
     pub flags: u32,
     /// The most bytes that it holds, 1 to 2^40; also the longest message. Default 1 MiB. Counted are
     /// the messages' own bytes; what madang needs to keep them comes on top. Memory is taken as it
@@ -34,17 +36,47 @@ pub struct madang_queue_options {
     pub mode: u32,
     /// MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
     pub create: u32,
-    /// 0 in this version
-    pub reserved: u32,
+    /// After how many leases that were not acknowledged a message of a new queue goes to the queue
+    /// dead_letters, 1 to 65,535, instead of being leased again. Default 0: never.
+    pub deliveries: u32,
+    /// The name of that queue, which is made when it is first needed; NULL if deliveries is 0. If it
+    /// is full or can't be had, the message is leased all the same. An existing queue keeps what it
+    /// was made with.
+    pub dead_letters: *const c_char,
+}
+
+impl Default for madang_queue_options {
+    fn default() -> Self {
+        Self {
+            struct_size: 0,
+            flags: 0,
+            capacity: 0,
+            max_messages: 0,
+            max_participants: 0,
+            mode: 0,
+            create: 0,
+            deliveries: 0,
+            dead_letters: ptr::null(),
+        }
+    }
 }
 
 impl madang_queue_options {
     fn to_core(self) -> Result<QueueOptions> {
-        if self.reserved != 0 {
-            return Err(pointer::newer::<Self>());
-        }
-        let [any_owner] = option_flags(self.flags, [(MADANG_ANY_OWNER, "MADANG_ANY_OWNER")])?;
+        let known = [
+            (MADANG_ANY_OWNER, "MADANG_ANY_OWNER"),
+            (MADANG_EXCLUSIVE_SENDER, "MADANG_EXCLUSIVE_SENDER"),
+            (MADANG_EXCLUSIVE_RECEIVER, "MADANG_EXCLUSIVE_RECEIVER"),
+        ];
+        let [any_owner, sends_alone, receives_alone] = option_flags(self.flags, known)?;
+        let dead_letters = if self.dead_letters.is_null() { "" } else { pointer::text(self.dead_letters)? };
+        let deliveries = u16::try_from(self.deliveries).map_err(|_| {
+            Failure::misuse(libc::EINVAL, format!("deliveries {}: it may be 65,535 at most", self.deliveries))
+        })?;
         Ok(Queue::options()
+            .exclusive_sender(sends_alone)
+            .exclusive_receiver(receives_alone)
+            .dead_letters(dead_letters, deliveries)
             .capacity(self.capacity)
             .max_messages(self.max_messages)
             .max_participants(self.max_participants)
@@ -448,6 +480,127 @@ fn peek(
     Ok(limit(rest, 0)?.run(|deadline| peek(queue, position, buffer, deadline)))
 }
 
+/// A message to be sent with others. Never grows, so it needs no struct_size.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct madang_item {
+    /// Greater than 0
+    pub r#type: i64,
+    /// Its bytes, which are copied; may be NULL if there are none
+    pub data: *const c_void,
+    /// How many, 0 to the queue's capacity
+    pub length: usize,
+}
+
+/// Sends count messages, in this order. Many small ones cost a fraction of as many sends.
+///
+/// flags: 0, MADANG_DEADLINE or MADANG_INSTANT. While the queue is full it waits, for timeout_ns
+/// nanoseconds at most, for all of them together; 0 doesn't wait, negative waits until all are sent.
+///
+/// They need not be received together, nor is sending them one step: others' messages may come in
+/// between, and who is killed on the way has sent the first of them.
+///
+/// Returns how many it sent, the first of them: 1 to count; 0 only if count is 0. Less than count
+/// means that what would be an error came up after some were sent: send the rest again to learn it.
+/// If none was sent it returns the errors of madang_queue_send(); and
+///   -EINVAL, -EMSGSIZE, -EFAULT
+///                also for any of the items: madang_last_error() has its index; then none was sent
+///   -EFAULT      items is NULL and count is not 0
+///
+/// Any thread may call it at any time, while others send and receive with the same handle.
+#[unsafe(no_mangle)]
+pub extern "C" fn madang_queue_send_many(
+    queue: *mut madang_queue,
+    items: *const madang_item,
+    count: usize,
+    flags: u32,
+    timeout_ns: i64,
+) -> i64 {
+    call("madang_queue_send_many", || {
+        let queue = pointer::opened(queue)?;
+        let items = pointer::items(items, count)?;
+        let mut sent = 0;
+        let outcome = limit(flags, timeout_ns)?
+            .run(|deadline| queue.send_rest(count, |index| items.message(index), &mut sent, deadline));
+        match outcome {
+            Err(error) if sent == 0 => Err(error.into()),
+            _ => Ok(sent as i64),
+        }
+    })
+}
+
+/// Sends one message whose bytes lie in several pieces, one after the other, as writev(2) does:
+/// nobody has to put them together before.
+///
+/// pieces is an array of count struct iovec (sys/uio.h); where iov_len is 0, iov_base may be NULL.
+/// All else as madang_queue_send().
+///
+/// Returns 0, or the errors of madang_queue_send(); -EFAULT also if pieces is NULL and count is not
+/// 0; -EINVAL also if a piece is larger than any memory.
+///
+/// Any thread may call it at any time, while others send and receive with the same handle.
+#[unsafe(no_mangle)]
+pub extern "C" fn madang_queue_sendv(
+    queue: *mut madang_queue,
+    r#type: i64,
+    pieces: *const iovec,
+    count: usize,
+    flags: u32,
+    timeout_ns: i64,
+) -> c_int {
+    call("madang_queue_sendv", || {
+        let queue = pointer::opened(queue)?;
+        let pieces = pointer::pieces(pieces, count)?;
+        limit(flags, timeout_ns)?
+            .run(|deadline| queue.send_pieces(r#type, pieces.count(), |index| pieces.bytes(index), deadline))?;
+        Ok(0)
+    })
+}
+
+/// Receives the first messages, as many as there are, buffer has room for and count allows: their
+/// bytes into buffer, which has room for capacity bytes, and what there is to say of them into
+/// messages, which has room for count. It waits only for the first.
+///
+/// The first message begins where buffer does, and each other one at the next multiple of 8 bytes
+/// behind the one before. select, flags and timeout_ns as with madang_queue_recv(). Set
+/// messages[0].struct_size before, once: it is that of all, and is put into the others.
+///
+/// Returns how many it received, 1 to count; 0 only if count is 0; or the errors of
+/// madang_queue_recv(), -E2BIG if already the first is longer than capacity: it stays, and
+/// messages[0].length says how long it is. -EFAULT also if messages is NULL and count is not 0.
+/// Whatever the error, nothing was received; but for -EOWNERDEAD, after which some may have been.
+/// What is in buffer behind and between what was received, and in messages behind it, is undefined.
+///
+/// Any thread may call it at any time, while others send and receive with the same handle. Each
+/// message goes to one. Who is killed right after it returned takes all of them along.
+#[unsafe(no_mangle)]
+pub extern "C" fn madang_queue_recv_many(
+    queue: *mut madang_queue,
+    select: i64,
+    buffer: *mut c_void,
+    capacity: usize,
+    messages: *mut madang_message,
+    count: usize,
+    flags: u32,
+    timeout_ns: i64,
+) -> i64 {
+    call("madang_queue_recv_many", || {
+        let queue = pointer::opened(queue)?;
+        let messages = Outs::new(messages, count, "messages")?;
+        let buffer = pointer::bytes_mut(buffer, capacity, "buffer")?;
+        let select = selected(select, flags)?;
+        let received = limit(flags & !MADANG_EXCEPT, timeout_ns)?.run(|deadline| {
+            let mut index = 0;
+            let note = |received: Received| {
+                messages.fill(index, &received.into());
+                index += 1;
+            };
+            queue.recv_many_into_uninit(select, buffer, count, note, deadline)
+        });
+        Ok(received.inspect_err(|error| tell_length(messages.first(), error))? as i64)
+    })
+}
+
 #[cold]
 fn no_position(select: i64) -> Failure {
     Failure::misuse(libc::EINVAL, format!("select {select}: with MADANG_PEEK it is a position, 0 or more"))
@@ -506,7 +659,7 @@ pub extern "C" fn madang_queue_participants(
     call("madang_queue_participants", || {
         let queue = pointer::opened(queue)?;
         let outs = Outs::new(participants, capacity, "participants")?;
-        Ok(outs.fill(queue.participants()?.into_iter().map(madang_participant::from)))
+        Ok(outs.fill_all(queue.participants()?.into_iter().map(madang_participant::from)))
     })
 }
 

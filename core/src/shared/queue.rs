@@ -2,7 +2,7 @@
 //!
 //! What happens in the memory stands in [`raw::ring`](super::raw::ring), who takes part in
 //! [`attached`](super::attached). Here is what is between: names, tries, errors in words; options are in
-//! `queue/options.rs`, waiting in [`wait`](super::wait).
+//! `queue/options.rs`, batches and pieces in `queue/batch.rs`, waiting in [`wait`](super::wait).
 
 #![forbid(unsafe_code)]
 
@@ -16,8 +16,7 @@ use super::patience::Patience;
 use super::raw::Fault;
 use super::raw::cell::Target;
 use super::raw::geometry::Geometry;
-use super::raw::host::EVERYBODY;
-use super::raw::host::{Host, Participant};
+use super::raw::host::{EVERYBODY, Host, Participant};
 use super::raw::index::Want;
 use super::raw::ring::{Asked, Envelope, Received as Taken, Ring, Sent, Space, bits_for};
 use super::wait::Wait;
@@ -27,10 +26,12 @@ use crate::error::{Error, Result};
 use crate::name::Name;
 use crate::sys::file;
 
+pub use batch::{Batch, Messages};
 pub use lease::Lease;
 pub use options::QueueOptions;
 pub use reservation::Reservation;
 
+mod batch;
 mod lease;
 mod options;
 mod recv;
@@ -292,6 +293,7 @@ impl Queue {
     pub fn trim(&self) -> Result<u64> {
         let before = self.attached.stat()?.allocated;
         let (mut last, mut done) = (None, Ok(()));
+        self.reclaim(&self.enter()?);
         loop {
             let present = self.enter()?;
             let next = self.ring.hollow_out(&present, last);

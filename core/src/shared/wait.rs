@@ -49,7 +49,7 @@ impl Wait<'_> {
             }
             (self.before_sleep)();
             let announced = (self.announce)(self.present);
-            // An error may come from a try that a wake was spent on: then somebody else should try.
+            // An error may come from a try that a wake was spent on: then the others should try, whoever of them can use it.
             let mut last = || attempt().inspect_err(|_| self.event.raise(self.present));
             if let Some(done) = last()? {
                 return Ok(done);

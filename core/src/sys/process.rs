@@ -27,7 +27,7 @@ pub(crate) fn thread() -> usize {
         #[cfg(target_arch = "x86_64")]
         std::arch::asm!("mov {}, fs:0", out(reg) pointer, options(nostack, preserves_flags, readonly, pure));
         #[cfg(target_arch = "aarch64")]
-        std::arch::asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nostack, preserves_flags, nomem, pure));
+        std::arch::asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nostack, preserves_flags, readonly, pure));
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         {
             pointer = 0;

@@ -8,9 +8,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use madang::{Deadline, Select};
+use madang::{Batch, Deadline, Select};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::buffer::{self, NewBytes, Readable, Room, Writable};
 use crate::error::{Error, Result};
@@ -20,6 +20,7 @@ use crate::timeout::{self, Timeout};
 
 pub(crate) use status::{QueueStatus, Received};
 
+mod batch;
 mod status;
 
 /// From this length on, in bytes, a message is copied without the GIL. To let it go and take it again is 50 ns; to copy that
@@ -100,6 +101,8 @@ struct Handle {
     /// Those who wait have a share of their own; `None` when it is closed.
     queue: Option<Arc<madang::Queue>>,
     scratch: Box<[u8; SMALL]>,
+    /// For `recv_many`, from its first use on.
+    batch: Option<Batch>,
 }
 
 #[pymethods]
@@ -129,7 +132,7 @@ impl Queue {
         // With the GIL, which guards the environment too: who writes os.environ must not do so while MADANG_DIR is read.
         let queue = options.open(name)?;
         let (capacity, is_new) = (queue.capacity(), queue.is_new());
-        let handle = Handle { queue: Some(Arc::new(queue)), scratch: Box::new([0; SMALL]) };
+        let handle = Handle { queue: Some(Arc::new(queue)), scratch: Box::new([0; SMALL]), batch: None };
         Ok(Self { handle: Mutex::new(handle), name: name.to_owned(), capacity, is_new, any_owner })
     }
 
@@ -219,6 +222,63 @@ impl Queue {
             let queue = self.share()?;
             py.detach(|| Ok(queue.recv_into(select, buffer, slice)?.into()))
         })
+    }
+
+    /// Sends messages, in this order; waits until all of them are sent. Returns how many are.
+    ///
+    ///     q.send_many([b"two teas", (b"one coffee", 3)])
+    ///
+    /// messages: an iterable; each is what send takes as data, of type 1, or a tuple of that and a type.
+    /// timeout: in seconds, for all of them together. None waits until all are sent; 0 sends what there is
+    ///     room for.
+    ///
+    /// Many small messages cost a fraction of as many sends. They need not be received together, nor is
+    /// sending them one step: others' messages may come in between, and who is killed on the way has sent
+    /// the first of them.
+    ///
+    /// Raises as send does, if none was sent. If it is some of them that were sent when the timeout was over,
+    /// or whatever came up, it returns how many: send the rest again to learn it. An invalid type or length
+    /// in any of them refuses all; the text has its index. What a signal handler raises, and EBADF if
+    /// another thread closes the handle meanwhile, is raised in any case: the first of them may have been
+    /// sent then. So is what the iterable raises: then none was.
+    #[pyo3(signature = (messages, timeout=None))]
+    fn send_many(&self, py: Python, messages: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> Result<usize> {
+        batch::send(self, py, messages, timeout)
+    }
+
+    /// Sends one message that consists of several pieces, without putting them together before.
+    ///
+    ///     q.sendv([header, body], type=3)
+    ///
+    /// pieces: an iterable; each is what send takes as data.
+    ///
+    /// All else as send.
+    #[pyo3(signature = (pieces, r#type=1, timeout=None))]
+    fn sendv(&self, py: Python, pieces: &Bound<'_, PyAny>, r#type: i64, timeout: Option<Timeout>) -> Result<()> {
+        batch::send_pieces(self, py, pieces, r#type, timeout)
+    }
+
+    /// Receives as many messages as there are, but at most count; waits while there is none. Returns a
+    /// list of what recv would return.
+    ///
+    ///     for data, type in q.recv_many(100):
+    ///         ...
+    ///
+    /// count: 0 or more, which is the list's length at most; with 0 it is empty.
+    /// type, timeout: as with recv. It waits only for the first message.
+    ///
+    /// Raises as recv does: whatever it raises, nothing was received; but for MemoryError, with which messages
+    /// may be lost, and EOWNERDEAD, after which some may have been received. ValueError for a negative
+    /// count. Who is killed after it returned takes all of them along.
+    #[pyo3(signature = (count, r#type=0, timeout=None))]
+    fn recv_many<'py>(
+        &self,
+        py: Python<'py>,
+        count: batch::Number,
+        r#type: i64,
+        timeout: Option<Timeout>,
+    ) -> Result<Bound<'py, PyList>> {
+        batch::receive(self, py, count, self.select(r#type)?, timeout)
     }
 
     /// What the queue is and holds now. Raises OSError with EOWNERDEAD (see send) or EBADF.

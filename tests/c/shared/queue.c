@@ -415,8 +415,53 @@ static void options(void)
     OPEN_FAILS(name("q"), &options, EINVAL, "has more than permission bits");
     options = (madang_queue_options){.struct_size = sizeof options, .flags = MADANG_READ_ONLY};
     OPEN_FAILS(name("q"), &options, EINVAL, "option flags 0x200");
-    options = (madang_queue_options){.struct_size = sizeof options, .reserved = 1};
-    OPEN_FAILS(name("q"), &options, E2BIG, "needs a newer one");
+    options = (madang_queue_options){.struct_size = sizeof options, .deliveries = 65536};
+    OPEN_FAILS(name("q"), &options, EINVAL, "65,535 at most");
+    options = (madang_queue_options){.struct_size = sizeof options, .deliveries = 1};
+    OPEN_FAILS(name("q"), &options, EINVAL, "dead-letter queue");
+    options = (madang_queue_options){.struct_size = sizeof options, .dead_letters = "letters"};
+    OPEN_FAILS(name("q"), &options, EINVAL, "after 0 deliveries");
+}
+
+/* An end that one handle has to itself. */
+static void exclusive(void)
+{
+    madang_queue_options options = {.struct_size = sizeof options, .flags = MADANG_EXCLUSIVE_SENDER};
+    madang_queue *alone, *other;
+    EQUAL(madang_queue_open(name("exclusive"), &options, &alone), 0);
+    EQUAL(madang_queue_open(name("exclusive"), NULL, &other), 0);
+    OPEN_FAILS(name("exclusive"), &options, EBUSY, "to itself");
+    for (int i = 0; i < 3000; i++) {
+        EQUAL(madang_queue_send(alone, 1, &i, sizeof i, 0, 0), 0);
+        EQUAL(madang_queue_send(other, 1, "x", 1, 0, -1), -EBUSY);
+        int received = -1;
+        EQUAL(madang_queue_recv(other, 0, &received, sizeof received, 0, NULL, 0), sizeof received);
+        EQUAL(received, i);
+    }
+    EQUAL(madang_queue_close(alone), 0);
+    EQUAL(madang_queue_send(other, 1, "x", 1, 0, 0), 0);
+    EQUAL(madang_queue_close(other), 0);
+}
+
+/* What is leased too often goes elsewhere. */
+static void dead_letters(void)
+{
+    char letters[256];
+    snprintf(letters, sizeof letters, "%s", name("letters"));
+    madang_queue_options options = {.struct_size = sizeof options, .deliveries = 1, .dead_letters = letters};
+    madang_queue *queue, *dead;
+    madang_lease *lease;
+    EQUAL(madang_queue_open(name("work"), &options, &queue), 0);
+    EQUAL(madang_queue_send(queue, 7, "poison", 6, 0, 0), 0);
+    EQUAL(madang_queue_lease(queue, 0, 0, NULL, 0, &lease), 6);
+    EQUAL(madang_lease_release(lease), 0);
+    EQUAL(madang_queue_lease(queue, 0, 0, NULL, 0, &lease), -EAGAIN);
+    EQUAL(madang_queue_open(letters, NULL, &dead), 0);
+    char buffer[6];
+    EQUAL(madang_queue_recv(dead, 7, buffer, sizeof buffer, 0, NULL, 0), 6);
+    CHECK(memcmp(buffer, "poison", 6) == 0);
+    EQUAL(madang_queue_close(dead), 0);
+    EQUAL(madang_queue_close(queue), 0);
 }
 
 /* Structs of an older and of a newer program. */
@@ -478,6 +523,7 @@ int main(int argc, char **argv)
         CASE(interrupted), CASE(fork_child),        CASE(fork_without_a_place),
         CASE(threads),     CASE(owner_died),        CASE(closefrom_is_survived),
         CASE(create),      CASE(options),           CASE(struct_sizes),
+        CASE(exclusive),   CASE(dead_letters),
     };
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

@@ -18,6 +18,8 @@ use crate::shared::raw::view::View;
 /// `Q` is how it holds the queue: a reference, or an `Arc`.
 pub struct Lease<Q: Deref<Target = Queue> = std::sync::Arc<Queue>> {
     queue: Q,
+    /// Whose it is: a forked child may have a block of its own at the same offset by now.
+    owner: Participant,
     offset: u64,
     view: View,
     envelope: Envelope,
@@ -91,10 +93,10 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
     pub fn new(queue: Q, select: Select, deadline: Deadline) -> Result<Self> {
         let want = select.want()?;
         loop {
-            let (offset, envelope) = queue.wait_for_message(want, deadline, "lease", |present, granted| {
+            let (owner, offset, envelope) = queue.wait_for_message(want, deadline, "lease", |present, granted| {
                 let asked = Asked { want, cuts: false, granted };
                 Ok(match queue.ring.lease(present, asked, deadline)? {
-                    Leased::Message(offset, envelope) => Attempt::Done((offset, envelope)),
+                    Leased::Message(offset, envelope) => Attempt::Done((present.me(), offset, envelope)),
                     Leased::Empty => Attempt::Nothing,
                     Leased::NeedsSpace(space) => Attempt::NeedsSpace(space),
                     Leased::NoRoom => Attempt::NoRoom,
@@ -103,7 +105,7 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
             let view = queue.ring.view(offset, envelope.length);
             let view = view.map_err(|fault| queue.explain(fault, "lease", deadline))?;
             if envelope.deliveries == 0 || !queue.bury(offset, envelope, &view) {
-                return Ok(Self { queue, offset, view, envelope, is_done: false });
+                return Ok(Self { queue, owner, offset, view, envelope, is_done: false });
             }
         }
     }
@@ -151,7 +153,7 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
     /// `EOWNERDEAD` in a forked child, or if the others presumed this process dead: it will be, or was, received again.
     pub fn ack(mut self) -> Result<()> {
         self.is_done = true;
-        let present = self.present("ack")?;
+        let present = self.queue.owner(self.owner, "ack", "lease")?;
         self.queue.ring.acknowledge(&present, self.offset).map_err(|fault| self.explain(fault, "ack"))
     }
 
@@ -161,16 +163,8 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
     /// As [`ack`](Self::ack).
     pub fn release(mut self) -> Result<()> {
         self.is_done = true;
-        let present = self.present("release")?;
-        self.queue
-            .ring
-            .give_back(&present, self.offset, Deadline::NEVER)
-            .map_err(|fault| self.explain(fault, "release"))
-    }
-
-    /// A forked child need not join to be told that the lease isn't its own.
-    fn present(&self, doing: &str) -> Result<Present<'_>> {
-        self.queue.attached.present().ok_or_else(|| self.explain(Fault::NotYours, doing))
+        let present = self.queue.owner(self.owner, "release", "lease")?;
+        self.queue.ring.give_back(&present, self.offset).map_err(|fault| self.explain(fault, "release"))
     }
 
     fn explain(&self, fault: Fault, doing: &str) -> Error {
@@ -183,9 +177,10 @@ impl<Q: Deref<Target = Queue>> Drop for Lease<Q> {
         // Of an inherited one nothing is ours.
         if !self.is_done
             && let Some(present) = self.queue.attached.present()
+            && present.me() == self.owner
         {
-            // What can't be given back now comes back with the end of this process.
-            let _ = self.queue.ring.give_back(&present, self.offset, Deadline::NEVER);
+            // What fails is damaged.
+            let _ = self.queue.ring.give_back(&present, self.offset);
         }
     }
 }

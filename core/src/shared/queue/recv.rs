@@ -144,7 +144,7 @@ impl Queue {
         mut attempt: impl FnMut(&Present, Option<Space>) -> std::result::Result<Attempt<T>, Fault>,
     ) -> Result<T> {
         let mut attempt = || {
-            let mut granted = None;
+            let (mut granted, mut is_reclaimed) = (None, false);
             loop {
                 // Anew each time: a signal handler may have forked, and this be the child.
                 let present = self.enter()?;
@@ -155,6 +155,10 @@ impl Queue {
                     Attempt::NeedsSpace(space) => {
                         self.take_space(space, doing)?;
                         granted = Some(space);
+                    }
+                    Attempt::NoRoom if !is_reclaimed => {
+                        self.reclaim(&present);
+                        is_reclaimed = true;
                     }
                     Attempt::NoRoom => {
                         let name = self.attached.name();

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 
 use super::*;
 use crate::shared::raw::ring::Reserved;
+use crate::shared::raw::ring::batch::Payload;
 use crate::shared::raw::view::View;
 
 /// A place in a queue for one message: written in place, then [sent](Self::commit). Dropped without that, it is given back.
@@ -17,6 +18,8 @@ use crate::shared::raw::view::View;
 /// `Q` is how it holds the queue: a reference, or an `Arc`.
 pub struct Reservation<Q: Deref<Target = Queue> = std::sync::Arc<Queue>> {
     queue: Q,
+    /// Whose it is: a forked child may have a block of its own at the same offset by now.
+    owner: Participant,
     offset: u64,
     view: View,
     /// Whether it was sent.
@@ -47,7 +50,7 @@ impl Queue {
     }
 
     /// One try; `None` if there is no room.
-    fn attempt_reserve(&self, length: u64, deadline: Deadline) -> Result<Option<u64>> {
+    fn attempt_reserve(&self, length: u64, deadline: Deadline) -> Result<Option<(Participant, u64)>> {
         let mut granted = None;
         loop {
             let present = self.enter()?;
@@ -55,7 +58,7 @@ impl Queue {
                 return Ok(None);
             }
             match self.ring.reserve(&present, length, granted, deadline) {
-                Ok(Reserved::Block(offset)) => return Ok(Some(offset)),
+                Ok(Reserved::Block(offset)) => return Ok(Some((present.me(), offset))),
                 Ok(Reserved::Full) => return Ok(None),
                 Ok(Reserved::NeedsSpace(space)) => {
                     self.take_space(space, "reserve")?;
@@ -67,9 +70,16 @@ impl Queue {
     }
 
     /// One try, with all the space that it needs; `None` if the queue is full.
-    fn attempt_commit(&self, offset: u64, mtype: i64, length: u64, deadline: Deadline) -> Result<Option<()>> {
+    fn attempt_commit(
+        &self,
+        owner: Participant,
+        offset: u64,
+        mtype: i64,
+        length: u64,
+        deadline: Deadline,
+    ) -> Result<Option<()>> {
         loop {
-            let present = self.enter()?;
+            let present = self.owner(owner, "commit", "reservation")?;
             match self.ring.commit(&present, offset, mtype, length, deadline) {
                 Ok(Sent::Done) => return Ok(Some(())),
                 Ok(Sent::Full) => return Ok(None),
@@ -77,6 +87,22 @@ impl Queue {
                 Err(fault) => return Err(self.explain(fault, "commit", deadline)),
             }
         }
+    }
+
+    /// Lets the caller act for something that `owner` holds, if that is still who this handle is.
+    pub(super) fn owner(&self, owner: Participant, doing: &str, what: &str) -> Result<Present<'_>> {
+        let present = self.attached.present().filter(|present| present.me() == owner);
+        present.ok_or_else(|| self.not_ours(doing, what))
+    }
+
+    /// What somebody holds isn't this process's, or the others presumed it dead.
+    #[cold]
+    pub(super) fn not_ours(&self, doing: &str, what: &str) -> Error {
+        let name = self.attached.name();
+        Error::new(
+            libc::EOWNERDEAD,
+            format!("{doing} {name}: this {what} is not this process's any more (it was forked?)"),
+        )
     }
 }
 
@@ -88,9 +114,10 @@ impl<Q: Deref<Target = Queue>> Reservation<Q> {
     pub fn new(queue: Q, length: usize, deadline: Deadline) -> Result<Self> {
         queue.check_message(1, length)?;
         let length = length as u64;
-        let offset = queue.wait_for_room(length, deadline, "reserve", || queue.attempt_reserve(length, deadline))?;
+        let (owner, offset) =
+            queue.wait_for_room(length, deadline, "reserve", || queue.attempt_reserve(length, deadline))?;
         let view = queue.ring.view(offset, length).map_err(|fault| queue.explain(fault, "reserve", deadline))?;
-        Ok(Self { queue, offset, view, is_done: false })
+        Ok(Self { queue, owner, offset, view, is_done: false })
     }
 
     /// Where its bytes lie: valid for reads and writes as long as it lives; what they hold at first is anything.
@@ -108,6 +135,11 @@ impl<Q: Deref<Target = Queue>> Reservation<Q> {
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Copies a whole message, as long as this.
+    pub(super) fn copy_from(&mut self, message: &impl Payload) {
+        self.view.copy_from(message);
     }
 
     /// Writes `from` at `offset`.
@@ -157,12 +189,10 @@ impl<Q: Deref<Target = Queue>> Reservation<Q> {
             return Err(Error::new(libc::EINVAL, format!("commit: {length} bytes of {has}, or it was sent already")));
         }
         self.queue.check_message(mtype, length)?;
-        if self.queue.attached.present().is_none() {
-            // A forked child need not join to be told that.
-            return Err(self.queue.explain(Fault::NotYours, "commit", deadline));
-        }
-        let (queue, offset, length) = (&self.queue, self.offset, length as u64);
-        queue.wait_for_room(length, deadline, "commit", || queue.attempt_commit(offset, mtype, length, deadline))?;
+        let (queue, owner, offset, length) = (&self.queue, self.owner, self.offset, length as u64);
+        queue.wait_for_room(length, deadline, "commit", || {
+            queue.attempt_commit(owner, offset, mtype, length, deadline)
+        })?;
         self.is_done = true;
         Ok(())
     }
@@ -173,6 +203,7 @@ impl<Q: Deref<Target = Queue>> Drop for Reservation<Q> {
         // Of an inherited one nothing is ours.
         if !self.is_done
             && let Some(present) = self.queue.attached.present()
+            && present.me() == self.owner
         {
             // If it isn't ours any more, it was freed.
             let _ = self.queue.ring.unreserve(&present, self.offset);

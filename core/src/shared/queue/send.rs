@@ -91,7 +91,7 @@ impl Queue {
     fn send_slow(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
         self.check_message(mtype, data.len())?;
         if data.len() as u64 > LONGEST_INLINE {
-            return self.send_long(mtype, data, deadline);
+            return self.send_long(mtype, &data, deadline);
         }
         let present = self.enter()?;
         match self.ring.send(&present, mtype, data, deadline) {
@@ -118,14 +118,14 @@ impl Queue {
             return Ok(done);
         }
         let present = self.enter()?;
-        // What the dead had reserved is to be had, also for one who doesn't wait.
-        if self.ring.admits(length) {
-            self.reclaim(&present);
-            if let Some(done) = attempt()? {
-                return Ok(done);
-            }
-        }
         if deadline.is_try() {
+            // The dead may hold what is missing, if not all that is held waits, or the limits admit it.
+            if self.ring.leases() > 0 || self.ring.admits(length) {
+                self.reclaim(&present);
+                if let Some(done) = attempt()? {
+                    return Ok(done);
+                }
+            }
             return Err(Error::new(libc::EAGAIN, format!("{doing}: the queue is full")));
         }
         let wait = Wait {
@@ -149,12 +149,5 @@ impl Queue {
             self.ring.wake_senders(&present);
         }
         Ok(done)
-    }
-
-    /// Sends a message that is copied outside the lock.
-    fn send_long(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
-        let mut reservation = self.reserve_until(data.len(), deadline)?;
-        reservation.write(0, data)?;
-        reservation.commit_until(mtype, deadline)
     }
 }

@@ -108,7 +108,16 @@ pub(super) const SHORT: usize = 128;
 #[inline(always)]
 pub(super) unsafe fn copy_short(from: &[u8], to: NonNull<u8>) {
     trap::store();
-    let (from, length) = (NonNull::from(from).cast::<u8>(), from.len());
+    // SAFETY: the caller's promise.
+    unsafe { copy_few(NonNull::from(from).cast(), to, from.len()) };
+}
+
+/// Copies at most [`SHORT`] bytes.
+///
+/// # Safety
+/// Both are valid for `length` bytes, which don't overlap.
+#[inline(always)]
+unsafe fn copy_few(from: NonNull<u8>, to: NonNull<u8>, length: usize) {
     debug_assert!(length <= SHORT);
     // SAFETY: the caller's promise; each length is at least the size of its ends.
     unsafe {
@@ -185,6 +194,34 @@ impl Target<'_> {
         trap::load();
         // SAFETY: the target is borrowed for this, and has the room; whole bytes are written, so what was initialised stays so.
         unsafe { self.0.cast().copy_from_nonoverlapping(from, length) };
+    }
+
+    /// Goes on behind `length` bytes that were filled, at the next multiple of 8.
+    pub(crate) fn skip(&mut self, length: usize) {
+        let (to, left) = (self.0.cast::<u8>(), self.length());
+        let used = length.next_multiple_of(8).min(left);
+        // SAFETY: what follows lies within what was there.
+        self.0 = unsafe { NonNull::slice_from_raw_parts(to.byte_add(used), left - used) };
+    }
+
+    /// As [`fill`](Self::fill); then the target is what follows, from the next multiple of 8 bytes on.
+    ///
+    /// # Safety
+    /// As [`fill`](Self::fill).
+    #[inline(always)]
+    pub(super) unsafe fn fill_next(&mut self, from: NonNull<u8>, length: usize) {
+        debug_assert!(length <= self.length());
+        trap::load();
+        let (to, left) = (self.0.cast::<u8>(), self.length());
+        let used = length.next_multiple_of(8).min(left);
+        // SAFETY: as in `fill`; what follows lies within what was there.
+        unsafe {
+            match length {
+                ..=SHORT => copy_few(from, to, length),
+                _ => to.copy_from_nonoverlapping(from, length),
+            }
+            self.0 = NonNull::slice_from_raw_parts(to.byte_add(used), left - used);
+        }
     }
 }
 

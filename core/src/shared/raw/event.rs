@@ -25,7 +25,7 @@ use std::sync::atomic::{Ordering, compiler_fence, fence};
 use std::time::Duration;
 
 use super::cell::U32;
-use super::host::{EVERYBODY, Host};
+use super::host::{EVERYBODY, Host, MANY};
 use super::keep::Entered;
 use crate::sys::Errno;
 
@@ -107,10 +107,10 @@ impl Event {
         self.0.peek() & SLEEPS != 0
     }
 
-    /// Raises the event and wakes one who sleeps.
+    /// Raises the event and wakes all who sleep.
     #[cold]
     pub(crate) fn raise(&self, host: &impl Host) {
-        let raised = self.raise_to(host, 1, EVERYBODY);
+        let raised = self.raise_to(host, MANY, EVERYBODY);
         if raised.found_nobody() {
             self.clear(raised);
         }
@@ -120,11 +120,6 @@ impl Event {
     pub(crate) fn raise_to(&self, host: &impl Host, count: u32, bits: u32) -> Raised {
         let seen = self.0.add(RAISED);
         Raised { seen, woken: host.wake(&self.0, count, bits) }
-    }
-
-    /// Whether nobody announced himself, or raised, since `raised`.
-    pub(crate) fn is_as(&self, raised: Raised) -> bool {
-        self.0.get() == raised.seen
     }
 
     /// Notes that nobody sleeps; `false` if somebody announced himself, or raised, since `raised`.

@@ -50,8 +50,7 @@ impl Geometry {
         if !(1..=MOST_BYTES).contains(&capacity) || !(1..=MOST_MESSAGES).contains(&max_messages) || slots == 0 {
             return None;
         }
-        // Every record wastes at most its head and seven bytes; some skips may lie among them.
-        let all = capacity + max_messages * (RECORD + WORD - 1) + 4 * SPARE;
+        let all = all(capacity, max_messages);
         let near = (2 * capacity).next_power_of_two().clamp(ALIGNMENT, NEAR);
         let deep = if all <= near { 0 } else { all.next_power_of_two() };
         let heap = (2 * (capacity + max_messages * (HEAD + GRAIN))).next_multiple_of(ALIGNMENT).min(MOST_AREA);
@@ -61,7 +60,7 @@ impl Geometry {
     /// The same with another near ring (and a deep one for all that the limits admit): smaller ones show more in a test.
     #[cfg(test)]
     pub(crate) fn with_near(self, near: u64) -> Self {
-        let all = self.capacity + self.max_messages * (RECORD + WORD - 1) + 4 * SPARE;
+        let all = all(self.capacity, self.max_messages);
         Self { near, deep: all.next_power_of_two().max(near), ..self }
     }
 
@@ -121,6 +120,12 @@ impl Geometry {
     pub(super) fn fits(&self, side: Side, size: u64) -> bool {
         size + SPARE <= self.ring(side)
     }
+}
+
+/// What the limits admit takes so many bytes of a ring: every record wastes at most its head and seven bytes, or refers to an empty
+/// message in a word; some skips may lie among them.
+fn all(capacity: u64, max_messages: u64) -> u64 {
+    capacity + max_messages * (RECORD + WORD) + 4 * SPARE
 }
 
 /// One of the two rings.

@@ -401,13 +401,28 @@ impl Heap {
         let Some(size) = size_for(length).filter(|&size| size <= self.size) else {
             return Ok(Allocated::Full);
         };
+        self.locked(host, deadline, || self.provide(host, size, granted))
+    }
+
+    /// As [`allocate`](Self::allocate), for a message of that length, which counts from now on.
+    pub(super) fn allocate_counted(
+        &self,
+        host: &impl Host,
+        length: u64,
+        granted: Option<Space>,
+        deadline: Deadline,
+    ) -> Result<Allocated, Fault> {
+        let Some(size) = size_for(length).filter(|&size| size <= self.size) else {
+            return Ok(Allocated::Full);
+        };
         self.locked(host, deadline, || {
-            Ok(match self.find(size, granted)? {
-                Room::Free(free) => Allocated::Block(self.carve(free, size, host.me())?),
-                Room::Rest => Allocated::Block(self.extend(size, host.me())?),
-                Room::NeedsSpace(space) => Allocated::NeedsSpace(space),
-                Room::None => Allocated::Full,
-            })
+            let allocated = self.provide(host, size, granted)?;
+            if let Allocated::Block(offset) = allocated {
+                let found = self.found(offset)?;
+                found.block.length.set(length);
+                self.add_up(found);
+            }
+            Ok(allocated)
         })
     }
 
@@ -419,16 +434,31 @@ impl Heap {
     /// Counts the message of a block that the caller may change; its length must stay what it is.
     pub(super) fn count(&self, host: &impl Host, offset: u64, deadline: Deadline) -> Result<(), Fault> {
         self.locked(host, deadline, || {
-            let Found { block, word, .. } = self.owned(host, offset)?;
-            if word & COUNTED == 0 {
-                let Passed { bytes, messages } = self.counted();
-                block.size.set(word | COUNTED); // the commit
-                self.set_sums(Passed {
-                    bytes: bytes.wrapping_add(block.length.peek()),
-                    messages: messages.wrapping_add(1),
-                });
+            let found = self.owned(host, offset)?;
+            if found.word & COUNTED == 0 {
+                self.add_up(found);
             }
             Ok(())
+        })
+    }
+
+    /// Whether it `is` so of a block that is not free. That is asked under the heap's lock, and takes none.
+    pub(super) fn any(
+        &self,
+        host: &impl Host,
+        deadline: Deadline,
+        mut is: impl FnMut(&Block) -> bool,
+    ) -> Result<bool, Fault> {
+        self.locked(host, deadline, || {
+            let mut at = 0;
+            while at < self.high()? {
+                let found = self.found(at)?;
+                if !found.is_free() && is(found.block) {
+                    return Ok(true);
+                }
+                at = found.end();
+            }
+            Ok(false)
         })
     }
 
@@ -498,6 +528,15 @@ enum Room<'a> {
 
 /// Finding, splitting and merging, for the holder of the lock.
 impl Heap {
+    fn provide(&self, host: &impl Host, size: u64, granted: Option<Space>) -> Result<Allocated, Fault> {
+        Ok(match self.find(size, granted)? {
+            Room::Free(free) => Allocated::Block(self.carve(free, size, host.me())?),
+            Room::Rest => Allocated::Block(self.extend(size, host.me())?),
+            Room::NeedsSpace(space) => Allocated::NeedsSpace(space),
+            Room::None => Allocated::Full,
+        })
+    }
+
     fn find(&self, size: u64, granted: Option<Space>) -> Result<Room<'_>, Fault> {
         if let Some(filled) = self.accept(size, granted)? {
             return Ok(Room::Free(filled));
@@ -670,6 +709,13 @@ impl Heap {
             return Ok(None);
         }
         Ok(Some(claimed(self.extend(size | HOLLOW, me)?, size)))
+    }
+
+    /// Lets the message of a block count that doesn't yet.
+    fn add_up(&self, found: Found) {
+        let sums = self.counted();
+        found.block.size.set(found.word | COUNTED); // the commit
+        self.set_sums(sums.and(found.block.length.peek()));
     }
 
     fn set_sums(&self, sums: Passed) {

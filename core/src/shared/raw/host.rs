@@ -21,6 +21,9 @@ pub(crate) const MOST_SLOTS: u32 = 0xfffe;
 pub(crate) const GENERATIONS: u32 = 0x3fff;
 
 impl Participant {
+    /// Who never lives: what is his is the next one's to put in order who looks for what the dead left.
+    pub(crate) const NOBODY: Self = Self(MOST_SLOTS + 1);
+
     pub(crate) fn new(slot: u32, generation: u32) -> Self {
         debug_assert!(slot < MOST_SLOTS);
         Self((generation & GENERATIONS) << 16 | (slot + 1))
@@ -47,6 +50,8 @@ impl Participant {
 
 /// All who sleep on a word.
 pub(crate) const EVERYBODY: u32 = u32::MAX;
+/// However many they are.
+pub(crate) const MANY: u32 = u32::MAX >> 1;
 
 /// The world as an operation sees it: the handle that runs it, or a test's.
 ///

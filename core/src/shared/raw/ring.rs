@@ -7,6 +7,7 @@
 //!
 //! **A record** is a word, the message's type, and its bytes, padded to 8. The word holds kind and length; it is what
 //! receivers look at: they poll the record that they wait for, not a tail that all share. The word at the tail is always 0.
+//! Several by one commit: `ring/batch.rs`.
 //!
 //! **Send**, holding P: write type and bytes past the tail; zero the word that follows; *store the record's word: the
 //! commit*; store the tail. A death before the commit leaves scribble in free space, which is written again. A death after
@@ -31,6 +32,7 @@
 //! geometry, walks are bounded by it.
 
 mod backlog;
+pub(crate) mod batch;
 mod estate;
 mod lease;
 
@@ -47,7 +49,7 @@ use super::event::{Announced, Event, fence_after_unlock};
 use super::geometry::{Geometry, LONGEST_INLINE, PIECE, RECORD, SPARE, Side, WORD, record_size};
 use super::header::{CONTROL, ROSTER};
 use super::heap::{self, Heap, HeapControl};
-use super::host::{EVERYBODY, Host, Participant};
+use super::host::{EVERYBODY, Host, MANY, Participant};
 use super::index::Want;
 use super::keep::Entered;
 use crate::deadline::Deadline;
@@ -59,14 +61,13 @@ pub(crate) use lease::{Leased, Reserved};
 const KIND: u64 = 7;
 /// A message, here.
 const INLINE: u64 = 1;
-/// A message in a block: the record's payload is the block's offset in the heap.
+/// A message in a block: the record's payload is the block's offset in the heap. The word says how long the message is: a block
+/// that was received and freed says nothing any more, and the tail may have to be repaired still.
 const REFERENCE: u64 = 2;
 /// Go on in the other ring.
 const SKIP: u64 = 3;
-/// How far a record's length is shifted in its word.
+/// How far a message's length is shifted in its record's word.
 const LENGTH: u32 = 8;
-/// The word of every reference.
-const REFERENCE_WORD: u64 = WORD << LENGTH | REFERENCE;
 
 const LOST: Fault = Fault::Damaged("a message's block makes no sense");
 
@@ -78,8 +79,12 @@ const REVISIT: u64 = if cfg!(test) { 256 } else { 64 << 10 };
 const AHEAD: u64 = 2560;
 /// How often a waker looks again for sleepers who announced themselves while it looked.
 const MOST_TURNS: u32 = 4;
-/// Among the bits of receivers who sleep: not all of them want anything.
-const CHOOSY: u64 = 1 << 32;
+/// What receivers who sleep want, besides the bits of types: anything, so that one of them is enough; or more than a type tells, so
+/// that each may be wrong.
+const ANYTHING: u64 = 1 << 32;
+const PICKY: u64 = 2 << 32;
+/// Above those it is counted how often somebody said what he wants, so that nothing is forgotten that was said meanwhile.
+const SAID: u64 = 4 << 32;
 /// How many skips a receiver follows at once. A sender may skip back as soon as it sees that its skip was followed, and die before
 /// its record: two in a row are common, more need more deaths.
 const MOST_SKIPS: u32 = 8;
@@ -113,9 +118,17 @@ pub(super) struct Receivers {
 pub(super) struct Waiting {
     pub(super) event: Event,
     _unused: U32,
-    /// Senders: the smallest message that waits for room. Too small is harmless, it only wakes too often. Receivers: whom the bits
-    /// of sleepers name, and whether one of them is choosy.
+    /// Senders: the smallest message that waits for room. Too small is harmless, it only wakes too often. Receivers: what they want.
+    /// Too much is harmless.
     pub(super) wanted: U64,
+}
+
+impl Waiting {
+    /// Takes back what was wanted up to `seen`, for all whom a wake has found since; says whether nothing is wanted then.
+    fn forget(&self, seen: u64, wants: u64) -> bool {
+        let left = seen & !wants;
+        self.wanted.swap_if(seen, left).is_ok() && left & (SAID - 1) == 0
+    }
 }
 
 /// What is hardly ever written.
@@ -184,6 +197,15 @@ enum Of {
     /// A ring, up to there.
     Ring(Side, u64),
     Heap(heap::Space),
+}
+
+impl Space {
+    fn of_heap(self) -> Option<heap::Space> {
+        match self.of {
+            Of::Heap(space) => Some(space),
+            Of::Ring(..) => None,
+        }
+    }
 }
 
 /// How a receive came out.
@@ -344,11 +366,20 @@ impl Ring {
         }
         let sent = self.push(mtype, data);
         lock.unlock(host, entered)?;
-        // What was repaired was a message whose sender woke nobody.
-        if sent == Ok(Sent::Done) || entered == Entered::Inherited {
+        self.wake_for(host, entered, sent, mtype);
+        sent
+    }
+
+    /// After an attempt to send: wakes who waits for what was sent.
+    #[inline]
+    fn wake_for(&self, host: &impl Host, entered: Entered, sent: Result<Sent, Fault>, mtype: i64) {
+        if entered == Entered::Inherited {
+            // What was repaired was a message, of whatever type, whose sender woke nobody.
+            self.wake_everybody(host);
+        }
+        if sent == Ok(Sent::Done) {
             self.wake_receiver(host, entered, mtype);
         }
-        sent
     }
 
     #[inline(always)]
@@ -359,47 +390,45 @@ impl Ring {
         }
     }
 
-    /// Wakes who waits for that type: one, unless some of the sleepers are choosy, and it may not be one who wants it.
+    /// Wakes who waits for that type: one of those who want anything; but all, if there are others whom its bit names.
     #[cold]
     fn wake_sleeping_receiver(&self, host: impl Host, mtype: i64) {
-        let Control { senders, receivers_waiting: Waiting { event, wanted, .. }, .. } = self.control();
-        // Each turn but the last means that somebody announced himself meanwhile.
-        for _ in 0..MOST_TURNS {
-            let (seen, bits) = (wanted.get(), bits_of(mtype));
-            let is_choosy = seen & CHOOSY != 0;
-            if is_choosy && seen & u64::from(bits) == 0 {
+        let Control { senders, receivers_waiting, .. } = self.control();
+        let bit = bits_of(mtype);
+        let choosy = u64::from(bit) | PICKY;
+        // The second turn: another may have come in between and got the one wake, and not have wanted the message.
+        for _ in 0..2 {
+            let seen = receivers_waiting.wanted.get();
+            if seen & (SAID - 1) != 0 && seen & (choosy | ANYTHING) == 0 {
                 return;
             }
             senders.end.lock.give_back(&host);
-            let (count, bits) = if is_choosy { (u32::MAX >> 1, bits) } else { (1, EVERYBODY) };
-            let raised = event.raise_to(&host, count, bits);
-            if !raised.found_nobody() {
+            let is_for_all = seen & choosy != 0;
+            let raised = receivers_waiting.event.raise_to(&host, if is_for_all { MANY } else { 1 }, bit);
+            if is_for_all || raised.found_nobody() {
+                if receivers_waiting.forget(seen, choosy | ANYTHING) && raised.found_nobody() {
+                    receivers_waiting.event.clear(raised);
+                }
                 return;
             }
-            let left = wanted.get() & u64::from(!bits);
-            wanted.set(if left == 0 { 0 } else { left | CHOOSY });
-            if if left == 0 { event.clear(raised) } else { event.is_as(raised) } {
+            if receivers_waiting.wanted.get() & choosy == 0 {
                 return;
             }
-            // Somebody may have said whom to wake before that was overwritten: it is unknown now, so anybody.
-            wanted.set(u64::from(EVERYBODY) | CHOOSY);
         }
     }
 
-    /// Wakes all receivers: messages came back that no sender tells of.
+    /// Wakes all receivers: there are messages that no sender tells of.
     #[cold]
-    fn wake_everybody(&self, host: &impl Host) {
+    pub(super) fn wake_everybody(&self, host: &impl Host) {
         fence(Ordering::SeqCst);
-        let Waiting { event, wanted, .. } = &self.control().receivers_waiting;
-        if !event.is_awaited() {
+        let waiting = &self.control().receivers_waiting;
+        if !waiting.event.is_awaited() {
             return;
         }
-        let raised = event.raise_to(host, u32::MAX >> 1, EVERYBODY);
-        if raised.found_nobody() {
-            wanted.set(0);
-            if !event.clear(raised) {
-                wanted.set(u64::from(EVERYBODY) | CHOOSY);
-            }
+        let seen = waiting.wanted.get();
+        let raised = waiting.event.raise_to(host, MANY, EVERYBODY);
+        if waiting.forget(seen, SAID - 1) && raised.found_nobody() {
+            waiting.event.clear(raised);
         }
     }
 
@@ -556,8 +585,8 @@ impl Ring {
         }
     }
 
-    /// Goes from the stored tail over whatever was committed past it: what a dead owner of P may have left is one record, or
-    /// one skip. Each step is a sender's own, so a death in here leaves what it found or less to do.
+    /// Goes from the stored tail over whatever was committed past it: what a dead owner of P may have left is one batch of records,
+    /// or one skip. Each step is a sender's own, so a death in here leaves what it found or less to do.
     fn repair_senders(&self) -> Result<(), Fault> {
         let senders = &self.control().senders;
         senders.room.set(0);
@@ -682,7 +711,7 @@ impl Ring {
         let Waiting { event, wanted, .. } = &self.control().senders_waiting;
         if wanted.get() < length {
             wanted.set(u64::MAX);
-            event.raise_to(host, u32::MAX >> 1, EVERYBODY);
+            event.raise_to(host, MANY, EVERYBODY);
         }
     }
 
@@ -737,17 +766,16 @@ impl Ring {
         Passed { bytes: bytes.min(self.geometry.capacity), messages: messages.min(self.geometry.max_messages) }
     }
 
-    /// All that was ever sent: what is counted, and the record at the tail if there is one. Its sender counts it in a moment,
-    /// or was killed after the commit; a receiver may have taken it already.
+    /// All that was ever sent: what is counted, and the records at the tail if there are any. Their sender counts them in a moment,
+    /// or was killed after the commit; receivers may have taken them already.
     pub(crate) fn sent(&self) -> Passed {
         let tail = &self.control().senders.end;
         // Each retry means that a message passed meanwhile. The bound is against scribblers.
         for _ in 0..1 << 20 {
             let (place, counted) = tail.look();
-            let word = self.word(place, 0).get();
+            let sent = self.and_committed(place, counted);
             if tail.look().0 == place {
-                let record = if word == 0 { None } else { self.record(place, word).ok() };
-                return record.map_or(counted, |record| counted.and(record.length));
+                return sent;
             }
         }
         tail.look().1
@@ -780,8 +808,16 @@ impl Ring {
     pub(crate) fn announce_receiver(&self, host: &impl Host, want: Want) -> Announced {
         let Control { senders, receivers_waiting, .. } = self.control();
         let announced = receivers_waiting.event.announce();
-        let bits = u64::from(bits_for(want)) | if want == Want::Any { 0 } else { CHOOSY };
-        receivers_waiting.wanted.join(bits);
+        let wants = match want {
+            Want::Any => ANYTHING,
+            Want::Type(mtype) => bits_of(mtype).into(),
+            Want::UpTo(_) | Want::Except(_) => PICKY,
+        };
+        let wanted = &receivers_waiting.wanted;
+        let mut seen = wanted.get();
+        while let Err(now) = wanted.swap_if(seen, seen.wrapping_add(SAID) | wants) {
+            seen = now;
+        }
         // Between both announcements and the try.
         fence(Ordering::SeqCst);
         senders.end.lock.fence_for_sleeper(host);

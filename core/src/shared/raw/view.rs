@@ -5,6 +5,8 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use super::ring::batch::Payload;
+
 /// Some bytes of a heap, which stay mapped as long as this lives. Who may read and write them is the holder's affair.
 pub(crate) struct View {
     bytes: NonNull<[u8]>,
@@ -45,6 +47,13 @@ impl View {
             self.bytes.cast::<u8>().byte_add(offset).copy_from_nonoverlapping(NonNull::from(from).cast(), from.len());
         };
         true
+    }
+
+    /// Copies a whole message, which is as long as this.
+    pub(crate) fn copy_from(&mut self, message: &impl Payload) {
+        assert_eq!(message.length(), self.bytes.len(), "reserved for another message");
+        // SAFETY: the bytes are valid for so many, and no Rust reference covers them.
+        unsafe { message.copy_to(self.bytes.cast()) };
     }
 
     pub(crate) fn to_vec(&self) -> Vec<u8> {

@@ -10,16 +10,19 @@
 //! once. Of a long queue it moves [`MOVES`] and lets others in. Where there is no space to move to, the message stays.
 //!
 //! **Taking** a record is one store of the head. Taking a QUEUED block is one store of its state: HELD by the receiver if it
-//! was copied out under the lock, LEASED if it is long; then it is freed.
+//! was copied out under the lock, LEASED if it is long; then, outside the lock, it is freed.
 //!
 //! **Long messages** are copied outside the lock, out of a block that is LEASED meanwhile. So a receiver that is killed before its
 //! call returns leaves them in the queue; they are received again.
 //!
 //! A block counts as held by the queue before the head passes its record, so that no sender sees room that there isn't; what he
-//! may see for a moment is too little room, so who moved looks for sleeping senders afterwards.
+//! may see for a moment is too little room, so who moved looks for sleeping senders afterwards. Counting is also the last thing
+//! that may fail (the heap's lock may be somebody's who is stopped): what follows is two stores, state and head. A block that was
+//! left QUEUED before the head by one who lives would come twice.
 //!
 //! **Deaths.** The index is made anew from the blocks by the next holder of C (`estate.rs`).
 
+use super::estate::Ordered;
 use super::*;
 use crate::shared::raw::block::State;
 use crate::shared::raw::heap::Allocated;
@@ -27,6 +30,8 @@ use crate::shared::raw::index::{Index, Want};
 
 /// How many records are moved before others may come in.
 const MOVES: u32 = if cfg!(test) { 3 } else { 64 };
+
+const ENDLESS: Fault = Fault::Damaged("the ring has no end");
 
 /// What a receiver asks for.
 #[derive(Clone, Copy, Debug)]
@@ -76,10 +81,12 @@ enum Taken {
     All(Received),
     /// They are in this block, LEASED by it.
     Long(u64, Envelope),
+    /// They are copied; this block, HELD by it, is to be freed.
+    Copied(u64, Envelope),
     More,
 }
 
-/// The message and its block.
+/// Whether a record of that type is what is wanted, if nothing in the backlog is.
 pub(super) fn is_wanted(want: Want, mtype: i64) -> bool {
     match want {
         Want::Any => true,
@@ -100,8 +107,8 @@ impl Ring {
         asked: Asked,
         limit: Deadline,
     ) -> Result<Received, Fault> {
-        loop {
-            match self.at_head(host, limit, || self.take(host, target, asked))? {
+        for is_last in self.turns() {
+            match self.at_head(host, limit, || self.take(host, target, asked, is_last, limit))? {
                 Taken::All(received) => return Ok(received),
                 Taken::More => {}
                 Taken::Long(offset, envelope) => {
@@ -109,8 +116,20 @@ impl Ring {
                     self.free(host, offset)?;
                     return Ok(Received::Message(envelope));
                 }
+                Taken::Copied(offset, envelope) => {
+                    self.free(host, offset)?;
+                    return Ok(Received::Message(envelope));
+                }
             }
         }
+        Ok(Received::Empty)
+    }
+
+    /// The turns of one who looks over the rings, each in its own hold of C: whether it is the last. By then all was moved that was
+    /// there when he began; he doesn't run after senders who are faster.
+    pub(super) fn turns(&self) -> impl Iterator<Item = bool> + use<> {
+        let most = self.geometry.max_messages / u64::from(MOVES) + 1;
+        (0..=most).map(move |turn| turn == most)
     }
 
     /// Does `work` holding C, with the index in order, and wakes senders if there may be more room then.
@@ -124,13 +143,19 @@ impl Ring {
         let lock = &receivers.end.lock;
         let entered = lock.lock(host, limit)?;
         let before = receivers.end.place();
-        let done = self.order_backlog(host, entered).and_then(|()| work());
+        let ordered = self.order_backlog(host, entered, limit);
+        let done = ordered.and_then(|_| work());
         if let Err(Fault::Damaged(_)) = done {
             receivers.stale.set(1);
         }
         let moved = receivers.end.place() != before;
         lock.unlock(host, entered)?;
-        if moved {
+        // The dead woke nobody, whatever they did last.
+        let is_new = entered == Entered::Inherited || ordered.is_ok_and(Ordered::is_change);
+        if is_new {
+            self.wake_everybody(host);
+        }
+        if moved || is_new {
             fence_after_unlock(entered);
             if senders_waiting.event.is_awaited() {
                 self.wake_sleeping_senders(*host);
@@ -139,10 +164,17 @@ impl Ring {
         done
     }
 
-    fn take(&self, host: &impl Host, target: &mut Target, asked: Asked) -> Result<Taken, Fault> {
-        match self.select(host, asked)? {
+    fn take(
+        &self,
+        host: &impl Host,
+        target: &mut Target,
+        asked: Asked,
+        is_last: bool,
+        limit: Deadline,
+    ) -> Result<Taken, Fault> {
+        match self.select(host, asked, is_last, limit)? {
             Selected::Queued(offset) => self.take_queued(host, offset, target, asked.cuts),
-            Selected::Record(record) => self.take_record(host, record, target, asked.cuts),
+            Selected::Record(record) => self.take_record(host, record, target, asked.cuts, limit),
             Selected::Empty => Ok(Taken::All(Received::Empty)),
             Selected::More => Ok(Taken::More),
             Selected::NeedsSpace(space) => Ok(Taken::All(Received::NeedsSpace(space))),
@@ -151,26 +183,37 @@ impl Ring {
     }
 
     /// Finds the message that is asked for; see the head of this file.
-    pub(super) fn select(&self, host: &impl Host, asked: Asked) -> Result<Selected, Fault> {
+    pub(super) fn select(
+        &self,
+        host: &impl Host,
+        asked: Asked,
+        is_last: bool,
+        limit: Deadline,
+    ) -> Result<Selected, Fault> {
         let looks_over = matches!(asked.want, Want::UpTo(_));
         if !looks_over && let Some(offset) = self.find(asked.want)? {
             return Ok(Selected::Queued(offset));
         }
+        let mut saw_all = is_last;
         for _ in 0..MOVES {
             let Some(record) = self.first_record()? else {
-                let found = if looks_over { self.find(asked.want)? } else { None };
-                return Ok(found.map_or(Selected::Empty, Selected::Queued));
+                saw_all = true;
+                break;
             };
             if is_wanted(asked.want, record.mtype) {
                 return Ok(Selected::Record(record));
             }
-            match self.relocate(host, record, asked.granted, State::Queued)? {
+            match self.relocate(host, record, asked.granted, State::Queued, limit)? {
                 Moved::Done(offset) => self.enqueue(offset)?,
                 Moved::NeedsSpace(space) => return Ok(Selected::NeedsSpace(space)),
                 Moved::NoRoom => return Ok(Selected::NoRoom),
             }
         }
-        Ok(Selected::More)
+        if !saw_all {
+            return Ok(Selected::More);
+        }
+        let found = if looks_over { self.find(asked.want)? } else { None };
+        Ok(found.map_or(Selected::Empty, Selected::Queued))
     }
 
     /// The message in the backlog that is wanted.
@@ -220,16 +263,13 @@ impl Ring {
             let length = self.checked_length(place, word)?;
             return Ok(Record { place, size: record_size(length), mtype, length, block: None });
         }
-        let offset = self.word(place, RECORD).peek();
-        let length = self.heap.block(offset).map(|block| block.length.get());
-        let length =
-            length.filter(|&length| length <= self.geometry.capacity && self.heap.bytes(offset, length).is_some());
-        match length {
-            Some(length) if word == REFERENCE_WORD => {
-                Ok(Record { place, size: record_size(WORD), mtype, length, block: Some(offset) })
-            }
-            _ => Err(Fault::Damaged("a record refers to what is no message")),
+        let length = word >> LENGTH;
+        if word & ((1 << LENGTH) - 1) != REFERENCE || length > self.geometry.capacity {
+            return Err(Fault::Damaged("a record's word makes no sense"));
         }
+        // What the block is, is for those to see who hold the receivers' lock: behind the head it may be gone.
+        let offset = self.word(place, RECORD).peek();
+        Ok(Record { place, size: record_size(WORD), mtype, length, block: Some(offset) })
     }
 
     /// Moves the record at the head to a block in `state`, QUEUED or LEASED by the caller.
@@ -239,41 +279,57 @@ impl Ring {
         record: Record,
         granted: Option<Space>,
         state: State,
+        limit: Deadline,
     ) -> Result<Moved, Fault> {
         let end = &self.control().receivers.end;
         let passed = end.passed(record.place);
-        let offset = match record.block {
-            Some(offset) => offset,
-            None => match self.copy_to_block(host, record, passed.messages, granted)? {
-                Moved::Done(offset) => offset,
+        let (offset, block) = match record.block {
+            Some(offset) => {
+                let block = self.referred(offset, record, passed.messages)?;
+                self.heap.count(host, offset, limit)?;
+                (offset, block)
+            }
+            None => match self.copy_to_block(host, record, passed.messages, granted, limit)? {
+                Moved::Done(offset) => (offset, self.heap.block(offset).ok_or(LOST)?),
                 other => return Ok(other),
             },
         };
-        let block = self.heap.block(offset).ok_or(LOST)?;
+        // Nothing fails any more.
         block.commit(state, 0);
-        self.heap.count(host, offset, Deadline::NEVER)?;
         end.advance(record.place, record.size, passed.and(record.length)); // the commit
         Ok(Moved::Done(offset))
     }
 
-    /// Copies an inline record to a block of its own, HELD by the caller.
+    /// The block that the record at the head refers to, if it is what the record says.
+    fn referred(&self, offset: u64, record: Record, sequence: u64) -> Result<&Block, Fault> {
+        let block = self.heap.block(offset).ok_or(LOST)?;
+        let is_it = matches!(block.state(), Some((State::Sent(_), _)))
+            && block.sequence.get() == sequence
+            && block.mtype.get() == record.mtype.cast_unsigned()
+            && block.length.get() == record.length
+            && self.heap.bytes(offset, record.length).is_some();
+        is_it.then_some(block).ok_or(Fault::Damaged("a record refers to what is no message"))
+    }
+
+    /// Copies an inline record to a block of its own, HELD by the caller, which counts.
     fn copy_to_block(
         &self,
         host: &impl Host,
         record: Record,
         sequence: u64,
         granted: Option<Space>,
+        limit: Deadline,
     ) -> Result<Moved, Fault> {
-        let offset = match self.allocate(host, record.length, granted, Deadline::NEVER)? {
-            Reserved::Block(offset) => offset,
-            Reserved::NeedsSpace(space) => return Ok(Moved::NeedsSpace(space)),
-            Reserved::Full => return Ok(Moved::NoRoom),
+        let granted = granted.and_then(Space::of_heap);
+        let offset = match self.heap.allocate_counted(host, record.length, granted, limit)? {
+            Allocated::Block(offset) => offset,
+            Allocated::NeedsSpace(space) => return Ok(Moved::NeedsSpace(self.heap_space(space))),
+            Allocated::Full => return Ok(Moved::NoRoom),
         };
         let block = self.heap.block(offset).ok_or(LOST)?;
         let bytes = self.heap.bytes(offset, record.length).ok_or(LOST)?;
         block.sequence.set(sequence);
         block.mtype.set(record.mtype.cast_unsigned());
-        block.length.set(record.length);
         // SAFETY: the record lies in its ring, mapped for that many bytes after any place in it; the block is HELD by this
         // participant, and has room for them. No Rust reference covers either.
         unsafe {
@@ -283,7 +339,14 @@ impl Ring {
         Ok(Moved::Done(offset))
     }
 
-    fn take_record(&self, host: &impl Host, record: Record, target: &mut Target, cuts: bool) -> Result<Taken, Fault> {
+    fn take_record(
+        &self,
+        host: &impl Host,
+        record: Record,
+        target: &mut Target,
+        cuts: bool,
+        limit: Deadline,
+    ) -> Result<Taken, Fault> {
         let Record { place, size, mtype, length, block } = record;
         if length > target.length() as u64 && !cuts {
             return Ok(Taken::All(Received::TooSmall(length)));
@@ -298,7 +361,7 @@ impl Ring {
             end.advance(place, size, passed.and(length)); // the commit
             return Ok(Taken::All(Received::Message(envelope)));
         };
-        self.relocate(host, record, None, State::Leased(host.me()))?;
+        self.relocate(host, record, None, State::Leased(host.me()), limit)?;
         Ok(Taken::Long(offset, envelope))
     }
 
@@ -315,8 +378,7 @@ impl Ring {
         self.copy_out(offset, envelope.length, target)?;
         self.dequeue(offset)?;
         block.commit(State::Held(host.me()), 0); // the commit
-        self.free(host, offset)?;
-        Ok(Taken::All(Received::Message(envelope)))
+        Ok(Taken::Copied(offset, envelope))
     }
 
     /// What the head of a message's block says.
@@ -365,18 +427,20 @@ impl Ring {
         let sequence = end.passed(first.place).messages.wrapping_add(position);
         let mut left = [Side::Near, Side::Deep].map(|side| end.left(side).peek());
         let (mut place, mut before) = (first.place, position);
-        // Each step is a record, or one of few skips between two of them.
-        for _ in 0..self.geometry.max_messages.saturating_mul(2).saturating_add(u64::from(MOST_SKIPS)) {
+        let mut rest = self.geometry.near + self.geometry.deep;
+        loop {
             let word = self.word(place, 0).get();
-            if word & KIND == SKIP && self.geometry.deep != 0 {
-                left[place.side() as usize] = place.position().wrapping_add(WORD);
-                place = place.across(left[place.side().other() as usize]);
-                continue;
-            }
             if word == 0 {
                 break;
             }
-            let Record { size, mtype, length, block, .. } = self.record(place, word)?;
+            let is_skip = word & KIND == SKIP && self.geometry.deep != 0;
+            let record = if is_skip { None } else { Some(self.record(place, word)?) };
+            rest = rest.checked_sub(record.map_or(WORD, |record| record.size)).ok_or(ENDLESS)?;
+            let Some(Record { size, mtype, length, block, .. }) = record else {
+                left[place.side() as usize] = place.position().wrapping_add(WORD);
+                place = place.across(left[place.side().other() as usize]);
+                continue;
+            };
             if before == 0 {
                 let envelope = Envelope { mtype, length, sequence, deliveries: 0 };
                 return self.show(envelope, target, cuts, |target| match block {
@@ -420,32 +484,34 @@ impl Ring {
         granted: Option<Space>,
         limit: Deadline,
     ) -> Result<Reserved, Fault> {
-        let granted = granted.and_then(|space| match space.of {
-            Of::Heap(space) => Some(space),
-            Of::Ring(..) => None,
-        });
-        Ok(match self.heap.allocate(host, length, granted, limit)? {
+        Ok(match self.heap.allocate(host, length, granted.and_then(Space::of_heap), limit)? {
             Allocated::Block(offset) => Reserved::Block(offset),
             Allocated::Full => Reserved::Full,
-            Allocated::NeedsSpace(space) => Reserved::NeedsSpace(Space {
-                of: Of::Heap(space),
-                offset: self.geometry.heap_offset() + space.offset,
-                length: space.length,
-            }),
+            Allocated::NeedsSpace(space) => Reserved::NeedsSpace(self.heap_space(space)),
         })
     }
 
-    /// Frees a block of the caller's, and wakes a sender who waits for the room.
+    fn heap_space(&self, space: heap::Space) -> Space {
+        let offset = self.geometry.heap_offset() + space.offset;
+        Space { of: Of::Heap(space), offset, length: space.length }
+    }
+
+    /// Frees a block of the caller's, who holds no lock, and wakes a sender who waits for the room.
     pub(super) fn free(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
         match self.heap.free(host, offset, Deadline::NOW) {
-            // Somebody is stopped inside. It is freed with this participant.
-            Err(Fault::Busy) => return Ok(()),
+            // Somebody is stopped inside. Nobody's is freed by whoever looks for what the dead left.
+            Err(Fault::Busy) => self.heap.block(offset).ok_or(LOST)?.commit(State::Held(Participant::NOBODY), 0),
             done => done?,
         }
-        std::sync::atomic::fence(Ordering::SeqCst);
-        if self.control().senders_waiting.event.is_awaited() {
+        self.wake_waiting_senders(host);
+        Ok(())
+    }
+
+    /// Wakes a sender if there may be more room than when he fell asleep.
+    pub(super) fn wake_waiting_senders(&self, host: &impl Host) {
+        fence(Ordering::SeqCst);
+        if self.senders_wait() {
             self.wake_senders(host);
         }
-        Ok(())
     }
 }

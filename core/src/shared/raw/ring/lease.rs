@@ -6,7 +6,8 @@
 //!
 //! **Lease**, holding C: the message's block becomes LEASED by the receiver, *then the head passes its record* (a block of the backlog
 //! only changes its state): the commit. **Acknowledge**: the block is freed. **Give back**, holding C: QUEUED again, in
-//! its old order, once more delivered. What was leased by the dead is given back by whoever finds it.
+//! its old order, once more delivered. What was leased by the dead is given back by whoever finds it; so is what can't be given
+//! back at once, since somebody is stopped inside: it is made nobody's ([`Participant::NOBODY`]).
 //!
 //! Neither hinders anybody else, however long it is held.
 
@@ -82,9 +83,7 @@ impl Ring {
             _ => Err(Fault::NotYours),
         };
         lock.unlock(host, entered)?;
-        if sent == Ok(Sent::Done) || entered == Entered::Inherited {
-            self.wake_receiver(host, entered, mtype);
-        }
+        self.wake_for(host, entered, sent, mtype);
         sent
     }
 
@@ -106,7 +105,7 @@ impl Ring {
         self.word(place, WORD).set(mtype.cast_unsigned());
         self.word(place, RECORD).set(offset);
         self.word(place, size).set(0);
-        self.word(place, 0).set(REFERENCE_WORD); // the commit
+        self.word(place, 0).set(length << LENGTH | REFERENCE); // the commit
         end.advance(place, size, passed.and(length));
         Ok(Sent::Done)
     }
@@ -121,12 +120,12 @@ impl Ring {
 impl Ring {
     /// Leases the message that is asked for, if it is there.
     pub(crate) fn lease(&self, host: &impl Host, asked: Asked, limit: Deadline) -> Result<Leased, Fault> {
-        loop {
+        for is_last in self.turns() {
             let leased = self.at_head(host, limit, || {
-                Ok(Some(match self.select(host, asked)? {
+                Ok(Some(match self.select(host, asked, is_last, limit)? {
                     Selected::Queued(offset) => self.lease_queued(host, offset)?,
                     Selected::Record(record) => {
-                        match self.relocate(host, record, asked.granted, State::Leased(host.me()))? {
+                        match self.relocate(host, record, asked.granted, State::Leased(host.me()), limit)? {
                             Moved::Done(offset) => Leased::Message(offset, self.envelope(offset)?.1),
                             Moved::NeedsSpace(space) => Leased::NeedsSpace(space),
                             Moved::NoRoom => Leased::NoRoom,
@@ -142,6 +141,7 @@ impl Ring {
                 return Ok(leased);
             }
         }
+        Ok(Leased::Empty)
     }
 
     fn lease_queued(&self, host: &impl Host, offset: u64) -> Result<Leased, Fault> {
@@ -158,15 +158,28 @@ impl Ring {
     }
 
     /// Gives a lease back: the message waits again where it was, once more delivered.
-    pub(crate) fn give_back(&self, host: &impl Host, offset: u64, limit: Deadline) -> Result<(), Fault> {
-        let mtype = self.at_head(host, limit, || {
+    pub(crate) fn give_back(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
+        let given = self.at_head(host, Deadline::NOW, || {
             let (block, deliveries) = self.leased(host, offset)?;
             block.commit(State::Queued, deliveries + 1); // the commit
             self.enqueue(offset)?;
             Ok(block.mtype.get().cast_signed())
-        })?;
-        self.wake_receiver(host, Entered::Clean, mtype);
-        Ok(())
+        });
+        match given {
+            Ok(mtype) => {
+                // C may be kept, and then its release is no fence.
+                fence(Ordering::SeqCst);
+                self.wake_receiver(host, Entered::Clean, mtype);
+                Ok(())
+            }
+            // Somebody is stopped inside. Nobody's is given back by whoever looks for what the dead left.
+            Err(Fault::Busy) => {
+                let (block, deliveries) = self.leased(host, offset)?;
+                block.commit(State::Leased(Participant::NOBODY), deliveries);
+                Ok(())
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     /// The block of a lease that is the caller's still.

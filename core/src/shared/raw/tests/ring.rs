@@ -1,5 +1,7 @@
 //! The ring under the trap, and against a plain queue.
 
+mod backlog;
+mod batch;
 mod estate;
 mod kept;
 mod meanwhile;
@@ -347,6 +349,10 @@ fn is_last(tested: &Tested, who: Actor, expected: &(i64, Vec<u8>)) -> bool {
 enum Step {
     Send { length: usize, count: usize },
     Receive { count: usize },
+    SendBatch { length: usize, count: usize },
+    ReceiveBatch { count: usize, room: usize },
+    SendBatchAndDie { length: usize, count: usize, stores: u32 },
+    ReceiveBatchAndDie { count: usize, stores: u32 },
     SendAndDie { length: usize, stores: u32 },
     ReceiveAndDie { stores: u32 },
 }
@@ -356,10 +362,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         3 => (length.clone(), 1usize..300).prop_map(|(length, count)| Step::Send { length, count }),
         3 => (1usize..500).prop_map(|count| Step::Receive { count }),
+        3 => (length.clone(), 1usize..300).prop_map(|(length, count)| Step::SendBatch { length, count }),
+        3 => (1usize..500, 0usize..20_000).prop_map(|(count, room)| Step::ReceiveBatch { count, room }),
+        2 => (length.clone(), 1usize..100, 0u32..400)
+            .prop_map(|(length, count, stores)| Step::SendBatchAndDie { length, count, stores }),
+        1 => (1usize..100, 0u32..12).prop_map(|(count, stores)| Step::ReceiveBatchAndDie { count, stores }),
         2 => (length, 0u32..16).prop_map(|(length, stores)| Step::SendAndDie { length, stores }),
         1 => (0u32..8).prop_map(|stores| Step::ReceiveAndDie { stores }),
     ];
     prop::collection::vec(step, 1..40)
+}
+
+/// So many lengths up to that one, each another.
+fn of_lengths(length: usize, count: usize, capacity: u64) -> Vec<usize> {
+    (0..count).map(|at| length.saturating_sub(7 * at) % (capacity as usize + 1)).collect()
 }
 
 proptest! {
@@ -377,6 +393,21 @@ proptest! {
             match step {
                 Step::Send { length, count } => (0..count).for_each(|_| tested.send(who, length % (capacity as usize + 1))),
                 Step::Receive { count } => (0..count).for_each(|_| tested.receive(who)),
+                Step::SendBatch { length, count } => tested.send_many(who, &of_lengths(length, count, capacity)),
+                Step::ReceiveBatch { count, room } => tested.receive_many(who, count, room),
+                Step::SendBatchAndDie { length, count, stores } => {
+                    let messages = tested.next_many(&of_lengths(length, count, capacity));
+                    let before = tested.ring.sent().messages;
+                    let _ = die_after(stores, || batch::send_many(&tested, mortal, &messages));
+                    mortal.dies();
+                    tested.note_sent_since(before, messages);
+                }
+                Step::ReceiveBatchAndDie { count, stores } => {
+                    let before = tested.ring.received().messages;
+                    let _ = die_after(stores, || batch::receive_many(&tested, mortal, count, 10_000));
+                    mortal.dies();
+                    tested.model.drain(..(tested.ring.received().messages - before) as usize);
+                }
                 Step::SendAndDie { length, stores } => {
                     let _ = send_and_die(&mut tested, mortal, length % (capacity as usize + 1), stores);
                 }
