@@ -334,7 +334,7 @@ impl Queue {
         }
         Ok(match self.ring.receive(present, target, asked, deadline)? {
             Taken::Message(envelope) => {
-                target.skip(envelope.length as usize);
+                target.skip((envelope.length as usize).next_multiple_of(8).min(target.length()));
                 note(Received::new(envelope, usize::MAX));
                 Attempt::Done((1, Left::More))
             }

@@ -110,8 +110,14 @@ fn only_the_owner_can() {
         assert_eq!(court.ring().unreserve(&who, reservation), Err(Fault::Disowned));
         assert_eq!(court.ring().commit(&who, reservation, 1, 1, Deadline::NOW), Err(Fault::Disowned));
     }
+    // What was sent is nobody's, whatever its sender was told.
+    assert_eq!(court.ring().commit(&one, reservation, 1, 1, Deadline::NOW), Ok(Sent::Done));
+    assert_eq!(court.ring().unreserve(&one, reservation), Err(Fault::Disowned));
+    assert!(matches!(court.receive(three, Want::Any, 9000, false), Ok(Outcome::Message(..))));
+    let court = prepared(4, one, two);
     // Nor can the owner mistake one for the other.
     assert_eq!(court.ring().acknowledge(&one, reservation), Err(Fault::Disowned));
     assert_eq!(court.ring().commit(&one, lease, 1, 1, Deadline::NOW), Err(Fault::Disowned));
+    assert_eq!(court.ring().unreserve(&one, lease), Err(Fault::Disowned));
     court.finish(three);
 }
