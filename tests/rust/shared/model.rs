@@ -126,7 +126,7 @@ fn receive_batch(queue: &Queue, model: &mut Model, count: usize, room: usize) {
         ),
         Err(error) if model.messages.is_empty() => assert_eq!((error.errno(), batch.len()), (libc::EAGAIN, 0)),
         Err(error) => {
-            assert_eq!((error.errno(), error.length(), expected), (libc::E2BIG, model.messages[0].1.len() as u64, 0))
+            assert_eq!((error.errno(), error.length(), expected), (libc::E2BIG, model.messages[0].1.len() as u64, 0));
         }
     }
     for (received, data) in &batch {
