@@ -120,13 +120,14 @@ fn receive_batch(queue: &Queue, model: &mut Model, count: usize, room: usize) {
         expected += 1;
     }
     match queue.try_recv_many(Select::Any, &mut batch) {
-        Ok(received) => assert_eq!(
-            (received, batch.len(), batch.is_full()),
-            (expected, expected, expected < count.min(model.messages.len()))
-        ),
+        Ok(received) => {
+            let is_full = expected < count.min(model.messages.len());
+            assert_eq!((received, batch.len(), batch.is_full()), (expected, expected, is_full));
+        }
         Err(error) if model.messages.is_empty() => assert_eq!((error.errno(), batch.len()), (libc::EAGAIN, 0)),
         Err(error) => {
-            assert_eq!((error.errno(), error.length(), expected), (libc::E2BIG, model.messages[0].1.len() as u64, 0))
+            let length = model.messages[0].1.len() as u64;
+            assert_eq!((error.errno(), error.length(), expected), (libc::E2BIG, length, 0));
         }
     }
     for (received, data) in &batch {
