@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use madang::{Batch, Deadline, Queue, Select};
-use madang_tests::Name;
+use madang_tests::{Name, slices};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -99,11 +99,11 @@ fn send_batch(queue: &Queue, model: &mut Model, length: usize, count: usize) {
     let message = |at: usize| (at as i64 + 1, vec![(model.sent % 251) as u8; length.saturating_sub(at)]);
     let messages: Vec<_> = (0..count).map(message).collect();
     if length > model.capacity {
-        assert_eq!(queue.try_send_many(&messages).unwrap_err().errno(), libc::EMSGSIZE);
+        assert_eq!(queue.try_send_many(&slices(&messages)).unwrap_err().errno(), libc::EMSGSIZE);
         return;
     }
     let expected = messages.iter().take_while(|(mtype, data)| model.send(*mtype, data) == 0).count();
-    match queue.try_send_many(&messages) {
+    match queue.try_send_many(&slices(&messages)) {
         Ok(sent) => assert_eq!(sent, expected),
         Err(error) => assert_eq!((error.errno(), expected), (libc::EAGAIN, 0)),
     }
