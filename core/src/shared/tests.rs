@@ -83,7 +83,7 @@ fn a_batch_sent_at_any_access_is_found() {
         "found-batch",
         |_| {},
         |one| one.recv_many_timeout(Select::Any, &mut Batch::new(3, 100), DEADLINE).is_ok(),
-        |two| assert_eq!(two.send_many(&[(1, "x"), (2, "y")]).unwrap(), 2),
+        |two| assert_eq!(two.send_many(&[(1, b"x"), (2, b"y")]).unwrap(), 2),
     );
 }
 
@@ -91,8 +91,8 @@ fn a_batch_sent_at_any_access_is_found() {
 fn room_that_a_batch_made_at_any_access_is_found() {
     is_never_missed(
         "room-batch",
-        |two| assert_eq!(two.send_many(&[(1, [0; 50]); 2]).unwrap(), 2),
-        |one| one.send_many_timeout(&[(1, [1; 45]); 2], DEADLINE).is_ok_and(|sent| sent == 2),
+        |two| assert_eq!(two.send_many(&[(1, &[0; 50][..]); 2]).unwrap(), 2),
+        |one| one.send_many_timeout(&[(1, &[1; 45][..]); 2], DEADLINE).is_ok_and(|sent| sent == 2),
         |two| assert_eq!(two.recv_many(Select::Any, &mut Batch::new(2, 200)).unwrap(), 2),
     );
 }

@@ -114,7 +114,7 @@ impl Ring {
     pub(crate) fn unreserve(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
         match self.heap.block(offset).ok_or(LOST)?.state() {
             Some((State::Held(owner), _)) if owner == host.me() => self.free(host, offset),
-            _ => Err(Fault::Disowned),
+            _ => Err(Fault::NotYours),
         }
     }
 }
