@@ -125,14 +125,38 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
         self.view.to_vec()
     }
 
+    /// Whether it is this process's still: not in a forked child, nor when the others presumed this process dead.
+    pub fn is_mine(&self) -> bool {
+        let present = self.queue.attached.present();
+        !self.is_done && present.is_some_and(|present| self.queue.ring.is_leased(&present, self.offset))
+    }
+
     /// Acknowledges it: the message is done with, and leaves the queue.
     ///
     /// # Errors
     /// `EOWNERDEAD` in a forked child, or if the others presumed this process dead: it will be, or was, received again.
     pub fn ack(mut self) -> Result<()> {
-        self.is_done = true;
+        match self.try_ack(Deadline::NOW) {
+            // It is done with. Where somebody is stopped inside, its memory is free when this process ends.
+            Err(error) if error.errno() == libc::EBUSY => self.is_done = true,
+            outcome => outcome?,
+        }
+        Ok(())
+    }
+
+    /// As [`ack`](Self::ack), but waits until `deadline` at most for others inside, and after an error it can be tried again. To be
+    /// called until it succeeds once.
+    ///
+    /// # Errors
+    /// As [`ack`](Self::ack); `EBUSY` or `ETIMEDOUT` as the [`Deadline`] says, and `EINTR`: it is acknowledged, but its memory is not
+    /// given back yet.
+    pub fn try_ack(&mut self, deadline: Deadline) -> Result<()> {
+        self.check_undone("ack")?;
         let present = self.queue.enter()?;
-        self.queue.ring.acknowledge(&present, self.offset).map_err(|fault| self.explain(fault, "ack"))
+        let acknowledged = self.queue.ring.acknowledge(&present, self.offset, deadline);
+        acknowledged.map_err(|fault| self.explain(fault, "ack", deadline))?;
+        self.is_done = true;
+        Ok(())
     }
 
     /// Gives it back at once, to be received again; as dropping it, which can't tell of an error.
@@ -140,18 +164,37 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
     /// # Errors
     /// As [`ack`](Self::ack).
     pub fn release(mut self) -> Result<()> {
-        self.is_done = true;
-        let present = self.queue.enter()?;
-        self.queue
-            .ring
-            .give_back(&present, self.offset, Deadline::NEVER)
-            .map_err(|fault| self.explain(fault, "release"))
+        loop {
+            match self.try_release(Deadline::NEVER) {
+                Err(error) if error.errno() == libc::EINTR => {}
+                outcome => return outcome,
+            }
+        }
     }
 
-    fn explain(&self, fault: Fault, doing: &str) -> Error {
+    /// As [`release`](Self::release), but waits until `deadline` at most for others inside, and after an error it can be tried
+    /// again. To be called until it succeeds once.
+    ///
+    /// # Errors
+    /// As [`release`](Self::release); `EBUSY` or `ETIMEDOUT` as the [`Deadline`] says, and `EINTR`: it is leased still.
+    pub fn try_release(&mut self, deadline: Deadline) -> Result<()> {
+        self.check_undone("release")?;
+        let present = self.queue.enter()?;
+        let released = self.queue.ring.give_back(&present, self.offset, deadline);
+        released.map_err(|fault| self.explain(fault, "release", deadline))?;
+        self.is_done = true;
+        Ok(())
+    }
+
+    fn check_undone(&self, doing: &str) -> Result<()> {
+        let again = || Error::new(libc::EINVAL, format!("{doing}: the lease was acknowledged or released already"));
+        if self.is_done { Err(again()) } else { Ok(()) }
+    }
+
+    fn explain(&self, fault: Fault, doing: &str, deadline: Deadline) -> Error {
         match fault {
             Fault::Disowned => self.queue.not_ours(doing, "lease"),
-            fault => self.queue.explain(fault, doing, Deadline::NEVER),
+            fault => self.queue.explain(fault, doing, deadline),
         }
     }
 }
@@ -163,7 +206,7 @@ impl<Q: Deref<Target = Queue>> Drop for Lease<Q> {
             && let Some(present) = self.queue.attached.present()
         {
             // What can't be given back now comes back with the end of this process.
-            let _ = self.queue.ring.give_back(&present, self.offset, Deadline::NEVER);
+            while self.queue.ring.give_back(&present, self.offset, Deadline::NEVER) == Err(Fault::Interrupted) {}
         }
     }
 }

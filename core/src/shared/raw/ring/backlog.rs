@@ -90,6 +90,12 @@ pub(super) fn is_wanted(want: Want, mtype: i64) -> bool {
     }
 }
 
+/// Others came in while one looks over a long queue. Who may only try for a moment has no more of it.
+#[cold]
+pub(super) fn long_look(limit: Deadline) -> Result<(), Fault> {
+    if limit == Deadline::INSTANT { Err(Fault::Busy) } else { Ok(()) }
+}
+
 /// Receiving.
 impl Ring {
     /// Takes the message that is asked for into `target`, if it is there, and wakes a sender who waits for the room.
@@ -103,7 +109,7 @@ impl Ring {
         loop {
             match self.at_head(host, limit, || self.take(host, target, asked))? {
                 Taken::All(received) => return Ok(received),
-                Taken::More => {}
+                Taken::More => long_look(limit)?,
                 Taken::Long(offset, envelope) => {
                     self.copy_out(offset, envelope.length, target)?;
                     self.free(host, offset)?;
@@ -437,11 +443,15 @@ impl Ring {
 
     /// Frees a block of the caller's, and wakes a sender who waits for the room.
     pub(super) fn free(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
-        match self.heap.free(host, offset, Deadline::NOW) {
+        match self.free_until(host, offset, Deadline::NOW) {
             // Somebody is stopped inside. It is freed with this participant.
-            Err(Fault::Busy) => return Ok(()),
-            done => done?,
+            Err(Fault::Busy) => Ok(()),
+            done => done,
         }
+    }
+
+    pub(super) fn free_until(&self, host: &impl Host, offset: u64, limit: Deadline) -> Result<(), Fault> {
+        self.heap.free(host, offset, limit)?;
         std::sync::atomic::fence(Ordering::SeqCst);
         if self.control().senders_waiting.event.is_awaited() {
             self.wake_senders(host);

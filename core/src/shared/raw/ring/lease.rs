@@ -5,12 +5,12 @@
 //! freed (`estate.rs`). Long messages are sent this way too, so that they are copied outside the lock.
 //!
 //! **Lease**, holding C: the message's block becomes LEASED by the receiver, *then the head passes its record* (a block of the backlog
-//! only changes its state): the commit. **Acknowledge**: the block is freed. **Give back**, holding C: QUEUED again, in
-//! its old order, once more delivered. What was leased by the dead is given back by whoever finds it.
+//! only changes its state): the commit. **Acknowledge**: HELD again, *the commit*, then freed. **Give back**, holding C: QUEUED
+//! again, in its old order, once more delivered. What was leased by the dead is given back by whoever finds it.
 //!
 //! Neither hinders anybody else, however long it is held.
 
-use super::backlog::{Asked, Moved, Selected};
+use super::backlog::{Asked, Moved, Selected, long_look};
 use super::*;
 use crate::shared::raw::block::State;
 use crate::shared::raw::heap::Claim;
@@ -141,6 +141,7 @@ impl Ring {
             if let Some(leased) = leased {
                 return Ok(leased);
             }
+            long_look(limit)?;
         }
     }
 
@@ -151,10 +152,23 @@ impl Ring {
         Ok(Leased::Message(offset, envelope))
     }
 
-    /// Acknowledges a lease: the message is done with.
-    pub(crate) fn acknowledge(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
-        self.leased(host, offset)?;
-        self.free(host, offset)
+    /// Acknowledges a lease: the message is done with. After [`Fault::Busy`] it is too, but its block isn't free yet: again.
+    pub(crate) fn acknowledge(&self, host: &impl Host, offset: u64, limit: Deadline) -> Result<(), Fault> {
+        if !self.is_held(host, offset) {
+            self.leased(host, offset)?.0.commit(State::Held(host.me()), 0); // the commit
+        }
+        self.free_until(host, offset, limit)
+    }
+
+    /// Whether the block is one that the caller reserved.
+    pub(crate) fn is_held(&self, host: &impl Host, offset: u64) -> bool {
+        let state = self.heap.block(offset).and_then(Block::state);
+        matches!(state, Some((State::Held(owner), _)) if owner == host.me())
+    }
+
+    /// Whether the block is one that the caller leased.
+    pub(crate) fn is_leased(&self, host: &impl Host, offset: u64) -> bool {
+        self.leased(host, offset).is_ok()
     }
 
     /// Gives a lease back: the message waits again where it was, once more delivered.
