@@ -127,8 +127,10 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
 
     /// Whether it is this process's still: not in a forked child, nor when the others presumed this process dead.
     pub fn is_mine(&self) -> bool {
-        let present = self.queue.attached.present();
-        !self.is_done && present.is_some_and(|present| self.queue.ring.is_leased(&present, self.offset))
+        let ring = &self.queue.ring;
+        // Held is what is acknowledged, but not free yet.
+        let is = |present| ring.is_leased(&present, self.offset) || ring.is_held(&present, self.offset);
+        !self.is_done && self.queue.attached.present().is_some_and(is)
     }
 
     /// Acknowledges it: the message is done with, and leaves the queue.

@@ -847,7 +847,7 @@ fn judge(found: Found, decide: &mut impl FnMut(u64, &Block) -> Decision) -> Resu
         Decision::Free => block.commit(State::Free, 0),
         // Whether the one before it is free will be seen.
         Decision::Keep | Decision::Count | Decision::Uncount => {
-            _ = resize(found, found.size() | word & HOLLOW | counted)
+            _ = resize(found, found.size() | word & HOLLOW | counted);
         }
     }
     Ok(decision)

@@ -42,8 +42,8 @@ impl View {
         }
         // SAFETY: the range lies within the bytes, which `from`, a Rust slice, can't overlap.
         unsafe {
-            self.bytes.cast::<u8>().byte_add(offset).copy_from_nonoverlapping(NonNull::from(from).cast(), from.len())
-        };
+            self.bytes.cast::<u8>().byte_add(offset).copy_from_nonoverlapping(NonNull::from(from).cast(), from.len());
+        }
         true
     }
 
@@ -51,8 +51,8 @@ impl View {
         let mut copy = vec![0; self.bytes.len()];
         // SAFETY: both are valid for so many bytes; the vector, new memory, can't overlap the view.
         unsafe {
-            self.bytes.cast::<u8>().copy_to_nonoverlapping(NonNull::from(copy.as_mut_slice()).cast(), copy.len())
-        };
+            self.bytes.cast::<u8>().copy_to_nonoverlapping(NonNull::from(copy.as_mut_slice()).cast(), copy.len());
+        }
         copy
     }
 }
