@@ -305,11 +305,18 @@ impl Queue {
                 attempt(present, granted, most, deadline)
             })?,
         };
+        // Not longer than a moment for who is inside; but who is choosy looks over a long queue for the next.
+        let moment = if want == Want::Any { Deadline::INSTANT } else { Deadline::at_ns(0) };
+        let mut granted = None;
         while left == Left::More && taken < most {
             // Whatever comes in the way, these are good; the next call finds it too.
-            (taken, left) = match attempt(&self.enter()?, None, most - taken, Deadline::INSTANT) {
+            (taken, left) = match attempt(&self.enter()?, granted.take(), most - taken, moment) {
                 Ok(Attempt::Done((next, left))) => (taken + next, left),
                 Ok(Attempt::Failed(_)) => (taken, Left::TooLong),
+                Ok(Attempt::NeedsSpace(space)) if self.take_space(space, "recv").is_ok() => {
+                    granted = Some(space);
+                    (taken, left)
+                }
                 _ => (taken, Left::Nothing),
             };
         }

@@ -303,6 +303,12 @@ impl Ring {
         letters.deliveries.set(deliveries);
     }
 
+    /// Whether a message was handed out so often that it goes to the dead letters.
+    pub(crate) fn is_dead_letter(&self, envelope: Envelope) -> bool {
+        let most = self.control().dead_letters.deliveries.get();
+        most != 0 && envelope.deliveries >= most
+    }
+
     /// The queue for messages that were handed out so often, if there is one.
     pub(crate) fn dead_letters(&self) -> Option<(u64, String)> {
         let letters = &self.control().dead_letters;
