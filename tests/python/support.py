@@ -217,6 +217,15 @@ def invert(segment: madang.Segment, done: madang.Queue) -> None:
     done.send(b"", timeout=30)
 
 
+def add_up(frames: madang.Queue, results: madang.Queue) -> None:
+    """Adds the numbers of each frame up, in the queue's memory; the empty one is the last."""
+    while True:
+        with frames.lease(timeout=30) as frame:
+            if not len(frame):
+                return
+            results.send(b"%f" % numpy.frombuffer(frame, "f8").sum(), timeout=30)
+
+
 def send_numbers(queue: madang.Queue, sender: int, count: int) -> None:
     """Sends 0, 1, … of the type that the sender is."""
     for number in range(count):

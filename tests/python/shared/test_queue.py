@@ -117,7 +117,13 @@ def test_received_and_status_are_pickled(name, protocol):
     numbers = range(100, 114)
     other = pickle.loads(pickle.dumps(madang.QueueStatus(*numbers), protocol))
     assert repr(other) == repr(madang.QueueStatus(*numbers))
-    assert (other.capacity, other.max_participants, other.leased, other.participants, other.gid) == (100, 102, 107, 108, 113)
+    assert (other.capacity, other.max_participants, other.leased, other.participants, other.gid) == (
+        100,
+        102,
+        107,
+        108,
+        113,
+    )
     assert madang.Received(2, 2**63 - 1, 0, redelivered=0, message_length=2) == received
     other = pickle.loads(pickle.dumps(madang.Received(1, 2, 3, 4, 5), protocol))
     assert repr(other) == "Received(length=1, type=2, sequence=3, redelivered=4, message_length=5)"
