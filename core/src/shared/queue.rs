@@ -284,12 +284,13 @@ impl Queue {
         })
     }
 
-    /// Gives back memory that the queue took for messages outside its rings (skipped, long, leased, reserved) and needs no more.
-    /// Says how many bytes.
+    /// Gives back memory that the queue took for messages outside its rings (skipped, long, leased, reserved) and needs no more, what
+    /// the dead had reserved included. Says how many bytes.
     ///
     /// # Errors
     /// `EBUSY` if another participant is stuck inside; what `fallocate(2)` gives.
     pub fn trim(&self) -> Result<u64> {
+        self.reclaim(&self.enter()?);
         let (mut last, mut sum, mut done) = (None, 0, Ok(()));
         loop {
             let present = self.enter()?;
