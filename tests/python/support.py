@@ -226,6 +226,13 @@ def add_up(frames: madang.Queue, results: madang.Queue) -> None:
             results.send(b"%f" % numpy.frombuffer(frame, "f8").sum(), timeout=30)
 
 
+def work_on_objects(jobs: madang.ObjectQueue, results: madang.ObjectQueue) -> None:
+    """Adds up the array of each job, until there is None."""
+    while (job := jobs.get(timeout=30)) is not None:
+        number, array = job
+        results.put((number, int(array.sum())), timeout=30)
+
+
 def send_frames(queue: madang.Queue, count: int, length: int) -> None:
     """Sends so many frames of so many bytes, in the queue's memory: 0.0 0.0 … of type 1, 1.0 1.0 … of type 2, and so on."""
     for number in range(count):
