@@ -53,7 +53,7 @@ impl Peer for FromC {
     }
 
     fn belongs(&self, cell: Cell) -> bool {
-        self.capacity.is_none() || is_small_queue_cell(cell)
+        cell.scenario != Scenario::Arrays && (self.capacity.is_none() || is_small_queue_cell(cell))
     }
 
     fn measure(&mut self, task: &Task) -> io::Result<Vec<String>> {
@@ -66,6 +66,7 @@ impl Peer for FromC {
                 .collect::<io::Result<_>>()?,
             Scenario::Awake | Scenario::Asleep => vec![worker("pong", task.cpus[1])?, worker("ping", task.cpus[0])?],
             Scenario::Solo => vec![worker("solo", task.cpus[0])?],
+            Scenario::Arrays => return Err(unsupported("arrays are Python's")),
         };
         conduct(workers, task)
     }
@@ -126,6 +127,8 @@ impl Host {
 pub(crate) struct FromPython {
     pub(crate) id: &'static str,
     pub(crate) label: &'static str,
+    /// Whether it hands arrays over; such a row stands there only.
+    pub(crate) arrays: bool,
     pub(crate) host: Rc<RefCell<Host>>,
 }
 
@@ -150,9 +153,14 @@ impl Peer for FromPython {
         self.label
     }
 
+    fn belongs(&self, cell: Cell) -> bool {
+        self.arrays == (cell.scenario == Scenario::Arrays)
+    }
+
     fn measure(&mut self, task: &Task) -> io::Result<Vec<String>> {
         let job = match task.cell.scenario {
             Scenario::Flow(pairs) => format!("flow-{pairs}"),
+            Scenario::Arrays => "flow-1".into(),
             Scenario::Awake => "awake".into(),
             Scenario::Asleep => "asleep".into(),
             Scenario::Solo => "solo".into(),
