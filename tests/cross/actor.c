@@ -382,6 +382,112 @@ static int collect(void)
     return (int)length;
 }
 
+#define MOST_BATCH 256
+
+/* Good until the next ones: so many payloads, one after the other. */
+struct batch {
+    struct room room;
+    madang_item items[MOST_BATCH];
+    size_t at[MOST_BATCH], end, count;
+};
+
+static void add(struct batch *batch, int64_t type, const unsigned char *bytes, size_t length)
+{
+    if (batch->count == MOST_BATCH)
+        die("a batch of more than", MOST_BATCH);
+    memcpy(room_for(&batch->room, batch->end + length) + batch->end, bytes, length);
+    batch->items[batch->count] = (madang_item){.type = type, .length = length};
+    batch->at[batch->count++] = batch->end;
+    batch->end += length;
+}
+
+/* Sends them all at once, and begins anew. */
+static int64_t send_batch(struct batch *batch, int64_t timeout)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        batch->items[i].data = batch->room.bytes + batch->at[i];
+    int64_t sent = madang_queue_send_many(queue, batch->items, batch->count, 0, timeout);
+    batch->count = batch->end = 0;
+    return sent;
+}
+
+static int send_many(void)
+{
+    static struct batch batch;
+    size_t lengths[MOST_LENGTHS];
+    size_t count = parse_lengths(lengths);
+    for (size_t i = 0; i < count; i++)
+        add(&batch, number("type", 0), told_payload(lengths[i]), lengths[i]);
+    int64_t sent = send_batch(&batch, timeout_ns());
+    if (sent >= 0)
+        fprintf(answer, "sent=%" PRId64, sent);
+    return sent < 0 ? (int)sent : 0;
+}
+
+static int send_pieces(void)
+{
+    size_t length = (size_t)number("length", 0), third = length / 3;
+    unsigned char *bytes = (unsigned char *)told_payload(length);
+    const struct iovec pieces[] = {
+        {bytes, third}, {bytes + third, third}, {NULL, 0}, {bytes + 2 * third, length - 2 * third}};
+    return madang_queue_sendv(queue, number("type", 0), pieces, 4, 0, timeout_ns());
+}
+
+static int stream_batches(void)
+{
+    static struct batch batch;
+    size_t lengths[MOST_LENGTHS];
+    size_t of_each = parse_lengths(lengths), most = (size_t)number("batch", 1);
+    uint32_t sender = (uint32_t)number("sender", 0);
+    uint64_t index = (uint64_t)number("first", 0), end = index + (uint64_t)number("count", 0);
+    int64_t marks = number("marks", -1);
+    while (index < end) {
+        uint64_t first = index;
+        for (; index < end && batch.count < most; index++) {
+            size_t length = lengths[index % of_each];
+            add(&batch, (int64_t)sender + 1, payload(sender, index, length), length);
+        }
+        int64_t sent = send_batch(&batch, -1);
+        if (sent < 0)
+            return (int)sent;
+        if (sent != (int64_t)(index - first))
+            die("of a batch were sent only", sent);
+        for (; first < index; first++)
+            mark(marks, first);
+    }
+    return 0;
+}
+
+static int collect_batches(void)
+{
+    static struct room room;
+    static madang_message messages[MOST_BATCH];
+    size_t capacity = (size_t)madang_queue_capacity(queue), most = (size_t)number("batch", 1);
+    int64_t marks = number("marks", -1);
+    if (most > MOST_BATCH)
+        die("a batch of more than", MOST_BATCH);
+    messages[0].struct_size = sizeof messages[0];
+    for (;;) {
+        room_for(&room, capacity);
+        int64_t count = madang_queue_recv_many(queue, 0, room.bytes, capacity, messages, most, 0, -1);
+        if (count < 0)
+            return (int)count;
+        size_t at = 0;
+        for (int64_t i = 0; i < count; i++) {
+            uint32_t sender;
+            uint64_t index;
+            size_t length = (size_t)messages[i].length;
+            if (length == 0)
+                return 0;
+            origin(room.bytes + at, length, &sender, &index);
+            mark(marks, index);
+            fprintf(answer, "%" PRIu64 ":%" PRId64 ":%" PRIu32 ":%" PRIu64 ":%zu ", messages[i].sequence,
+                    messages[i].type, sender, index, length);
+            at += (length + 7) / 8 * 8;
+        }
+    }
+}
+
 /* The segment ----------------------------------------------------------------------------------------------------- */
 
 static int close_segment(void)
@@ -448,6 +554,10 @@ static const struct {
     {"stat", tell_status},
     {"stream", stream},
     {"collect", collect},
+    {"send-many", send_many},
+    {"send-pieces", send_pieces},
+    {"stream-batches", stream_batches},
+    {"collect-batches", collect_batches},
     {"open-segment", open_segment},
     {"close-segment", close_segment},
     {"unlink-segment", unlink_segment},

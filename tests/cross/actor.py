@@ -99,6 +99,39 @@ class Actor:
             log.append(f"{message.sequence}:{message.type}:{sender}:{index}:{message.length}")
         return " ".join(log)
 
+    def send_many(self, sender: int, index: int, type: int, lengths: str, timeout: int | None = None) -> str:
+        messages = [(payload(sender, index, int(length)), type) for length in str(lengths).split(",")]
+        return f"sent={self.queue.send_many(messages, seconds(timeout))}"
+
+    def send_pieces(self, sender: int, index: int, length: int, type: int, timeout: int | None = None) -> None:
+        data = payload(sender, index, length)
+        third = length // 3
+        self.queue.sendv([data[:third], data[third : 2 * third], b"", data[2 * third :]], type, seconds(timeout))
+
+    def stream_batches(
+        self, sender: int, first: int, count: int, lengths: str, batch: int, marks: int | None = None
+    ) -> None:
+        of_each = [int(length) for length in str(lengths).split(",")]
+        for start in range(first, first + count, batch):
+            indices = range(start, min(start + batch, first + count))
+            messages = [(payload(sender, index, of_each[index % len(of_each)]), sender + 1) for index in indices]
+            assert self.queue.send_many(messages) == len(messages)
+            for index in indices:
+                self.mark(marks, index)
+
+    def collect_batches(self, batch: int, marks: int | None = None) -> str:
+        log = []
+        sequence = 0  # of one who receives alone
+        while True:
+            for data, type in self.queue.recv_many(batch):
+                if not data:
+                    return " ".join(log)
+                sender, index = struct.unpack_from("<IQ", data)
+                assert data == payload(sender, index, len(data)), f"message {index} of sender {sender} is garbled"
+                self.mark(marks, index)
+                log.append(f"{sequence}:{type}:{sender}:{index}:{len(data)}")
+                sequence += 1
+
     def mark(self, marks: int | None, index: int) -> None:
         """Adds 1 to the message's byte in the segment, if that was asked for."""
         if marks is not None:

@@ -1,14 +1,14 @@
 //! The actor in Rust; main.rs says what an actor does.
 
 use std::fmt::Write;
-use std::io::stdin;
+use std::io::{IoSlice, stdin};
 use std::mem::MaybeUninit;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use madang::{Create, Deadline, Lease, Queue, Received, Reservation, Result, Segment, Select};
-use madang_tests::origin;
+use madang::{Batch, Create, Deadline, Lease, Queue, Received, Reservation, Result, Segment, Select};
+use madang_tests::{origin, slices};
 
 fn main() {
     let mut actor = Actor::default();
@@ -46,6 +46,10 @@ impl<'a> Command<'a> {
 
     fn need<T: FromStr>(&self, key: &str) -> T {
         self.number(key).unwrap_or_else(|| panic!("{key} is missing"))
+    }
+
+    fn lengths(&self) -> Vec<usize> {
+        self.need::<String>("lengths").split(',').map(|length| length.parse().expect("lengths")).collect()
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -117,6 +121,10 @@ impl Actor {
             "stat" => self.stat(),
             "stream" => self.stream(command).map(nothing),
             "collect" => self.collect(command),
+            "send-many" => self.send_many(command),
+            "send-pieces" => self.send_pieces(command).map(nothing),
+            "stream-batches" => self.stream_batches(command).map(nothing),
+            "collect-batches" => self.collect_batches(command),
             "open-segment" => self.open_segment(command),
             "close-segment" => self.close_segment(),
             "unlink-segment" => Segment::unlink(command.name()).map(nothing),
@@ -244,8 +252,7 @@ impl Actor {
     fn stream(&self, command: &Command) -> Result<()> {
         let (sender, first, count): (u32, u64, u64) =
             (command.need("sender"), command.need("first"), command.need("count"));
-        let lengths: Vec<_> =
-            command.need::<String>("lengths").split(',').map(|n| n.parse().expect("lengths")).collect();
+        let lengths = command.lengths();
         for index in first..first + count {
             let length = lengths[index as usize % lengths.len()];
             self.queue().send(i64::from(sender) + 1, &payload(sender, index, length))?;
@@ -266,6 +273,57 @@ impl Actor {
             let (sender, index) = origin(&buffer[..length]);
             self.mark(command, index)?;
             write!(log, "{sequence}:{mtype}:{sender}:{index}:{length} ").expect("memory");
+        }
+    }
+
+    fn send_many(&self, command: &Command) -> Result<String> {
+        let mtype = command.need("type");
+        let messages: Vec<_> = command.lengths().iter().map(|&length| (mtype, command.payload(length))).collect();
+        let sent = match command.timeout() {
+            None => self.queue().send_many(&slices(&messages)),
+            Some(Duration::ZERO) => self.queue().try_send_many(&slices(&messages)),
+            Some(timeout) => self.queue().send_many_timeout(&slices(&messages), timeout),
+        }?;
+        Ok(format!("sent={sent}"))
+    }
+
+    fn send_pieces(&self, command: &Command) -> Result<()> {
+        let data = command.payload(command.need("length"));
+        let (start, rest) = data.split_at(data.len() / 3);
+        let (middle, end) = rest.split_at(rest.len() / 2);
+        let deadline = command.timeout().map_or(Deadline::NEVER, Deadline::after);
+        self.queue().send_vectored(command.need("type"), &[start, middle, &[], end].map(IoSlice::new), deadline)
+    }
+
+    fn stream_batches(&self, command: &Command) -> Result<()> {
+        let (sender, first, count): (u32, u64, u64) =
+            (command.need("sender"), command.need("first"), command.need("count"));
+        let (lengths, batch) = (command.lengths(), command.need::<usize>("batch"));
+        let indices: Vec<_> = (first..first + count).collect();
+        for indices in indices.chunks(batch) {
+            let message =
+                |&index: &u64| (i64::from(sender) + 1, payload(sender, index, lengths[index as usize % lengths.len()]));
+            let messages: Vec<_> = indices.iter().map(message).collect();
+            let sent = self.queue().send_many(&slices(&messages))?;
+            assert_eq!(sent, messages.len());
+            indices.iter().try_for_each(|&index| self.mark(command, index))?;
+        }
+        Ok(())
+    }
+
+    fn collect_batches(&self, command: &Command) -> Result<String> {
+        let mut batch = Batch::new(command.need("batch"), self.queue().capacity() as usize);
+        let mut log = String::new();
+        loop {
+            self.queue().recv_many(Select::Any, &mut batch)?;
+            for (&Received { mtype, length, sequence, .. }, data) in &batch {
+                if length == 0 {
+                    return Ok(log);
+                }
+                let (sender, index) = origin(data);
+                self.mark(command, index)?;
+                write!(log, "{sequence}:{mtype}:{sender}:{index}:{length} ").expect("memory");
+            }
         }
     }
 

@@ -21,6 +21,10 @@
 //! stat                                                 ok capacity= max_messages= …
 //! stream sender= first= count= lengths=12,… [marks=]   ok
 //! collect [marks=]                                     ok SEQUENCE:TYPE:SENDER:INDEX:LENGTH …
+//! send-many sender= index= type= lengths= [timeout=]    ok sent=
+//! send-pieces sender= index= length= type= [timeout=]  ok
+//! stream-batches … batch=                              ok
+//! collect-batches batch= [marks=]                      ok as collect
 //! close, unlink NAME                                   ok
 //! open-segment NAME [create= length= mode= read_only=] ok new= length=
 //! write offset= sender= index= length=                 ok
@@ -39,11 +43,13 @@
 //! wanted. `commit` writes the payload to the reservation, and sends it; if it fails the reservation stays. `stream`
 //! sends many messages, of the listed lengths in turn and of type sender + 1; `collect` receives until an empty message
 //! comes, and tells of each. With `marks` both add 1 to the byte of the segment at marks + index when they are through with a
-//! message: so it is known how far somebody came who was killed.
+//! message: so it is known how far somebody came who was killed. Both are there in batches, too, of so many messages at most;
+//! in Python `collect-batches` counts the sequence by itself.
 
 mod company;
 
 mod shared {
+    mod batch;
     mod kill;
     mod lease;
     mod queue;

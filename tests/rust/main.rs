@@ -1,10 +1,13 @@
 //! The Rust face of madang, with threads and with real processes.
 
 mod shared {
+    mod backlog;
+    mod batch;
     mod damage;
     mod exclusive;
     mod keep;
     mod kill;
+    mod kill_backlog;
     mod left_over;
     mod list;
     mod model;

@@ -193,11 +193,11 @@ static void fork_child(void)
             if (joined)
                 EQUAL(status_of(queue).leased, 2);
             EQUAL(madang_lease_length(first), 12);
-            FAILS(madang_lease_ack(first), EOWNERDEAD, "it belongs to another process");
-            FAILS(madang_lease_release(second), EOWNERDEAD, "it belongs to another process");
+            FAILS(madang_lease_ack(first), EOWNERDEAD, "not this process's any more");
+            FAILS(madang_lease_release(second), EOWNERDEAD, "not this process's any more");
             FAILS(madang_lease_ack(first), EBADF, "not an open handle of a lease");
             /* Even where it finds no place for itself. */
-            FAILS(madang_lease_ack(third), EOWNERDEAD, "it belongs to another process");
+            FAILS(madang_lease_ack(third), EOWNERDEAD, "not this process's any more");
             send_text(queue, 1, "from the child");
             EQUAL(madang_queue_close(queue), 0);
             exit(EXIT_SUCCESS);

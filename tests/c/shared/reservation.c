@@ -201,11 +201,11 @@ static void fork_child(void)
             if (joined)
                 EQUAL(status_of(queue).messages, 0);
             for (int i = 0; i < 2; i++)
-                FAILS(madang_reservation_commit(first, 1, 5, 0, -1), EOWNERDEAD, "it belongs to another process");
+                FAILS(madang_reservation_commit(first, 1, 5, 0, -1), EOWNERDEAD, "not this process's any more");
             EQUAL(madang_reservation_drop(first), 0);
             EQUAL(madang_reservation_drop(second), 0);
             FAILS(madang_reservation_drop(second), EBADF, "not an open handle of a reservation");
-            FAILS(madang_reservation_commit(third, 1, 5, 0, -1), EOWNERDEAD, "it belongs to another process");
+            FAILS(madang_reservation_commit(third, 1, 5, 0, -1), EOWNERDEAD, "not this process's any more");
             EQUAL(madang_reservation_drop(third), 0);
             /* What it sends doesn't come to lie where the parent writes. */
             for (int i = 0; i < 20; i++)

@@ -14,41 +14,41 @@ use crate::company::{Actor, Collected, Language, all, pairs, wait_until};
 /// For each of the nine pairs.
 const KILLS: u64 = 6;
 /// More than anybody gets through before he is killed.
-const MOST: u64 = 100_000;
+pub(super) const MOST: u64 = 100_000;
 /// What the one who is not killed does at each kill.
 const SHARE: u64 = 150;
 /// So many messages a victim is through with at least.
-const EARLIEST: u64 = 20;
+pub(super) const EARLIEST: u64 = 20;
 
-const LENGTHS: &str = "lengths=12,50,13,400,900,12";
+pub(super) const LENGTHS: &str = "lengths=12,50,13,400,900,12";
 
 /// The marks, seen from here.
-struct Marks {
-    name: Name,
+pub(super) struct Marks {
+    pub(super) name: Name,
     segment: Segment,
 }
 
 impl Marks {
-    fn new(length: u64) -> Self {
+    pub(super) fn new(length: u64) -> Self {
         let name = Name::new("cross-marks");
         let segment = Segment::options().length(length).open(&name).unwrap();
         Self { name, segment }
     }
 
-    fn at(&self, place: u64) -> u8 {
+    pub(super) fn at(&self, place: u64) -> u8 {
         let mut mark = [0];
         self.segment.read(place as usize, &mut mark).unwrap();
         mark[0]
     }
 
     /// How many there are from `place` on, one after the other.
-    fn run(&self, place: u64) -> u64 {
+    pub(super) fn run(&self, place: u64) -> u64 {
         (place..place + MOST).take_while(|&place| self.at(place) > 0).count() as u64
     }
 }
 
 /// An actor that takes part in the queue, and can leave marks.
-fn join(language: Language, queue: &Name, marks: &Marks) -> Actor {
+pub(super) fn join(language: Language, queue: &Name, marks: &Marks) -> Actor {
     let actor = Actor::start(language);
     actor.ask(format!("open {queue} create=never"));
     actor.ask(format!("open-segment {} create=never", marks.name));
@@ -56,7 +56,7 @@ fn join(language: Language, queue: &Name, marks: &Marks) -> Actor {
 }
 
 /// A moment at which nobody knows what the victim does.
-fn pause(random: &mut Random) {
+pub(super) fn pause(random: &mut Random) {
     thread::sleep(Duration::from_nanos(random.below(1_000_000)));
 }
 
@@ -85,19 +85,21 @@ fn writers_are_killed() {
         assert!((0..).zip(&messages).all(|(sequence, message)| message.sequence == sequence));
         for sender in 0..=KILLS {
             let told = if sender == 0 { KILLS * SHARE } else { marks.run(sender * MOST) };
-            check_sender(&messages, sender, told, sender > 0);
+            check_sender(&messages, sender, told, u64::from(sender > 0));
         }
         println!("{} messages, {} repairs", messages.len(), steady.ask("stat").number("repairs"));
     });
 }
 
-/// All that the sender told of came once and in order, and if he was killed, perhaps one more.
-fn check_sender(messages: &[Collected], sender: u64, told: u64, was_killed: bool) {
+/// All that the sender told of came once and in order, and if he was killed, perhaps so many more.
+pub(super) fn check_sender(messages: &[Collected], sender: u64, told: u64, more: u64) {
     let indices = messages.iter().filter(|message| message.sender == sender).map(|message| message.index);
     let arrived =
         (0..).zip(indices).inspect(|(expected, index)| assert_eq!(index, expected, "once, and in order")).count();
-    let most = told + u64::from(was_killed);
-    assert!((told..=most).contains(&(arrived as u64)), "sender {sender} told of {told} messages, {arrived} arrived");
+    assert!(
+        (told..=told + more).contains(&(arrived as u64)),
+        "sender {sender} told of {told} messages, {arrived} arrived"
+    );
 }
 
 /// Readers are killed and replaced: each takes one message along at most, and nobody gets one twice.

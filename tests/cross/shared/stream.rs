@@ -9,13 +9,13 @@ use crate::company::{Actor, Collected, all, pairs};
 /// How long they are, in turn.
 const LENGTHS: [u64; 7] = [12, 40, 13, 700, 64, 12, 3000];
 
-fn stream(sender: usize, count: u64) -> String {
+pub(super) fn stream(sender: usize, count: u64) -> String {
     let lengths = LENGTHS.map(|length| length.to_string()).join(",");
     format!("stream sender={sender} first=0 count={count} lengths={lengths}")
 }
 
 /// In the order in which they were sent to the queue, the messages of each sender come once, and one after the other.
-fn check(messages: &[Collected], senders: usize, count: u64) {
+pub(super) fn check(messages: &[Collected], senders: usize, count: u64) {
     let mut next = BTreeMap::new();
     for (sequence, message) in (0..).zip(messages) {
         let index = next.entry(message.sender).or_insert(0);

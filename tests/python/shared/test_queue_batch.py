@@ -367,6 +367,26 @@ def test_a_scribbled_record_behind_a_good_one(queue):
         queue.recv_many(2)
 
 
+def test_a_full_file_system(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("MADANG_DIR", str(tmp_path))
+    with support.small_file_system(tmp_path, 1 << 20):
+        with madang.Queue(name, capacity="8M") as queue:
+            messages = [(b"x" * 10_000, number + 1) for number in range(300)]
+            sent = queue.send_many(messages)
+            assert 10 <= sent < 110, "what there was room for"
+            with fails(errno.ENOSPC, "is full.*shm-size"):
+                queue.send_many(messages[sent:])
+            with fails(errno.ENOSPC, "is full.*shm-size"):
+                queue.sendv([b"x" * 100_000] * 5)
+            received = []
+            while len(received) < sent:
+                received += queue.recv_many(sent)
+            assert received == messages[:sent]
+            queue.send_many([b"on"])
+            assert queue.recv_many(9) == [(b"on", 1)]
+        madang.Queue.unlink(name)
+
+
 def test_nothing_leaks(queue):
     messages = [(bytes(number), number + 1) for number in range(100)]
 

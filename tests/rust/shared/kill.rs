@@ -10,14 +10,14 @@ use madang::{Deadline, Queue, Segment, Select};
 use madang_tests::{Name, Random, WATCHDOG, fork, origin, payload};
 
 /// One 64-bit word of a segment, for the ledger of a test.
-fn word(segment: &Segment, index: usize) -> &AtomicU64 {
+pub(super) fn word(segment: &Segment, index: usize) -> &AtomicU64 {
     assert!((index + 1) * 8 <= segment.len());
     // SAFETY: within the segment, aligned since it is page-aligned, and used by nobody otherwise.
     unsafe { AtomicU64::from_ptr(segment.data().cast::<u64>().as_ptr().add(index)) }
 }
 
 /// Pauses for a random while, most often shorter than a send takes to fall asleep.
-fn pause(random: &mut Random) {
+pub(super) fn pause(random: &mut Random) {
     let begun = Instant::now();
     let most = 1 << (8 + random.below(13));
     let pause = Duration::from_nanos(random.below(most));

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use madang::{Deadline, Queue, Select};
-use madang_tests::Name;
+use madang::{Batch, Deadline, Queue, Select};
+use madang_tests::{Name, slices};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ enum Step {
     Receive { handle: usize },
     ReceiveMany { handle: usize, count: usize },
     ReceiveInto { handle: usize, room: usize },
+    SendBatch { handle: usize, length: usize, count: usize },
+    ReceiveBatch { handle: usize, count: usize, room: usize },
     Reopen { handle: usize },
 }
 
@@ -26,6 +28,9 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..HANDLES).prop_map(|handle| Step::Receive { handle }),
         2 => (0..HANDLES, 1usize..2000).prop_map(|(handle, count)| Step::ReceiveMany { handle, count }),
         2 => (0..HANDLES, length()).prop_map(|(handle, room)| Step::ReceiveInto { handle, room }),
+        4 => (0..HANDLES, length(), 1usize..2000).prop_map(|(handle, length, count)| Step::SendBatch { handle, length, count }),
+        4 => (0..HANDLES, 1usize..2000, 0usize..500_000)
+            .prop_map(|(handle, count, room)| Step::ReceiveBatch { handle, count, room }),
         1 => (0..HANDLES).prop_map(|handle| Step::Reopen { handle }),
     ]
 }
@@ -89,6 +94,49 @@ fn receive_into(queue: &Queue, model: &mut Model, room: usize) {
     }
 }
 
+/// Lengths that go down, so that there is room for a later one where there was none for one before it.
+fn send_batch(queue: &Queue, model: &mut Model, length: usize, count: usize) {
+    let message = |at: usize| (at as i64 + 1, vec![(model.sent % 251) as u8; length.saturating_sub(at)]);
+    let messages: Vec<_> = (0..count).map(message).collect();
+    if length > model.capacity {
+        assert_eq!(queue.try_send_many(&slices(&messages)).unwrap_err().errno(), libc::EMSGSIZE);
+        return;
+    }
+    let expected = messages.iter().take_while(|(mtype, data)| model.send(*mtype, data) == 0).count();
+    match queue.try_send_many(&slices(&messages)) {
+        Ok(sent) => assert_eq!(sent, expected),
+        Err(error) => assert_eq!((error.errno(), expected), (libc::EAGAIN, 0)),
+    }
+}
+
+fn receive_batch(queue: &Queue, model: &mut Model, count: usize, room: usize) {
+    let mut batch = Batch::new(count, room);
+    let (mut expected, mut used) = (0, 0_usize);
+    for (_, data, _) in model.messages.iter().take(count) {
+        if used + data.len() > room {
+            break;
+        }
+        used = (used + data.len()).next_multiple_of(8).min(room);
+        expected += 1;
+    }
+    match queue.try_recv_many(Select::Any, &mut batch) {
+        Ok(received) => {
+            let is_full = expected < count.min(model.messages.len());
+            assert_eq!((received, batch.len(), batch.is_full()), (expected, expected, is_full));
+        }
+        Err(error) if model.messages.is_empty() => assert_eq!((error.errno(), batch.len()), (libc::EAGAIN, 0)),
+        Err(error) => {
+            let length = model.messages[0].1.len() as u64;
+            assert_eq!((error.errno(), error.length(), expected), (libc::E2BIG, length, 0));
+        }
+    }
+    for (received, data) in &batch {
+        let (mtype, expected, sequence) = model.messages.pop_front().unwrap();
+        assert_eq!((received.mtype, received.length, received.sequence), (mtype, expected.len(), sequence));
+        assert!(data == expected);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
@@ -113,6 +161,8 @@ proptest! {
                     (0..count).for_each(|_| receive(&handles[handle], &mut model));
                 }
                 Step::ReceiveInto { handle, room } => receive_into(&handles[handle], &mut model, room),
+                Step::SendBatch { handle, length, count } => send_batch(&handles[handle], &mut model, length, count.min(4_000_000 / (length + 1))),
+                Step::ReceiveBatch { handle, count, room } => receive_batch(&handles[handle], &mut model, count, room),
                 Step::Reopen { handle } => handles[handle] = options.open(&name).unwrap(),
             }
             let status = handles[0].stat().unwrap();

@@ -108,15 +108,31 @@ impl Queue {
     #[inline]
     fn recv_to(&self, select: Select, mut target: Target, deadline: Deadline) -> Result<Received> {
         if select == Select::Any
-            && let Some(present) = self.attached.present()
+            && let Some(received) = self.recv_to_at_once(&mut target)
         {
-            match self.ring.receive_kept(&present, &mut target) {
-                Ok(Some(envelope)) => return Ok(Received::new(envelope, usize::MAX)),
-                Ok(None) => {}
-                Err(_) => self.attached.note_disowned(),
-            }
+            return Ok(received);
         }
         self.recv_slow(select, &mut target, false, deadline)
+    }
+
+    /// The usual case, as [`send_at_once`](Self::send_at_once): receives a message of at most 4 KiB if this handle has used the queue's end
+    /// for long and alone, and there is one. Else `None`: nothing was done or checked.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn recv_at_once(&self, buffer: &mut [MaybeUninit<u8>]) -> Option<Received> {
+        self.recv_to_at_once(&mut buffer.into())
+    }
+
+    #[inline(always)]
+    fn recv_to_at_once(&self, target: &mut Target) -> Option<Received> {
+        let present = self.attached.present()?;
+        match self.ring.receive_kept(&present, target) {
+            Ok(envelope) => Some(Received::new(envelope?, usize::MAX)),
+            Err(_) => {
+                self.attached.note_disowned();
+                None
+            }
+        }
     }
 
     #[inline(never)]

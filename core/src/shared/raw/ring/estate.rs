@@ -249,4 +249,38 @@ impl Ring {
     pub(crate) fn has_blocks(&self) -> bool {
         self.heap.is_used()
     }
+    /// The states of all blocks in use, for tests.
+    #[cfg(test)]
+    pub(in super::super) fn blocks_for_test(&self, host: &impl Host) -> Vec<State> {
+        let mut states = vec![];
+        let found = self.heap.any(host, Deadline::NOW, |block| {
+            states.extend(block.state().map(|(state, _)| state));
+            false
+        });
+        assert_eq!(found, Ok(false));
+        states
+    }
+    /// Where a block in such a state is.
+    #[cfg(test)]
+    pub(in super::super) fn offset_for_test(&self, host: &impl Host, is: impl Fn(State) -> bool) -> u64 {
+        let mut found = None;
+        let kept = self.heap.reclaim(host, Deadline::NOW, |offset, block| {
+            found = found.or(block.state().filter(|&(state, _)| is(state)).map(|_| offset));
+            Decision::Keep
+        });
+        assert_eq!(kept, Ok(()));
+        found.expect("such a block")
+    }
+
+    #[cfg(test)]
+    pub(in super::super) fn block_for_test(&self, offset: u64) -> Option<&Block> {
+        self.heap.block(offset)
+    }
+
+    /// Puts a word into what the receivers keep of the backlog, as scribblers do.
+    #[cfg(test)]
+    pub(in super::super) fn scribble_index_for_test(&self, which: u64, word: u64) {
+        let Receivers { root, queued, stale, .. } = &self.control().receivers;
+        [root, queued, stale][which as usize].set(word);
+    }
 }

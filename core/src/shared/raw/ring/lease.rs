@@ -111,9 +111,12 @@ impl Ring {
         Ok(Sent::Done)
     }
 
-    /// Gives a reserved block back.
+    /// Gives a reserved block back. Not one that was sent, though its sender was told that he was presumed dead.
     pub(crate) fn unreserve(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
-        self.free(host, offset)
+        match self.heap.block(offset).ok_or(LOST)?.state() {
+            Some((State::Held(owner), _)) if owner == host.me() => self.free(host, offset),
+            _ => Err(Fault::NotYours),
+        }
     }
 }
 

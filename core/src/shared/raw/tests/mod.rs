@@ -27,6 +27,8 @@ struct World {
     dead: RefCell<HashSet<u32>>,
     /// How many sleep where somebody is woken.
     sleepers: Cell<u32>,
+    /// Who sleeps, by what bits; the last one is woken first.
+    asleep: RefCell<Vec<u32>>,
     wakes: Cell<u32>,
     /// How many all wakes together found.
     woken: Cell<u32>,
@@ -100,9 +102,17 @@ impl Host for Actor<'_> {
         Err(Errno(if word.get() == expected { libc::ETIMEDOUT } else { libc::EAGAIN }))
     }
 
-    fn wake(&self, _: &U32, count: u32, _: u32) -> u32 {
+    fn wake(&self, _: &U32, count: u32, bits: u32) -> u32 {
         self.world.wakes.set(self.world.wakes.get() + 1);
-        let woken = self.world.sleepers.get().min(count);
+        let mut asleep = self.world.asleep.borrow_mut();
+        let mut woken = 0;
+        while woken < count
+            && let Some(which) = asleep.iter().rposition(|&sleeper| sleeper & bits != 0)
+        {
+            asleep.remove(which);
+            woken += 1;
+        }
+        woken += self.world.sleepers.get().min(count - woken);
         self.world.woken.set(self.world.woken.get() + woken);
         woken
     }

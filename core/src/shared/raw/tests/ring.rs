@@ -1,5 +1,6 @@
 //! The ring under the trap, and against a plain queue.
 
+mod backlog;
 mod batch;
 mod estate;
 mod kept;
