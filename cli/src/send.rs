@@ -66,11 +66,12 @@ fn send_input(args: &Send, queue: &Queue, sent: &mut u64) -> Result<()> {
 /// Sends what there is room for together. What there is none for, or is refused, is sent by itself: it has its own time to wait,
 /// and the error is its own.
 fn send<B: AsRef<[u8]>>(args: &Send, queue: &Queue, messages: &[(i64, B)], sent: &mut u64) -> Result<()> {
-    let mut rest = messages;
-    while let Some((mtype, data)) = rest.first() {
+    let messages: Vec<_> = messages.iter().map(|(mtype, data)| (*mtype, data.as_ref())).collect();
+    let mut rest = &messages[..];
+    while let Some(&(mtype, data)) = rest.first() {
         let done = match queue.try_send_many(rest) {
             Ok(done) => done,
-            Err(_) => send_one(args, queue, *mtype, data.as_ref()).map(|()| 1)?,
+            Err(_) => send_one(args, queue, mtype, data).map(|()| 1)?,
         };
         *sent += done as u64;
         rest = &rest[done..];
