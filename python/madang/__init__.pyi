@@ -265,6 +265,14 @@ class Queue:
     create: "if-missing"; "never" only opens what exists; "only" only opens what it creates.
     any_owner: opens it although it belongs to another user, who can do with it what he likes. (What
         belongs to root is always opened.)
+    exclusive_sender: this handle alone sends, as long as it is open, and so costs least: to others sending,
+        and opening with the same, is EBUSY. It belongs to the first thread that uses the handle, and to
+        this process: other threads and forked children send as others do.
+    exclusive_receiver: the same for receiving.
+    dead_letters: a tuple, ("failed", 3): a message that was leased 3 times (up to 65,535), and never
+        acknowledged, isn't leased again but goes to the queue "failed": it may be what kills its
+        receivers. That queue is made when it is first needed; if it is full, the message is leased all
+        the same. Only a new queue takes this; an existing one keeps what it was made with.
 
     The queue persists, with what it holds, until Queue.unlink(name). A handle is closed by close(),
     at the end of a `with` block, and when it is forgotten; that never unlinks.
@@ -286,8 +294,9 @@ class Queue:
     (no regular file) for what has the name but is no queue; EINVAL for a bad name, where a limit or the
     mode is too large, where an existing queue is smaller than asked for, or where MADANG_DIR isn't
     absolute; ENAMETOOLONG; ENOSPC; EUSERS if it has no place for another handle; EPROTOTYPE for another
-    kind of object, EPROTO for another layout version or byte order, EUCLEAN for a damaged one; ENOMEM,
-    EMFILE and ENFILE as open(2) and mmap(2). On a closed handle: EBADF.
+    kind of object, EPROTO for another layout version or byte order, EUCLEAN for a damaged one; EBUSY if
+    another handle has the end that this one asks for alone, ENOTSUP if it can't be had alone for want of
+    membarrier(2); ENOMEM, EMFILE and ENFILE as open(2) and mmap(2). On a closed handle: EBADF.
 
     What can't be meant at all is ValueError: a limit below 1, a negative mode, a number that 64 bits
     don't hold, a text that is no size, a name that UTF-8 can't write.
@@ -303,6 +312,9 @@ class Queue:
         mode: int = 0o600,
         create: Literal["if-missing", "never", "only"] = "if-missing",
         any_owner: bool = False,
+        exclusive_sender: bool = False,
+        exclusive_receiver: bool = False,
+        dead_letters: tuple[str, int] | None = None,
     ) -> Self: ...
     def send(self, data: Buffer, type: int = 1, timeout: float | None = None) -> None:
         """Sends a message; waits while the queue is full.
@@ -318,7 +330,8 @@ class Queue:
 
         BlockingIOError (EAGAIN): the queue is full, and the timeout is 0. TimeoutError: it stayed full, or
         another sender stayed inside (it was stopped). OSError with EBUSY if the timeout is 0 and another
-        sender stays inside for a second; EINVAL for a type below 1; EMSGSIZE if data is longer than the
+        sender stays inside for a second, or if another handle, or thread, sends alone (see
+        exclusive_sender); EINVAL for a type below 1; EMSGSIZE if data is longer than the
         capacity; ENOSPC if there is no memory for it; EUCLEAN if the queue is damaged; EOWNERDEAD if the
         others found this handle dead and went on without it: close it, and open it anew; EBADF.
         ValueError for a timeout that isn't 0 or more; OverflowError for a type that 64 bits don't hold, or
@@ -341,7 +354,8 @@ class Queue:
 
         BlockingIOError (EAGAIN): there is no such message, and the timeout is 0. TimeoutError: none came, or
         another receiver stayed inside (it was stopped). OSError with EBUSY if the timeout is 0 and another
-        receiver stays inside for a second; ENOSPC if there is no room to set aside the messages before the
+        receiver stays inside for a second, or if another handle, or thread, receives alone (see
+        exclusive_receiver); ENOSPC if there is no room to set aside the messages before the
         one that is wanted; EINVAL for an Except below 1; EUCLEAN if the queue is damaged; EOWNERDEAD if the
         others found this handle dead and went on without it: close it, and open it anew; EBADF.
         ValueError for a timeout that isn't 0 or more; OverflowError for a type that 64 bits don't hold, or

@@ -38,6 +38,16 @@ def payload(sender: int, index: int, length: int) -> bytes:
     return (struct.pack("<IQ", sender, index) + rest[12:])[:length]
 
 
+def told(sender: int, index: int, type: int, data: bytes) -> str:
+    """What there is to tell of a message."""
+    return f"type={type} length={len(data)} whole={data == payload(sender, index, len(data)):d}"
+
+
+def selection(select: int = 0, **rest: int) -> int | madang.Except:
+    """Which message is wanted. (`except` can't be a parameter's name.)"""
+    return madang.Except(select) if rest.get("except") else select
+
+
 @cache
 def pattern(index: int) -> bytes:
     """The bytes by their places in the message; they come again after 256."""
@@ -47,6 +57,8 @@ def pattern(index: int) -> bytes:
 class Actor:
     queue: madang.Queue
     segment: madang.Segment
+    leased: madang.Lease | None = None
+    reservation: madang.Reservation | None = None
 
     def open(self, name: str, **options) -> str:
         self.close()
@@ -63,15 +75,55 @@ class Actor:
     def send(self, sender: int, index: int, length: int, type: int, timeout: int | None = None) -> None:
         self.queue.send(payload(sender, index, length), type, seconds(timeout))
 
-    def recv(self, sender: int, index: int, buffer: int | None = None, timeout: int | None = None) -> str:
+    def recv(
+        self,
+        sender: int,
+        index: int,
+        buffer: int | None = None,
+        cut: int = 0,
+        timeout: int | None = None,
+        **wanted: int,
+    ) -> str:
         if buffer is None:
-            data, type = self.queue.recv(timeout=seconds(timeout))
-            whole = data == payload(sender, index, len(data))
-            return f"type={type} length={len(data)} whole={whole:d}"
+            data, type = self.queue.recv(selection(**wanted), seconds(timeout))
+            return told(sender, index, type, data)
         room = bytearray(buffer)
-        message = self.queue.recv_into(room, timeout=seconds(timeout))
-        whole = room[: message.length] == payload(sender, index, message.length)
-        return f"type={message.type} length={message.length} whole={whole:d} sequence={message.sequence}"
+        message = self.queue.recv_into(room, selection(**wanted), seconds(timeout), truncate=cut == 1)
+        assert message.is_cut == (message.length < message.message_length)
+        answer = told(sender, index, message.type, room[: message.length]) + f" sequence={message.sequence}"
+        return answer + f" all={message.message_length}" if cut else answer
+
+    def peek(self, sender: int, index: int, position: int) -> str:
+        data, type = self.queue.peek(position)
+        return told(sender, index, type, data)
+
+    def lease(self, sender: int, index: int, timeout: int | None = None, **wanted: int) -> str:
+        if self.leased is not None and not self.leased.ended:
+            self.leased.release()
+        self.leased = message = self.queue.lease(selection(**wanted), seconds(timeout))
+        answer = told(sender, index, message.type, bytes(message))
+        return f"{answer} sequence={message.sequence} redelivered={message.redelivered}"
+
+    def ack(self) -> None:
+        self.leased.ack()
+
+    def release(self) -> None:
+        self.leased.release()
+
+    def reserve(self, length: int, timeout: int | None = None) -> None:
+        self.drop()
+        self.reservation = self.queue.reserve(length, timeout=seconds(timeout))
+
+    def commit(self, sender: int, index: int, length: int, type: int, timeout: int | None = None) -> None:
+        self.reservation.write(payload(sender, index, length))
+        self.reservation.commit(type, length, seconds(timeout))
+
+    def drop(self) -> None:
+        if self.reservation is not None and not self.reservation.ended:
+            self.reservation.release()
+
+    def trim(self) -> str:
+        return f"bytes={self.queue.trim()}"
 
     def stat(self) -> str:
         s = self.queue.stat()

@@ -30,9 +30,6 @@ pub(crate) enum Language {
 
 pub(crate) const LANGUAGES: [Language; 3] = [Language::C, Language::Python, Language::Rust];
 
-/// Whose actors can select, peek, lease and reserve.
-pub(crate) const LEASING: &[Language] = &[Language::C, Language::Rust];
-
 impl Language {
     fn program(self) -> Command {
         match self {
@@ -91,13 +88,6 @@ impl Actor {
     /// One of each language; they start at the same time.
     pub(crate) fn one_of_each() -> [Self; 3] {
         let actors = LANGUAGES.map(|language| Self::spawn(language, &[]));
-        actors.iter().for_each(Self::greets);
-        actors
-    }
-
-    /// As [`one_of_each`](Self::one_of_each), for some languages only.
-    pub(crate) fn one_of(languages: &[Language]) -> Vec<Self> {
-        let actors: Vec<_> = languages.iter().map(|&language| Self::spawn(language, &[])).collect();
         actors.iter().for_each(Self::greets);
         actors
     }
@@ -273,12 +263,7 @@ impl Refusal {
 
 /// Plays a scenario for each writer and each reader.
 pub(crate) fn pairs(scenario: impl Fn(&Actor, &Actor)) {
-    pairs_of(&LANGUAGES, scenario);
-}
-
-/// As [`pairs`], for some languages only.
-pub(crate) fn pairs_of(languages: &[Language], scenario: impl Fn(&Actor, &Actor)) {
-    let (writers, readers) = (Actor::one_of(languages), Actor::one_of(languages));
+    let (writers, readers) = (Actor::one_of_each(), Actor::one_of_each());
     for writer in &writers {
         for reader in &readers {
             println!("{:?} → {:?}", writer.language, reader.language);

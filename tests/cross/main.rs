@@ -11,7 +11,7 @@
 //! send sender= index= length= type= [timeout=]         ok
 //! recv sender= index= [select= except= buffer= cut=    ok type= length= whole= [sequence= all=]
 //!       timeout=]
-//! peek sender= index= position=                        ok type= length= whole= sequence= redelivered=
+//! peek sender= index= position=                        ok type= length= whole= [sequence= redelivered=]
 //! lease sender= index= [select= except= timeout=]      ok type= length= whole= sequence= redelivered=
 //! ack, release                                         ok
 //! reserve length= [timeout=]                           ok

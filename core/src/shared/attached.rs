@@ -386,6 +386,7 @@ impl Host for Present<'_> {
     }
 
     fn is_keepers_thread(&self) -> bool {
-        self.attached.thread.load(Ordering::Relaxed) & !SEVERAL == process::thread()
+        let thread = process::thread();
+        thread != 0 && self.attached.thread.load(Ordering::Relaxed) & !SEVERAL == thread
     }
 }

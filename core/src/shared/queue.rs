@@ -24,7 +24,7 @@ use super::{object, participant};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::name::Name;
-use crate::sys::file;
+use crate::sys::{file, process};
 
 pub use batch::{Batch, Messages};
 pub use lease::Lease;
@@ -367,9 +367,13 @@ impl Queue {
     /// Takes an end for this handle alone.
     fn claim(&self, senders: bool) -> Result<()> {
         let present = self.enter()?;
+        let lacks =
+            |what| Err(Error::new(libc::ENOTSUP, format!("open {}: an end to itself takes {what}", self.name())));
+        if process::thread() == 0 {
+            return lacks("a thread pointer, which we don't know on this architecture");
+        }
         if !present.may_be_reached() {
-            let what = format!("open {}: an end to itself takes membarrier(2), which is forbidden here", self.name());
-            return Err(Error::new(libc::ENOTSUP, what));
+            return lacks("membarrier(2), which is forbidden here");
         }
         self.ring.claim(&present, senders).map_err(|fault| self.explain(fault, "open", Deadline::NOW))
     }

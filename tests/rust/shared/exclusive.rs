@@ -28,6 +28,42 @@ fn others_are_refused_while_it_lives() {
     assert_eq!(other.stat().unwrap().repairs, 0);
 }
 
+/// Whatever other threads do with the handle: the end that it has to itself stays with the first one.
+#[test]
+fn other_threads_change_nothing() {
+    let name = Name::new("exclusive-threads");
+    for receives in [false, true] {
+        let options = Queue::options();
+        let options = if receives { options.exclusive_receiver(true) } else { options.exclusive_sender(true) };
+        let (alone, other) = (options.open(&name).unwrap(), Queue::open(&name).unwrap());
+        let refused = |queue: &Queue| match receives {
+            true => queue.try_recv(Select::Any).unwrap_err().errno(),
+            false => queue.try_send(1, b"x").unwrap_err().errno(),
+        };
+        let pass = |index: u32, sender: &Queue, receiver: &Queue| {
+            sender.send(1, &index.to_ne_bytes()).unwrap();
+            assert_eq!(receiver.try_recv(Select::Any).unwrap().data, index.to_ne_bytes());
+        };
+        let (sender, receiver) = if receives { (&other, &alone) } else { (&alone, &other) };
+        pass(0, sender, receiver);
+        thread::scope(|scope| {
+            let work = scope.spawn(|| {
+                assert_eq!(refused(&alone), libc::EBUSY);
+                // The other end is anybody's; so often that he keeps it.
+                for _ in 0..1500 {
+                    let _ = if receives { alone.try_send(1, b"") } else { alone.try_recv(Select::Any).map(drop) };
+                }
+            });
+            work.join().unwrap();
+        });
+        while receives && receiver.try_recv(Select::Any).is_ok() {}
+        for index in 1..100 {
+            assert_eq!(refused(&other), libc::EBUSY);
+            pass(index, sender, receiver);
+        }
+    }
+}
+
 #[test]
 fn the_dead_shut_nobody_out() {
     for receives in [false, true] {

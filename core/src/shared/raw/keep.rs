@@ -21,7 +21,7 @@
 //! hadn't asked; one who inherited leaves a word that names nobody, which the next inherits too.
 //!
 //! **Exclusive.** A keeper may be one for good, from the beginning: `times` says so. Then nobody asks: others are refused as long as
-//! he lives. A handle's thread is bound by its first use.
+//! he lives. A handle's thread is bound by its first use; its other threads are others too, and change nothing.
 //!
 //! **Threads.** `inside` is one word, so only a handle that one thread uses keeps ([`Host::may_keep`]). Should another thread
 //! come to use it, that asks like anybody; and as a keeper that was asked, the thread that kept may store to `inside` until it
@@ -97,7 +97,7 @@ impl KeptLock {
         if self.keeper.peek() != host.me().word() {
             return false;
         }
-        if !host.may_keep() {
+        if !host.may_keep() && !self.is_for_good(*host) {
             self.keep_no_more(*host);
             return false;
         }
@@ -117,6 +117,12 @@ impl KeptLock {
         if self.keeper.swap_if(host.me().word(), 0).is_ok() {
             host.wake(&self.inside, 1, EVERYBODY);
         }
+    }
+
+    /// Whether the caller, who is the keeper, is the thread that has it for good: others of its handle are refused as anybody is.
+    #[cold]
+    fn is_for_good(&self, host: impl Host) -> bool {
+        self.times.peek() == EXCLUSIVE && host.is_keepers_thread()
     }
 
     /// Another thread uses the handle too.
