@@ -36,3 +36,4 @@ pub use shared::list::{Kind, ListOptions, Listed, list};
 pub use shared::participant::Participant;
 pub use shared::queue::{Lease, Message, Queue, QueueOptions, QueueStatus, Received, Reservation, Select};
 pub use shared::segment::{Segment, SegmentOptions};
+pub use shared::watcher::{Rung, Watcher};

@@ -31,6 +31,7 @@ pub use lease::Lease;
 pub use options::QueueOptions;
 pub use reservation::Reservation;
 
+mod descriptor;
 mod lease;
 mod options;
 mod recv;
@@ -199,6 +200,7 @@ pub struct Queue {
     receivers_patience: Patience,
     /// How many messages had been received when this handle last waited for one.
     last_wait: AtomicU64,
+    descriptors: descriptor::Descriptors,
 }
 
 impl Queue {
@@ -328,6 +330,7 @@ impl Queue {
             senders_patience: Patience::default(),
             receivers_patience: Patience::default(),
             last_wait: AtomicU64::new(0),
+            descriptors: descriptor::Descriptors::default(),
         };
         queue.enter()?;
         Ok(queue)

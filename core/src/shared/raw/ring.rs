@@ -41,7 +41,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::Fault;
 use super::block::Block;
-use super::cell::{SHORT, Target, U32, U64, copy_in, copy_short, prefetch};
+use super::cell::{SHORT, Target, U64, copy_in, copy_short, prefetch};
 use super::end::{End, Passed, Place};
 use super::event::{Announced, Event, fence_after_unlock};
 use super::geometry::{Geometry, LONGEST_INLINE, PIECE, RECORD, SPARE, Side, WORD, record_size};
@@ -112,7 +112,6 @@ pub(super) struct Receivers {
 #[repr(C, align(128))]
 pub(super) struct Waiting {
     pub(super) event: Event,
-    _unused: U32,
     /// Senders: the smallest message that waits for room. Too small is harmless, it only wakes too often. Receivers: whom the bits
     /// of sleepers name, and whether one of them is choosy.
     pub(super) wanted: U64,
@@ -757,6 +756,18 @@ impl Ring {
         announced
     }
 
+    /// Announces a receiver who wants that, and waits by a descriptor.
+    pub(crate) fn announce_watching_receiver(&self, host: &impl Host, want: Want) {
+        self.control().receivers_waiting.event.watch(bits_for(want));
+        self.announce_receiver(host, want);
+    }
+
+    /// Announces a sender of `length` bytes who waits by a descriptor.
+    pub(crate) fn announce_watching_sender(&self, host: &impl Host, length: u64) {
+        self.control().senders_waiting.event.watch(EVERYBODY);
+        self.announce_sender(host, length);
+    }
+
     /// Announces a sender of `length` bytes.
     pub(crate) fn announce_sender(&self, host: &impl Host, length: u64) -> Announced {
         let Control { receivers, senders_waiting, .. } = self.control();
@@ -766,6 +777,11 @@ impl Ring {
         fence(Ordering::SeqCst);
         receivers.end.lock.fence_for_sleeper(host);
         announced
+    }
+
+    /// Whether there may be something to receive, or to put in order first: a hint, also of what a death left.
+    pub(crate) fn may_be_received(&self) -> bool {
+        self.may_receive() || self.control().receivers.stale.get() != 0 || self.leases() > 0
     }
 
     pub(crate) fn receivers_event(&self) -> &Event {

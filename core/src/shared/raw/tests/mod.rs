@@ -27,6 +27,8 @@ struct World {
     /// How many sleep where somebody is woken.
     sleepers: Cell<u32>,
     wakes: Cell<u32>,
+    /// How often those were rung who wait by a descriptor.
+    rings: Cell<u32>,
     sleeps: Cell<u32>,
     longest_sleep: Cell<Duration>,
     /// Whether a signal ends the next sleep.
@@ -86,6 +88,10 @@ impl Host for Actor<'_> {
     fn wake(&self, _: &U32, count: u32, _: u32) -> u32 {
         self.world.wakes.set(self.world.wakes.get() + 1);
         self.world.sleepers.get().min(count)
+    }
+
+    fn ring_watchers(&self) {
+        self.world.rings.set(self.world.rings.get() + 1);
     }
 
     fn spins(&self) -> bool {
