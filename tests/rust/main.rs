@@ -2,6 +2,7 @@
 
 mod shared {
     mod damage;
+    mod descriptor;
     mod kill;
     mod left_over;
     mod list;
