@@ -80,7 +80,8 @@ static void with_a_socket(void)
         int fd = madang_queue_fd(queue, MADANG_FD_RECV);
         struct epoll_event from_queue = {.events = modes[i], .data.u32 = 1};
         struct epoll_event from_socket = {.events = modes[i], .data.u32 = 2};
-        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets) == 0 && epoll >= 0 && fd >= 0);
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0 && epoll >= 0 && fd >= 0);
+        CHECK(fcntl(sockets[0], F_SETFL, O_NONBLOCK) == 0);
         CHECK(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &from_queue) == 0);
         CHECK(epoll_ctl(epoll, EPOLL_CTL_ADD, sockets[0], &from_socket) == 0);
         pid_t child = fork();
