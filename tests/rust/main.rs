@@ -3,6 +3,7 @@
 mod shared {
     mod batch;
     mod damage;
+    mod descriptor;
     mod exclusive;
     mod keep;
     mod kill;

@@ -183,7 +183,8 @@ impl Queue {
             }
         }
         if deadline.is_try() {
-            return Err(Error::new(libc::EAGAIN, format!("{doing}: there is no message")));
+            let error = Error::new(libc::EAGAIN, format!("{doing}: there is no message"));
+            return self.nothing_to_receive(want, error, attempt);
         }
         let received = self.ring.received().messages;
         let taken = received.wrapping_sub(self.last_wait.swap(received, Ordering::Relaxed));
@@ -206,7 +207,10 @@ impl Queue {
             },
             woken_for_nothing: &|| {},
         };
-        wait.until_done(attempt)
+        match wait.until_done(&mut attempt) {
+            Err(error) if error.errno() == libc::ETIMEDOUT => self.nothing_to_receive(want, error, attempt),
+            outcome => outcome,
+        }
     }
 
     /// The message that so many others come before, which stays (`MSG_COPY`). Leased ones don't count.

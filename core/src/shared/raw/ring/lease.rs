@@ -193,7 +193,11 @@ impl Ring {
 
     /// The next piece of the file that can be given back, the last one being so; `None` when there is no more.
     pub(crate) fn hollow_out(&self, host: &impl Host, last: Option<Claim>) -> Result<Option<(Claim, u64)>, Fault> {
-        let claim = self.heap.hollow_out(host, last, Deadline::NOW)?;
+        let claim = self.telling_of_room(host, || self.heap.hollow_out(host, last, Deadline::NOW))?;
+        if last.is_some() {
+            // It was missing meanwhile.
+            self.wake_waiting_senders(host);
+        }
         Ok(claim.map(|claim| (claim, self.geometry.heap_offset() + claim.offset)))
     }
 }
