@@ -29,7 +29,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ._madang import _try_recv, _try_send, _Watcher
+from ._madang import _try_recv, _try_send, _Watcher  # type: ignore[import-not-found]
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
