@@ -29,8 +29,8 @@ struct Shared {
     waiting: HashMap<u64, Arc<Notify>>,
 }
 
-/// The watcher's descriptor, for tokio's reactor. The watcher outlives it.
-struct Descriptor(RawFd);
+/// The watcher's descriptor, for tokio's reactor; and the watcher, so that it isn't closed before.
+struct Descriptor(RawFd, Arc<Mutex<Shared>>);
 
 impl AsRawFd for Descriptor {
     fn as_raw_fd(&self) -> RawFd {
@@ -53,8 +53,10 @@ impl Queues {
         let number = watcher.as_fd().as_raw_fd();
         let shared = Arc::new(Mutex::new(Shared { watcher, waiting: HashMap::new() }));
         let failed = |error: std::io::Error| Error::new(error.raw_os_error().unwrap_or(libc::EIO), "AsyncFd::new");
-        let descriptor = AsyncFd::new(Descriptor(number)).map_err(failed)?;
-        Ok(Self { rings: tokio::spawn(ring(descriptor, shared.clone())), shared })
+        // (From tokio 1.54 on there is `register` too, which is unsafe, and asks for what holds here.)
+        #[allow(deprecated, reason = "older ones have nothing else")]
+        let descriptor = AsyncFd::new(Descriptor(number, shared.clone())).map_err(failed)?;
+        Ok(Self { rings: tokio::spawn(ring(descriptor)), shared })
     }
 
     /// A queue whose tasks may wait.
@@ -64,6 +66,8 @@ impl Queues {
     pub fn add(&self, queue: Queue) -> Result<AsyncQueue> {
         let queue = Arc::new(queue);
         let mut shared = lock(&self.shared);
+        // Those that are closed.
+        shared.waiting.retain(|_, rung| Arc::strong_count(rung) > 1);
         let key = shared.watcher.add(&queue)?;
         let rung = shared.waiting.entry(key).or_default().clone();
         Ok(AsyncQueue { queue, rung })
@@ -77,11 +81,11 @@ impl Drop for Queues {
 }
 
 /// Notifies all who wait for what rang.
-async fn ring(descriptor: AsyncFd<Descriptor>, shared: Arc<Mutex<Shared>>) {
+async fn ring(descriptor: AsyncFd<Descriptor>) {
     while let Ok(mut ready) = descriptor.readable().await {
         // Before it is emptied: what rings after that is news.
         ready.clear_ready();
-        let mut shared = lock(&shared);
+        let mut shared = lock(&descriptor.get_ref().1);
         for rung in shared.watcher.rung() {
             if let Some(waiting) = shared.waiting.get(&rung.key) {
                 waiting.notify_waiters();

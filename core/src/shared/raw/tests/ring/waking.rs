@@ -187,9 +187,9 @@ fn a_watcher_is_never_forgotten() {
             if world.rings.get() == 0 {
                 let one = world.participant(0);
                 if receives {
-                    assert!(receive(&tested, one).is_some())
+                    assert!(receive(&tested, one).is_some());
                 } else {
-                    send(&tested, one, &tested.next(24));
+                    assert_eq!(send(&tested, one, &tested.next(24)), Sent::Done);
                 }
                 assert!(world.rings.get() > 0, "{coming:?}, access {accesses}");
             }
@@ -208,7 +208,7 @@ fn a_watcher_is_rung_for_his_type() {
     assert_eq!((world.rings.get(), world.wakes.get()), (0, 0));
     tested.send(who, 24);
     assert_eq!(world.rings.get(), 1, "type 5");
-    (0..100).for_each(|_| _ = tested.ring.announce_watching_receiver(&who, Want::Any));
+    (0..100).for_each(|_| tested.ring.announce_watching_receiver(&who, Want::Any));
     tested.send(who, 24);
     assert_eq!(world.rings.get(), 2, "once for all of them");
 }
