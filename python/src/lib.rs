@@ -31,6 +31,10 @@ mod _madang {
     #[pymodule_export]
     use crate::shared::queue::{Queue, QueueStatus, Received};
 
+    // For madang/_asynchronous.py only.
+    #[pymodule_export]
+    use crate::shared::queue::descriptor::{Watcher, try_recv, try_send};
+
     #[pymodule_export]
     use crate::shared::segment::Segment;
 

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!   epoll ──┬── inotify: a private watch on the object's file          rung: whoever raises the event writes the file
-//!           └── timer: 250 ms from the moment when it was silenced     a waker may die between its commit and its ring
+//!           └── timer: 250 ms at most after it was silenced            a waker may die between its commit and its ring
 //! ```
 //!
 //! **Readable means "try".** While it is *readable* nothing is promised but that it stays so until a try found nothing. Then it is
 //! *silent*: whatever is committed from then on makes it readable. There is no third state, and nothing for its user to arm: a new bell
 //! is readable, and the try that finds nothing silences it, as follows.
 //!
-//! 1. **Silence** it: read what inotify tells, start the timer anew.
+//! 1. **Silence** it: read what inotify tells, start the timer anew if its time had come.
 //! 2. **Announce** oneself in the object (`raw/event.rs`): first as a watcher, then as a sleeper does; fence.
 //! 3. **Try again**, the whole operation.
 //! 4. If that didn't end in "nothing" after all, make it **readable** again: there may be more, for which nobody will ring.
@@ -200,8 +200,10 @@ impl Bell {
 
     /// Step 1, for a bell that watches that one object; [`is_ours`](Self::is_ours) is asked before.
     pub(super) fn silence(&self, attached: &Attached) {
-        // (The timer can't fail: the descriptor is one, and the time is in range.)
-        let _ = timer::set(self.descriptors().timer.as_fd(), NAP);
+        // One that runs still comes soon enough; to set it costs more than all the rest.
+        if self.has_ticked() {
+            self.start(true);
+        }
         let mut is_watched = true;
         self.take(|told| is_watched &= !told.is_last);
         if !is_watched {

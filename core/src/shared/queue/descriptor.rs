@@ -19,6 +19,8 @@ pub(super) struct Descriptors {
     send: Bells,
     /// Whether a [`Watcher`](crate::Watcher) has it, or had.
     has_watcher: AtomicBool,
+    /// Whether it ever found the queue full: only then somebody may wait for room.
+    found_full: AtomicBool,
 }
 
 /// The bell of one side: the last of these. There is another one only if the program closed those before.
@@ -132,6 +134,7 @@ impl Queue {
         attempt: impl FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
         let announce = |present: &Present| {
+            self.descriptors.found_full.store(true, Ordering::Relaxed);
             self.reclaim(present);
             self.ring.announce_watching_sender(present, length);
         };
@@ -182,6 +185,7 @@ impl Queue {
 
     /// Whether a receive may find something, and a send room: hints, also of what a death left.
     pub(in crate::shared) fn hints(&self) -> (bool, bool) {
-        (self.ring.may_be_received(), self.ring.admits(0))
+        let may_send = self.descriptors.found_full.load(Ordering::Relaxed) && self.ring.admits(0);
+        (self.ring.may_be_received(), may_send)
     }
 }

@@ -187,9 +187,9 @@ fn a_watcher_is_never_forgotten() {
             if world.rings.get() == 0 {
                 let one = world.participant(0);
                 if receives {
-                    assert!(receive(&tested, one).is_some())
+                    assert!(receive(&tested, one).is_some());
                 } else {
-                    send(&tested, one, &tested.next(24));
+                    assert_eq!(send(&tested, one, &tested.next(24)), Sent::Done);
                 }
                 assert!(world.rings.get() > 0, "{coming:?}, access {accesses}");
             }
@@ -208,7 +208,41 @@ fn a_watcher_is_rung_for_his_type() {
     assert_eq!((world.rings.get(), world.wakes.get()), (0, 0));
     tested.send(who, 24);
     assert_eq!(world.rings.get(), 1, "type 5");
-    (0..100).for_each(|_| _ = tested.ring.announce_watching_receiver(&who, Want::Any));
+    (0..100).for_each(|_| tested.ring.announce_watching_receiver(&who, Want::Any));
     tested.send(who, 24);
     assert_eq!(world.rings.get(), 2, "once for all of them");
+}
+
+/// Whatever of an announcement an operation falls into whose effect somebody else takes: the next one rings.
+#[test]
+fn a_watcher_may_be_interrupted() {
+    for receives in [false, true] {
+        for accesses in 0.. {
+            let world = World::default();
+            let mut tested = Tested::new(near(), 1);
+            let (one, two) = (world.participant(0), world.participant(1));
+            if receives {
+                tested.send(one, 24);
+            }
+            let message = tested.next(24);
+            let take = || assert!(receive(&tested, one).is_some());
+            let put = || assert_eq!(send(&tested, one, &message), Sent::Done);
+            let act: &dyn Fn() = if receives { &take } else { &put };
+            let undo: &dyn Fn() = if receives { &put } else { &take };
+            let announce = || {
+                if receives {
+                    tested.ring.announce_watching_sender(&two, 24);
+                } else {
+                    tested.ring.announce_watching_receiver(&two, Want::Any);
+                }
+            };
+            let ((), came) = interrupt_after(accesses, act, announce);
+            if !came {
+                break;
+            }
+            undo();
+            act();
+            assert!(world.rings.get() > 0, "receives: {receives}, access {accesses}");
+        }
+    }
 }
