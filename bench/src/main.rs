@@ -91,7 +91,10 @@ fn all_peers(options: &Options) -> Vec<Box<dyn Peer>> {
             Forked::<Ring<true>>::new("ring-gather", "bare ring, gathering")
                 .only_where(|cell| matches!(cell.scenario, Scenario::Flow(1) | Scenario::Awake)),
         ),
-        Box::new(Forked::<RingBy32>::new("ring-32", "bare ring, by 32").only_where(is_batch_cell)),
+        Box::new(Forked::<RingBy32<false>>::new("ring-32", "bare ring, by 32").only_where(is_batch_cell)),
+        Box::new(
+            Forked::<RingBy32<true>>::new("ring-gather-32", "bare ring, gathering, by 32").only_where(is_batch_cell),
+        ),
         Box::new(Forked::<Futex>::new("futex", "bare futex").only_where(|cell| cell.scenario == Scenario::Asleep)),
         Box::new(Forked::<Madang>::new("madang-rust", "madang, Rust")),
         Box::new(

@@ -17,7 +17,7 @@ pub const MADANG_DEADLINE: u32 = 1;
 pub const MADANG_INSTANT: u32 = 2;
 
 /// What comes of a call into the core.
-type Outcome<T> = madang_core::Result<T>;
+pub(crate) type Outcome<T> = madang_core::Result<T>;
 
 /// For how long a call may wait.
 pub(crate) enum Limit {

@@ -69,6 +69,14 @@ pub(crate) fn if_bytes<'a>(at: *const c_void, length: usize) -> Option<&'a [u8]>
     Some(unsafe { slice::from_raw_parts(at.as_ptr(), length) })
 }
 
+/// As [`bytes_mut`], for who has no use for the reason.
+#[inline]
+pub(crate) fn if_bytes_mut<'a>(at: *mut c_void, length: usize) -> Option<&'a mut [MaybeUninit<u8>]> {
+    let at = NonNull::new(at.cast::<MaybeUninit<u8>>()).filter(|_| length <= isize::MAX as usize)?;
+    // SAFETY: as in `bytes_mut`.
+    Some(unsafe { slice::from_raw_parts_mut(at.as_ptr(), length) })
+}
+
 /// Bytes of the caller's to be filled, who need not have initialised them. NULL is as good as any place for none.
 #[inline]
 pub(crate) fn bytes_mut<'a>(at: *mut c_void, length: usize, what: &str) -> Result<&'a mut [MaybeUninit<u8>]> {
@@ -274,6 +282,15 @@ impl<T: Struct> Out<T> {
     pub(crate) fn optional(at: *mut T) -> Result<Option<Self>> {
         let Some(at) = NonNull::new(at) else { return Ok(None) };
         Ok(Some(Self { at, size: struct_size(at)? }))
+    }
+
+    /// The caller's struct, if it is as this version knows it, or that there is none (NULL); for who has no use for the reason.
+    #[inline]
+    pub(crate) fn if_usual(at: *mut T) -> Option<Option<Self>> {
+        let Some(at) = NonNull::new(at) else { return Some(None) };
+        // SAFETY: by the contract a struct, which begins with this field.
+        let size = unsafe { at.cast::<u32>().read_unaligned() } as usize;
+        (size == size_of::<T>()).then_some(Some(Self { at, size }))
     }
 
     /// Fills it, except its `struct_size`.

@@ -27,8 +27,8 @@ impl Deadline {
     /// end of the queue, it is waited for (it is there for one small copy) for at most a second: `EBUSY`.
     pub const NOW: Self = Self(1);
 
-    /// As [`NOW`](Self::NOW), but never sleeps: another participant inside is `EBUSY` after a short spin.
-    /// For callers who hold a lock of their own, as Python's GIL.
+    /// As [`NOW`](Self::NOW), but never sleeps: another participant inside is `EBUSY` after a short spin, and so is a
+    /// queue that is long to look over for a type. For callers who hold a lock of their own, as Python's GIL.
     pub const INSTANT: Self = Self(0);
 
     /// Waits for ever.

@@ -11,5 +11,5 @@ if [ ! -f "$file" ] || [ ! -r "$file" ]; then
     echo "run.sh: $file: there is no such file, or it can't be read" >&2
     exit 1
 fi
-"$build/words" -o "$build/counts" -- "$file" "$here/worker.py" "$here/worker.py" "$rust_worker"
+"$build/words" -k -o "$build/counts" -- "$file" "$here/worker.py" "$here/worker.py" "$rust_worker"
 "$here/check.sh" "$file" "$build/counts"

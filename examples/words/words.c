@@ -1,8 +1,9 @@
 /*
  * words: which words are the most frequent in a text? The coordinator of the demo.
  *
- *     words [-o COUNTS] FILE WORKER...
+ *     words [-k] [-o COUNTS] FILE WORKER...
  *
+ * With -k it kills the first worker half-way, by SIGKILL, and nothing is counted too little or twice.
  * It makes two queues, starts every WORKER (a program: WORKER LINES ANSWERS NUMBER), sends each line of FILE as one
  * message by the first queue, and merges what the workers answer by the second. What travels is described in README.md.
  *
@@ -30,13 +31,14 @@
 
 /* A line's type is its first byte; an empty one, or one that begins with a zero byte (no type is 0), has this. */
 #define EMPTY_LINE 1
-/* The type that ends the input; no byte has it. Each worker takes one. */
+/* The type that ends the input; no byte has it. Each living worker takes one. */
 #define STOP 256
 
-/* The most bytes that a queue holds; also the longest message. */
+/* The most bytes that the queue of lines holds; also the longest message. */
 #define CAPACITY ((size_t)4 << 20)
-/* An answer is sent when it has 32 KiB, so it may be as long as that and one word more, which may be a whole line. */
 #define LONGEST_LINE (CAPACITY - ((size_t)64 << 10))
+/* An answer is sent when it has 32 KiB, so it may be as long as that and one line's counts more. */
+#define ANSWERS_CAPACITY (2 * CAPACITY)
 #define READ_AT_ONCE ((size_t)256 << 10)
 
 #define MOST_WORKERS 16
@@ -44,6 +46,8 @@
 #define TICK_NS INT64_C(100000000)
 /* The clock is read once for so many lines. */
 #define LINES_PER_LOOK 256
+/* In a text that is no plain file the first worker is killed after so many bytes. */
+#define KILL_AFTER ((uint64_t)1 << 20)
 
 struct worker {
     const char *program;
@@ -51,7 +55,8 @@ struct worker {
     bool ready;     /* it said hello */
     bool done;      /* it sent its last answer */
     bool gone;      /* it ended by itself */
-    uint64_t taken; /* messages */
+    bool killed;    /* by us, as a trial */
+    uint64_t taken; /* lines, of those that counted */
     char name[64];
 };
 
@@ -66,6 +71,9 @@ static madang_queue *lines, *answers;
 /* The stops are on their way: from here on a worker may end. */
 static bool stopping;
 
+/* Whether the first worker is to be killed. */
+static bool trial;
+
 static volatile sig_atomic_t signalled;
 
 /* Of the file's 'size' bytes (0: nobody knows, it is no plain file) so many have been sent. */
@@ -73,6 +81,12 @@ static struct {
     bool shown;
     uint64_t size, bytes, lines;
 } progress;
+
+/* Which lines were counted, by their sequence; and how many answers came for lines that were handed out again, or counted before. */
+static struct {
+    unsigned char *bits;
+    uint64_t room, lines, again, repeats;
+} counted;
 
 /* Ending ---------------------------------------------------------------------------------------------------------- */
 
@@ -188,14 +202,14 @@ static void look_after(struct worker *worker)
         return;
     }
     worker->gone = true;
-    if (WIFSIGNALED(status)) {
+    if (WIFSIGNALED(status) && !worker->killed) {
         fail("worker %d (%s) was killed by signal %d: %s", number, worker->program, WTERMSIG(status),
              strsignal(WTERMSIG(status)));
     }
-    if (WEXITSTATUS(status) != 0) {
+    if (!worker->killed && WEXITSTATUS(status) != 0) {
         fail("worker %d (%s) ended with status %d", number, worker->program, WEXITSTATUS(status));
     }
-    if (!stopping) {
+    if (!stopping && !worker->killed) {
         fail("worker %d (%s) ended before the input did", number, worker->program);
     }
 }
@@ -211,11 +225,11 @@ static void look_around(void)
 
 /* The queues ------------------------------------------------------------------------------------------------------ */
 
-static madang_queue *make_queue(char name[64], const char *what)
+static madang_queue *make_queue(char name[64], const char *what, size_t capacity)
 {
     madang_queue_options options = {
         .struct_size = sizeof options,
-        .capacity = CAPACITY,
+        .capacity = capacity,
         .create = MADANG_CREATE_ONLY,
     };
     madang_queue *queue = NULL;
@@ -227,40 +241,27 @@ static madang_queue *make_queue(char name[64], const char *what)
     return queue;
 }
 
-static void send_message(int64_t type, const void *data, size_t length)
-{
-    int error;
-
-    while ((error = madang_queue_send(lines, type, data, length, 0, TICK_NS)) < 0) {
-        if (error != -ETIMEDOUT && error != -EINTR) {
-            fail("%s", madang_last_error());
-        }
-        look_around();
-    }
-}
-
 /* There is no answer: who ended before this was found will send none. */
 static void check_answered(void)
 {
     for (int i = 0; i < worker_count; i++) {
-        if (workers[i].gone && !workers[i].done) {
+        if (workers[i].gone && !workers[i].done && !workers[i].killed) {
             fail("worker %d (%s) ended before its last answer", i + 1, workers[i].program);
         }
     }
 }
 
-/* Waits for an answer; returns its length, and the worker who sent it. */
-static size_t receive_answer(char *buffer, struct worker **worker)
+/* Waits for an answer; returns its length, and the worker who sent it; or 0 if none came for so long. */
+static size_t receive_answer(char *buffer, struct worker **worker, int64_t timeout_ns)
 {
     madang_message message = {.struct_size = sizeof message};
-    int64_t length;
+    int64_t length = madang_queue_recv(answers, 0, buffer, ANSWERS_CAPACITY, 0, &message, timeout_ns);
 
-    while ((length = madang_queue_recv(answers, 0, buffer, CAPACITY, 0, &message, TICK_NS)) < 0) {
-        if (length != -ETIMEDOUT && length != -EINTR) {
-            fail("%s", madang_last_error());
-        }
-        check_answered();
-        look_around();
+    if (length == -EAGAIN || length == -ETIMEDOUT || length == -EINTR) {
+        return 0;
+    }
+    if (length < 0) {
+        fail("%s", madang_last_error());
     }
     if (message.type > worker_count) {
         fail("an answer came from worker %" PRId64 ", who does not exist", message.type);
@@ -420,35 +421,66 @@ static void write_counts(FILE *file, size_t most)
 
 /* What the workers say -------------------------------------------------------------------------------------------- */
 
-/* One line of an answer, which ends with a zero byte: "hello NAME", "messages COUNT", or "COUNT WORD". */
-static void hear(struct worker *worker, char *line, size_t length)
+/* Whether what follows is to be counted: the first answer for that line is. */
+static bool is_new(uint64_t sequence)
+{
+    if (sequence / 8 >= counted.room) {
+        uint64_t room = (sequence / 8 + 1) * 2;
+        counted.bits = allocated(realloc(counted.bits, room));
+        memset(counted.bits + counted.room, 0, room - counted.room);
+        counted.room = room;
+    }
+    if (counted.bits[sequence / 8] >> sequence % 8 & 1) {
+        counted.repeats++;
+        return false;
+    }
+    counted.bits[sequence / 8] |= (unsigned char)(1 << sequence % 8);
+    counted.lines++;
+    return true;
+}
+
+/*
+ * One line of an answer, which ends with a zero byte: "hello NAME", "done", "line SEQUENCE REDELIVERED", or, of the line that was named
+ * last, "COUNT WORD". 'fresh': whether that one is counted.
+ */
+static bool hear(struct worker *worker, char *line, size_t length, bool fresh)
 {
     char *end = line;
     uint64_t count;
 
+    if (strncmp(line, "line ", 5) == 0) {
+        fresh = is_new(strtoull(line + 5, &end, 10));
+        counted.again += *end == ' ' && end[1] != '0';
+        worker->taken += fresh;
+        return fresh;
+    }
     if (strncmp(line, "hello ", 6) == 0) {
         snprintf(worker->name, sizeof worker->name, "%s", line + 6);
         worker->ready = true;
-        return;
+        return false;
     }
-    if (strncmp(line, "messages ", 9) == 0) {
-        worker->taken = strtoull(line + 9, &end, 10);
+    if (strcmp(line, "done") == 0) {
         worker->done = true;
-        return;
+        return false;
     }
     count = strtoull(line, &end, 10);
     if (end == line || *end != ' ' || end[1] == '\0') {
         fail("worker %d said what is no answer: %.60s", (int)(worker - workers) + 1, line);
     }
     end++;
-    add(end, length - (size_t)(end - line), count);
+    if (fresh) {
+        add(end, length - (size_t)(end - line), count);
+    }
+    return fresh;
 }
 
-static void hear_answer(char *buffer)
+/* Hears one answer; false if none came for so long. */
+static bool hear_answer(char *buffer, int64_t timeout_ns)
 {
     struct worker *worker = NULL;
-    size_t length = receive_answer(buffer, &worker);
+    size_t length = receive_answer(buffer, &worker, timeout_ns);
     char *end = buffer + length, *newline;
+    bool fresh = false;
 
     for (char *line = buffer; line < end; line = newline + 1) {
         newline = memchr(line, '\n', (size_t)(end - line));
@@ -456,7 +488,17 @@ static void hear_answer(char *buffer)
             fail("worker %d sent an answer without an end", (int)(worker - workers) + 1);
         }
         *newline = '\0';
-        hear(worker, line, (size_t)(newline - line));
+        fresh = hear(worker, line, (size_t)(newline - line), fresh);
+    }
+    return length > 0;
+}
+
+/* Hears one answer, however long it takes. */
+static void await_answer(char *buffer)
+{
+    while (!hear_answer(buffer, TICK_NS)) {
+        check_answered();
+        look_around();
     }
 }
 
@@ -464,16 +506,54 @@ static void await_hellos(char *buffer)
 {
     for (int i = 0; i < worker_count; i++) {
         while (!workers[i].ready) {
-            hear_answer(buffer);
+            await_answer(buffer);
         }
     }
 }
 
+/* Every line that was sent was answered. What was a killed worker's comes back, and is answered by another. */
 static void await_counts(char *buffer)
 {
+    while (counted.lines < progress.lines) {
+        await_answer(buffer);
+    }
+}
+
+/* While the workers can't take more they may be waiting to be heard. */
+static void send_message(int64_t type, const void *data, size_t length, char *buffer)
+{
+    int error;
+
+    while ((error = madang_queue_send(lines, type, data, length, 0, 0)) < 0) {
+        if (error != -EAGAIN && error != -EINTR) {
+            fail("%s", madang_last_error());
+        }
+        if (!hear_answer(buffer, TICK_NS)) {
+            look_around();
+        }
+    }
+}
+
+/* The first worker, in the midst of its work: its leases come back, its answers may be there already. */
+static void kill_first(void)
+{
+    if (trial && !workers[0].killed && progress.bytes >= (progress.size > 0 ? progress.size / 2 : KILL_AFTER)) {
+        workers[0].killed = true;
+        kill(workers[0].pid, SIGKILL);
+    }
+}
+
+static void stop_workers(char *buffer)
+{
+    stopping = true;
     for (int i = 0; i < worker_count; i++) {
-        while (!workers[i].done) {
-            hear_answer(buffer);
+        if (!workers[i].killed) {
+            send_message(STOP, NULL, 0, buffer);
+        }
+    }
+    for (int i = 0; i < worker_count; i++) {
+        while (!workers[i].done && !workers[i].killed) {
+            await_answer(buffer);
         }
     }
 }
@@ -552,22 +632,20 @@ static int64_t type_of(const char *line, size_t length)
     return length == 0 || line[0] == '\0' ? EMPTY_LINE : (unsigned char)line[0];
 }
 
-static void send_text(struct reader *reader)
+static void send_text(struct reader *reader, char *buffer)
 {
     int64_t look_at = now_ns() + TICK_NS;
     const char *line;
     size_t length;
 
     while ((line = next_line(reader, &length)) != NULL) {
-        send_message(type_of(line, length), line, length);
-        if (++progress.lines % LINES_PER_LOOK == 0 && now_ns() >= look_at) {
+        send_message(type_of(line, length), line, length, buffer);
+        progress.lines++;
+        kill_first();
+        if (progress.lines % LINES_PER_LOOK == 0 && now_ns() >= look_at) {
             look_around();
             look_at = now_ns() + TICK_NS;
         }
-    }
-    stopping = true;
-    for (int i = 0; i < worker_count; i++) {
-        send_message(STOP, NULL, 0);
     }
 }
 
@@ -593,7 +671,12 @@ static void print_result(const char *path, double seconds)
     write_counts(stdout, SHOWN);
     for (int i = 0; i < worker_count; i++) {
         double share = messages > 0 ? 100 * (double)workers[i].taken / messages : 0;
-        printf("worker %d (%s) took %" PRIu64 " messages, %.0f %%\n", i + 1, workers[i].name, workers[i].taken, share);
+        printf("worker %d (%s) took %" PRIu64 " messages, %.0f %%%s\n", i + 1, workers[i].name, workers[i].taken, share,
+               workers[i].killed ? "; then it was killed" : "");
+    }
+    if (trial) {
+        printf("%" PRIu64 " messages were handed out again, %" PRIu64 " answers were repeats and not counted\n", counted.again,
+               counted.repeats);
     }
     printf("%" PRIu64 " messages in %.2f s: %.0f messages/s, %.1f MB/s\n", progress.lines, seconds, messages / seconds,
            bytes / 1e6 / seconds);
@@ -615,33 +698,38 @@ static void write_all_counts(const char *path)
 int main(int argc, char **argv)
 {
     const char *counts = NULL;
-    char *buffer = allocated(malloc(CAPACITY));
+    char *buffer = allocated(malloc(ANSWERS_CAPACITY));
     struct reader *reader;
     double seconds;
     int64_t start;
     int option;
 
-    while ((option = getopt(argc, argv, "o:")) == 'o') {
-        counts = optarg;
+    while ((option = getopt(argc, argv, "ko:")) == 'o' || option == 'k') {
+        if (option == 'o') {
+            counts = optarg;
+        } else {
+            trial = true;
+        }
     }
-    if (option != -1 || argc - optind < 2 || argc - optind > 1 + MOST_WORKERS) {
-        fprintf(stderr, "usage: words [-o COUNTS] FILE WORKER...   (1 to %d workers)\n", MOST_WORKERS);
+    if (option != -1 || argc - optind < 2 + trial || argc - optind > 1 + MOST_WORKERS) {
+        fprintf(stderr, "usage: words [-k] [-o COUNTS] FILE WORKER...   (1 to %d workers)\n", MOST_WORKERS);
         return 2;
     }
     catch_signals();
     reader = open_text(argv[optind]);
 
     names_stand = true;
-    lines = make_queue(lines_name, "lines");
-    answers = make_queue(answers_name, "answers");
+    lines = make_queue(lines_name, "lines", CAPACITY);
+    answers = make_queue(answers_name, "answers", ANSWERS_CAPACITY);
     start_workers(argv + optind + 1, argc - optind - 1);
     await_hellos(buffer);
     unlink_queues(); /* everybody is in: from here on even SIGKILL leaves no queue behind */
 
     progress.shown = isatty(STDERR_FILENO) && progress.size > 0;
     start = now_ns();
-    send_text(reader);
+    send_text(reader, buffer);
     await_counts(buffer);
+    stop_workers(buffer);
     seconds = (double)(now_ns() - start) / 1e9;
     for (int i = 0; i < worker_count; i++) {
         await_end(&workers[i]);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A worker of the demo, in Python: takes lines from one queue, counts their words, sends the counts back by another.
+"""A worker of the demo, in Python: leases lines from one queue, counts their words, sends the counts back by another.
 
     worker.py LINES ANSWERS NUMBER
 
@@ -15,44 +15,53 @@ import madang
 
 STOP = 256  # the type that ends the input; no line has it, for a line's type is a byte
 ANSWER_BYTES = 32 << 10  # an answer is sent when it has become this long
-COUNTED_AT_ONCE = 64 << 10  # bytes that are gathered before they are counted, which is quicker than line by line
+LINES_AT_ONCE = 256  # so many lines are held at most before they are answered and acknowledged
 
 # A word is a longest run of ASCII letters, in lower case; all other bytes lie between words.
 LETTERS = bytes(byte | 0x20 if chr(byte).isascii() and chr(byte).isalpha() else ord(" ") for byte in range(256))
 
 
-def words(text: bytes | bytearray) -> list[bytes]:
-    return bytes(text).translate(LETTERS).split()
-
-
-def count(lines: madang.Queue) -> tuple[Counter[bytes], int]:
-    """Takes lines until the stop: how often each word came, and how many lines there were."""
-    counts: Counter[bytes] = Counter()
-    text = bytearray()
-    taken = 0
-    while True:
-        line, kind = lines.recv()
-        if kind == STOP:
-            counts.update(words(text))
-            return counts, taken
-        taken += 1
-        text += line
-        text += b"\n"
-        if len(text) >= COUNTED_AT_ONCE:
-            counts.update(words(text))
-            text.clear()
-
-
-def report(answers: madang.Queue, number: int, counts: Counter[bytes]) -> None:
-    """Sends "COUNT WORD" lines, as many as an answer takes."""
-    text = bytearray()
-    for word, times in counts.items():
+def write_counts(text: bytearray, line: madang.Lease) -> None:
+    """Writes "line SEQUENCE REDELIVERED", then "COUNT WORD" for each of its words."""
+    text += b"line %d %d\n" % (line.sequence, line.redelivered)
+    for word, times in Counter(bytes(line.data).translate(LETTERS).split()).items():
         text += b"%d %b\n" % (times, word)
-        if len(text) >= ANSWER_BYTES:
-            answers.send(text, type=number)
-            text.clear()
+
+
+def answer(answers: madang.Queue, number: int, text: bytearray, held: list[madang.Lease]) -> None:
+    """Sends what was counted, then acknowledges the lines.
+
+    Killed in between, they are counted once more, and told by their sequence.
+    """
     if text:
         answers.send(text, type=number)
+        text.clear()
+    for line in held:
+        line.ack()
+    held.clear()
+
+
+def count(lines: madang.Queue, answers: madang.Queue, number: int) -> None:
+    """Takes lines until the stop, by lease, and answers.
+
+    Only what was answered is acknowledged, so if this process is killed another takes the rest.
+    """
+    text = bytearray()
+    held: list[madang.Lease] = []
+    while True:
+        try:
+            line = lines.lease(timeout=0)
+        except BlockingIOError:
+            answer(answers, number, text, held)
+            line = lines.lease()
+        if line.type == STOP:
+            answer(answers, number, text, held)
+            line.ack()
+            return
+        write_counts(text, line)
+        held.append(line)
+        if len(text) >= ANSWER_BYTES or len(held) >= LINES_AT_ONCE:
+            answer(answers, number, text, held)
 
 
 def main() -> None:
@@ -64,9 +73,8 @@ def main() -> None:
     ):
         hello = f"hello Python {platform.python_version()}, process {os.getpid()}\n"
         answers.send(hello.encode(), type=number)
-        counts, taken = count(lines)
-        report(answers, number, counts)
-        answers.send(b"messages %d\n" % taken, type=number)
+        count(lines, answers, number)
+        answers.send(b"done\n", type=number)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Inter-process communication for Linux: queues and segments in shared memory.
 
-The same objects, names and errors as from Rust and C. See help(madang.Queue) and help(madang.Segment).
+The same objects, names and errors as from Rust and C. See help(madang.Queue) and help(madang.Segment);
+for Python objects, help(madang.ObjectQueue).
 
 Caveats, and what to do about them:
 
@@ -10,7 +11,9 @@ Caveats, and what to do about them:
   larger one (--shm-size), or set MADANG_DIR to the absolute path of a directory on another tmpfs, the
   same for all processes. Segments are always in /dev/shm.
 - A receiver that is killed takes the message that it just received along. If somebody must have worked
-  on a message, let the worker answer when it is done, and send the message again if no answer comes.
+  on a message, lease it (`with q.lease() as m`): it comes back unless the block is left normally.
+- An array over a lease or a reservation keeps it: to leave the block with one is BufferError. Delete
+  the array before, or copy what you need.
 - A process that is stopped (SIGSTOP, a debugger) while it is inside a queue is alive, and the others
   wait for it. Give calls a timeout: they end with TimeoutError, or, if it is 0, with EBUSY after a
   second. Let the process go on, or kill it: then the next caller repairs what it left.
@@ -22,27 +25,35 @@ Caveats, and what to do about them:
 """
 
 from ._madang import (
+    Except,
+    Lease,
     LeftOvers,
     Listed,
     Participant,
     Queue,
     QueueStatus,
     Received,
+    Reservation,
     Segment,
     __version__,
     gc,  # noqa: F401
     left_overs,
     list,  # noqa: F401
 )
+from ._objects import ObjectQueue
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
+    "Except",
+    "Lease",
     "LeftOvers",
     "Listed",
+    "ObjectQueue",
     "Participant",
     "Queue",
     "QueueStatus",
     "Received",
+    "Reservation",
     "Segment",
     "__version__",
     "left_overs",

@@ -1,6 +1,7 @@
 """Inter-process communication for Linux: queues and segments in shared memory.
 
-The same objects, names and errors as from Rust and C. See help(madang.Queue) and help(madang.Segment).
+The same objects, names and errors as from Rust and C. See help(madang.Queue) and help(madang.Segment);
+for Python objects, help(madang.ObjectQueue).
 
 Caveats, and what to do about them:
 
@@ -10,7 +11,9 @@ Caveats, and what to do about them:
   larger one (--shm-size), or set MADANG_DIR to the absolute path of a directory on another tmpfs, the
   same for all processes. Segments are always in /dev/shm.
 - A receiver that is killed takes the message that it just received along. If somebody must have worked
-  on a message, let the worker answer when it is done, and send the message again if no answer comes.
+  on a message, lease it (`with q.lease() as m`): it comes back unless the block is left normally.
+- An array over a lease or a reservation keeps it: to leave the block with one is BufferError. Delete
+  the array before, or copy what you need.
 - A process that is stopped (SIGSTOP, a debugger) while it is inside a queue is alive, and the others
   wait for it. Give calls a timeout: they end with TimeoutError, or, if it is 0, with EBUSY after a
   second. Let the process go on, or kill it: then the next caller repairs what it left.
@@ -27,14 +30,20 @@ from typing import Any, Literal, Self, final
 
 from typing_extensions import Buffer
 
+from ._objects import ObjectQueue as ObjectQueue
+
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
+    "Except",
+    "Lease",
     "LeftOvers",
     "Listed",
+    "ObjectQueue",
     "Participant",
     "Queue",
     "QueueStatus",
     "Received",
+    "Reservation",
     "Segment",
     "__version__",
     "left_overs",
@@ -63,6 +72,82 @@ def list(*, segments: bool = False, any_owner: bool = False) -> builtins.list[Li
     Raises FileNotFoundError, NotADirectoryError or PermissionError if the directory can't be read;
     OSError with EINVAL where MADANG_DIR isn't absolute, EMFILE and ENFILE.
     """
+
+@final
+class Except:
+    """Any type but one, for what receives: q.recv(madang.Except(3)). A value: compared, hashed and pickled."""
+
+    def __new__(cls, type: int) -> Self: ...
+    @property
+    def type(self) -> int:
+        """The type that is not wanted, greater than 0."""
+
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Lease:
+    """A message that was handed out, but is still the queue's until it is acknowledged. See Queue.lease.
+
+        with q.lease(timeout=1.0) as m:
+            work(m.data, m.type)
+
+    At the end of the block the message is acknowledged: it is done with, and leaves the queue. If an
+    exception leaves the block, the message is given back: it is received again, in its old place, and
+    `redelivered` says so. So is one whose lease is forgotten, and one whose process is killed: what a
+    lease is done for happens at least once.
+
+    It is a buffer: bytes(m), numpy.frombuffer(m, "f4"). These are the bytes in the queue's own memory,
+    and can't be written. As long as there is a view of them (an array, a slice of a memoryview), to
+    acknowledge or release the lease is BufferError, and it stays. (An exception that leaves the block
+    is not replaced: then the message is given back with the last view.) Only `data` itself is released
+    with the lease.
+
+    It hinders nobody, however long it is held, but its message counts as held by the queue. It keeps the
+    queue open for itself: it stays good when the handle is closed. In a forked child it is not the
+    child's: OSError with EOWNERDEAD.
+
+    len(m) is the message's length in bytes. bool(m) is True, also of an empty one.
+    """
+
+    @property
+    def data(self) -> memoryview:
+        """Its bytes: a memoryview of the queue's own memory, which can't be written. It is released with the
+        lease. OSError with EBADF when the lease is over, EOWNERDEAD in a forked child.
+        """
+
+    @property
+    def type(self) -> int:
+        """The message's type, greater than 0."""
+
+    @property
+    def sequence(self) -> int:
+        """How many messages were sent to this queue before it: by this repeats are told."""
+
+    @property
+    def redelivered(self) -> int:
+        """How often it was handed out before by a lease that wasn't acknowledged; mostly 0."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was acknowledged or given back."""
+
+    def ack(self) -> None:
+        """Acknowledges the message: it is done with, and leaves the queue.
+
+        BufferError if there are views of it left. OSError with EBADF if the lease is over already;
+        EOWNERDEAD in a forked child, or if the others presumed this process dead: the message will be, or
+        was, received again. What a signal handler raises, if another participant stays inside the queue
+        (it was stopped); else it doesn't wait. Whatever it raises, the lease stays.
+        """
+
+    def release(self) -> None:
+        """Gives the message back: it is received again, by whomever, in its old place. Raises as ack does."""
+
+    def __len__(self) -> int: ...
+    def __bool__(self) -> Literal[True]: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, exception_type: object = None, *_exception: object) -> None: ...
 
 @final
 class LeftOvers:
@@ -153,11 +238,15 @@ class Queue:
 
     They may be in any processes and languages: who opens the same name, from Python, Rust or C, has
     the same queue. A message is some bytes and a type greater than 0. Messages are received in the
-    order in which they were sent.
+    order in which they were sent, or by type.
 
         with madang.Queue("orders", capacity="4M") as q:
             q.send(b"two teas", type=3, timeout=1.0)
-            data, type = q.recv()
+            data, type = q.recv()           # the first; q.recv(3): the first of type 3
+
+    A receiver that must not lose a message when it fails or is killed leases it: `with q.lease() as m`.
+    Who sends or receives much can do so without a copy: q.reserve() and q.lease(). Objects are sent by
+    madang.ObjectQueue.
 
     The constructor opens the queue, or creates it. It doesn't wait.
 
@@ -189,7 +278,7 @@ class Queue:
 
     What is promised: a process that is killed at any instruction leaves every other one able to go
     on, and a message whose send returned is received once. Who is killed right after a receive takes
-    the message along.
+    the message along; with a lease it comes back.
 
     What fails raises OSError with an errno, and the subclass that Python has for it. Here:
     FileNotFoundError (ENOENT) and FileExistsError (EEXIST), as `create` says; PermissionError (EACCES:
@@ -237,10 +326,11 @@ class Queue:
         raises, as KeyboardInterrupt.
         """
 
-    def recv(self, type: int = 0, timeout: float | None = None) -> tuple[bytes, int]:
-        """Receives the first message; waits while there is none. Returns its bytes and its type.
+    def recv(self, type: int | Except = 0, timeout: float | None = None) -> tuple[bytes, int]:
+        """Receives a message; waits while there is none. Returns its bytes and its type.
 
-        type: 0 is any type. (To choose by type comes with a later version; until then it is ENOTSUP.)
+        type: which message. 0: the first. t greater than 0: the first of that type. -t: of the lowest type
+            there is, if it is not above t, the first. madang.Except(t): the first of any other type.
         timeout: in seconds. None waits for ever; 0 doesn't wait.
 
         Other threads go on while it waits, or copies 64 KiB or more. Signal handlers run, and then it
@@ -249,20 +339,24 @@ class Queue:
         Whatever it raises, nothing was received; but for MemoryError, with which a message may be lost,
         and EOWNERDEAD, after which one may have been received.
 
-        BlockingIOError (EAGAIN): the queue is empty, and the timeout is 0. TimeoutError: no message came, or
+        BlockingIOError (EAGAIN): there is no such message, and the timeout is 0. TimeoutError: none came, or
         another receiver stayed inside (it was stopped). OSError with EBUSY if the timeout is 0 and another
-        receiver stays inside for a second; ENOTSUP; EUCLEAN if the queue is damaged; EOWNERDEAD if the
+        receiver stays inside for a second; ENOSPC if there is no room to set aside the messages before the
+        one that is wanted; EINVAL for an Except below 1; EUCLEAN if the queue is damaged; EOWNERDEAD if the
         others found this handle dead and went on without it: close it, and open it anew; EBADF.
         ValueError for a timeout that isn't 0 or more; OverflowError for a type that 64 bits don't hold, or
         a timeout that a float doesn't; MemoryError; and what a signal handler raises, as
         KeyboardInterrupt.
         """
 
-    def recv_into(self, buffer: Buffer, type: int = 0, timeout: float | None = None) -> Received:
+    def recv_into(
+        self, buffer: Buffer, type: int | Except = 0, timeout: float | None = None, *, truncate: bool = False
+    ) -> Received:
         """Receives as recv does, but into the caller's memory: nothing is allocated.
 
         buffer: bytearray, memoryview, a NumPy array, or what else has contiguous memory that may be
             written. It is filled from its start; what lies after the message is left as it was.
+        truncate: takes a message that is too long too, and what doesn't fit is lost: is_cut.
 
         Raises as recv does, EOWNERDEAD too. OSError with E2BIG if the buffer is too small: the message
         stays, and the exception has an attribute `length`, the bytes that it needs. TypeError and
@@ -299,7 +393,9 @@ class Queue:
         All else as send.
         """
 
-    def recv_many(self, count: int, type: int = 0, timeout: float | None = None) -> list[tuple[bytes, int]]:
+    def recv_many(
+        self, count: int, type: int | Except = 0, timeout: float | None = None
+    ) -> builtins.list[tuple[bytes, int]]:
         """Receives as many messages as there are, but at most count; waits while there is none. Returns a
         list of what recv would return.
 
@@ -314,7 +410,50 @@ class Queue:
         count. Who is killed after it returned takes all of them along.
         """
 
-    def recv_async(self, type: int = 0, timeout: float | None = None) -> Coroutine[Any, Any, tuple[bytes, int]]:
+    def peek(self, position: int = 0) -> tuple[bytes, int]:
+        """Returns the bytes and the type of a message that stays; doesn't wait.
+
+        position: how many messages come before it. Leased ones don't count.
+
+        BlockingIOError (EAGAIN): there are fewer. Else it raises as recv does; ValueError for a position
+        below 0.
+        """
+
+    def lease(self, type: int | Except = 0, timeout: float | None = None) -> Lease:
+        """Leases a message: it is read in place, and comes back unless it is acknowledged. Waits while there
+        is none.
+
+            with q.lease() as m:
+                work(m.data, m.type)
+
+        type, timeout: as of recv.
+
+        Raises as recv does, but MemoryError and EOWNERDEAD lose nothing: the message comes back.
+        """
+
+    def reserve(self, length: int, type: int = 1, timeout: float | None = None) -> Reservation:
+        """Reserves a place for a message of length bytes, which is written there before it is sent. Waits
+        while the queue is full.
+
+            with q.reserve(8 * len(pixels), type=2) as r:
+                r.write(pixels)
+
+        type: of the message, greater than 0.
+        timeout: in seconds. None waits for ever; 0 doesn't wait. The end of a `with` block, which sends the
+            message, waits as long once more.
+
+        Raises as send does; ValueError for a length below 0.
+        """
+
+    def trim(self) -> int:
+        """Gives back memory that the queue took for messages outside of its ring (long, skipped, leased,
+        reserved ones) and doesn't need any more. Returns how many bytes.
+
+        Raises OSError with EBUSY if another participant stays inside for a second, EOWNERDEAD (see send),
+        EUCLEAN or EBADF.
+        """
+
+    def recv_async(self, type: int | Except = 0, timeout: float | None = None) -> Coroutine[Any, Any, tuple[bytes, int]]:
         """Receives as recv does, in asyncio: `data, type = await q.recv_async()`. Other tasks go on while it
         waits.
 
@@ -417,7 +556,7 @@ class Queue:
 class Received:
     """What is said of a message that was received into a buffer. A value: compared, hashed and pickled."""
 
-    def __new__(cls, length: int, type: int, sequence: int) -> Self: ...
+    def __new__(cls, length: int, type: int, sequence: int, redelivered: int, message_length: int) -> Self: ...
     @property
     def length(self) -> int:
         """How many bytes of the buffer it filled."""
@@ -430,7 +569,92 @@ class Received:
     def sequence(self) -> int:
         """How many messages were sent to this queue before it."""
 
+    @property
+    def redelivered(self) -> int:
+        """How often it was handed out before by a lease that wasn't acknowledged; mostly 0."""
+
+    @property
+    def message_length(self) -> int:
+        """How long the message was. More than length only where it was cut."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the buffer was too small, and the rest of the message is lost."""
+
     def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Reservation:
+    """A place in a queue for one message, which is written there before it is sent. See Queue.reserve.
+
+        with q.reserve(pixels.nbytes, type=2) as r:
+            r.write(pixels)
+
+    At the end of the block the message is sent. If an exception leaves the block, the place is given back
+    and nothing is sent; so is one that is forgotten, and one whose process is killed.
+
+    It is a buffer of the queue's own memory that may be written: r.data[:5] = b"hello", or
+    numpy.frombuffer(r, "f4")[:] = 0. What it holds at first is anything. As long as there is a view of
+    it (an array, a slice of a memoryview), to commit or release it is BufferError, and it stays. (An
+    exception that leaves the block is not replaced: then the place is given back with the last view.)
+    Only `data` itself is released with it.
+
+    It hinders nobody, however long it is held: others send meanwhile, and its message comes after
+    theirs. It keeps the queue open for itself: it stays good when the handle is closed. In a forked child
+    it is not the child's: OSError with EOWNERDEAD.
+
+    len(r) is its length in bytes. bool(r) is True, also of an empty one.
+    """
+
+    @property
+    def data(self) -> memoryview:
+        """Its bytes: a memoryview of the queue's own memory, to be written. It is released with the
+        reservation. OSError with EBADF when that is over, EOWNERDEAD in a forked child.
+        """
+
+    @property
+    def type(self) -> int:
+        """The type that the message has, unless commit says otherwise."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was sent or given back."""
+
+    def write(self, data: Buffer, offset: int = 0) -> None:
+        """Copies data to it, beginning at offset, and leaves no view behind.
+
+        data: bytes, bytearray, memoryview, a NumPy array, or what else has contiguous memory.
+        offset: in bytes.
+
+        Other threads go on while it copies 64 KiB or more. ValueError if the data don't lie within, and
+        nothing is written; OSError with EBADF when it is over, EOWNERDEAD in a forked child; TypeError and
+        BufferError for data.
+        """
+
+    def commit(self, type: int | None = None, length: int | None = None, timeout: float | None = None) -> None:
+        """Sends it; waits while the queue is full.
+
+        type: greater than 0; None is the one given to reserve.
+        length: how many of its bytes, from the start, are the message; None is all of them.
+        timeout: in seconds. None waits for ever; 0 doesn't wait.
+
+        Raises as Queue.send does, but EMSGSIZE. BufferError if there are views of it left. ValueError if it
+        is not so long. OSError with EBADF if it is over already, EOWNERDEAD in a forked child. Whatever
+        it raises, nothing was sent, and it stays; but for EOWNERDEAD.
+        """
+
+    def release(self) -> None:
+        """Gives the place back; nothing is sent.
+
+        BufferError if there are views of it left, and it stays. OSError with EBADF if it is over already,
+        EOWNERDEAD in a forked child.
+        """
+
+    def __len__(self) -> int: ...
+    def __bool__(self) -> Literal[True]: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, exception_type: object = None, *_exception: object) -> None: ...
 
 @final
 class QueueStatus:
@@ -445,6 +669,7 @@ class QueueStatus:
         messages: int,
         sent: int,
         received: int,
+        leased: int,
         participants: int,
         repairs: int,
         allocated: int,
@@ -479,6 +704,10 @@ class QueueStatus:
     @property
     def received(self) -> int:
         """Messages ever received from it."""
+
+    @property
+    def leased(self) -> int:
+        """Of the messages held, how many are leased."""
 
     @property
     def participants(self) -> int:

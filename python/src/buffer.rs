@@ -1,8 +1,8 @@
 //! Memory that Python and Rust share. The only file with pointers.
 //!
 //! Three directions: a caller's buffer that is read ([`Readable`]) or filled ([`Writable`]); a new `bytes` that is filled
-//! before anybody sees it ([`NewBytes`]), and what goes with it to the caller; a segment's memory that is lent to
-//! Python ([`lend`]).
+//! before anybody sees it ([`NewBytes`]), and what goes with it to the caller; shared memory that is lent to Python
+//! ([`Memory`]).
 //!
 //! **Exhausted memory.** PyO3's own conversions panic then. A message that is received has left its queue, so what is made for
 //! it here is made by Python's C functions, whose null pointer becomes `MemoryError`.
@@ -61,6 +61,13 @@ impl Writable {
         // SAFETY: as in `View::as_slice`; the exporter was asked for memory that may be written, and `self` is borrowed
         // for as long as the slice. For others who look at it meanwhile see the head of this file.
         unsafe { slice::from_raw_parts_mut(start.as_ptr(), length) }
+    }
+
+    /// For the core's verbs, which only ever write there.
+    pub(crate) fn room(&mut self) -> &mut [MaybeUninit<u8>] {
+        let slice = self.as_mut_slice();
+        // SAFETY: the same memory; what is written there by a receive is bytes.
+        unsafe { slice::from_raw_parts_mut(slice.as_mut_ptr().cast(), slice.len()) }
     }
 }
 
@@ -165,6 +172,15 @@ impl Room<'_> {
         *self.filled = received.length;
         Ok(received)
     }
+
+    pub(crate) fn peek(&mut self, queue: &Queue, position: u64) -> madang::Result<Received> {
+        self.space.fill(MaybeUninit::new(0));
+        // SAFETY: just filled.
+        let space = unsafe { slice::from_raw_parts_mut(self.space.as_mut_ptr().cast(), self.space.len()) };
+        let received = queue.peek_into(position, space)?;
+        *self.filled = received.length;
+        Ok(received)
+    }
 }
 
 /// A copy as `bytes`; `MemoryError`.
@@ -207,36 +223,77 @@ pub(crate) fn item<'a, 'py>(tuple: Borrowed<'a, 'py, PyTuple>, index: usize) -> 
     unsafe { Borrowed::from_ptr_or_err(tuple.py(), ffi::PyTuple_GetItem(tuple.as_ptr(), index as ffi::Py_ssize_t)) }
 }
 
-/// Lends a segment's memory to Python: the body of `__getbuffer__`. The view has a share in the mapping, which so lives
-/// until the last view is gone, whatever becomes of the handle.
+/// Some shared memory, and whether it may be written.
+#[derive(Clone, Copy)]
+pub(crate) struct Memory {
+    pub(crate) bytes: NonNull<[u8]>,
+    pub(crate) is_writable: bool,
+}
+
+// SAFETY: an address of memory that all threads reach; to do something with it takes `unsafe`.
+unsafe impl Send for Memory {}
+
+impl Memory {
+    /// Lends it to Python: the body of `__getbuffer__`.
+    ///
+    /// # Safety
+    /// `view` is valid to be written, or null. The memory is valid, for reads and as it says for writes, until `__releasebuffer__`
+    /// was called for the view.
+    pub(crate) unsafe fn lend(
+        self,
+        exporter: &Bound<'_, PyAny>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        let start = self.bytes.cast().as_ptr();
+        // Nothing that is mapped is longer than half the address space.
+        let length = self.bytes.len() as ffi::Py_ssize_t;
+        let read_only = c_int::from(!self.is_writable);
+        // SAFETY: attached; the caller's promise for `view` (null is an error that it reports) and the memory; `exporter` is alive
+        // and gets a reference from the view.
+        let filled = unsafe { ffi::PyBuffer_FillInfo(view, exporter.as_ptr(), start, length, read_only, flags) };
+        if filled == -1 { Err(PyErr::fetch(exporter.py())) } else { Ok(()) }
+    }
+
+    /// Copies `from` to `offset`, which may be a view of the same memory; `false` if it would not lie within.
+    ///
+    /// # Safety
+    /// The memory is valid for writes.
+    pub(crate) unsafe fn write(self, offset: usize, from: &[u8]) -> bool {
+        if offset.checked_add(from.len()).is_none_or(|end| end > self.bytes.len()) {
+            return false;
+        }
+        // SAFETY: the range lies within the memory, which is valid by the caller's promise.
+        unsafe { self.bytes.cast::<u8>().add(offset).copy_from(NonNull::from(from).cast(), from.len()) };
+        true
+    }
+}
+
+/// Lends a segment's memory. The view has a share in the mapping, which so lives until the last view is gone, whatever becomes of
+/// the handle.
 ///
 /// # Safety
 /// `view` is valid to be written, or null.
-pub(crate) unsafe fn lend(
+pub(crate) unsafe fn lend_segment(
     exporter: &Bound<'_, PyAny>,
     segment: Arc<Segment>,
     view: *mut ffi::Py_buffer,
     flags: c_int,
 ) -> PyResult<()> {
-    let start = segment.data().as_ptr().cast();
-    // A mapping is never longer than half the address space.
-    let length = segment.len() as ffi::Py_ssize_t;
-    let read_only = c_int::from(!segment.is_writable());
-    // SAFETY: attached; the caller's promise for `view` (null is an error that it reports); `exporter` is alive and gets a
-    // reference from the view; the memory is valid as long as the segment, whose share is stored below.
-    if unsafe { ffi::PyBuffer_FillInfo(view, exporter.as_ptr(), start, length, read_only, flags) } == -1 {
-        return Err(PyErr::fetch(exporter.py()));
-    }
+    let bytes = NonNull::slice_from_raw_parts(segment.data(), segment.len());
+    let memory = Memory { bytes, is_writable: segment.is_writable() };
+    // SAFETY: the caller's promise for `view`; the memory is valid as long as the segment, whose share is stored below.
+    unsafe { memory.lend(exporter, view, flags) }?;
     // SAFETY: just filled. `internal` is the exporter's own.
     unsafe { (*view).internal = Arc::into_raw(segment).cast_mut().cast() };
     Ok(())
 }
 
-/// Takes back what [`lend`] gave: the body of `__releasebuffer__`.
+/// Takes back what [`lend_segment`] gave: the body of `__releasebuffer__`.
 ///
 /// # Safety
-/// `view` was filled by [`lend`], and is released once.
-pub(crate) unsafe fn take_back(view: *mut ffi::Py_buffer) {
-    // SAFETY: the caller's promise: `lend` stored the pointer, which stands for one share.
+/// `view` was filled by [`lend_segment`], and is released once.
+pub(crate) unsafe fn take_segment_back(view: *mut ffi::Py_buffer) {
+    // SAFETY: the caller's promise: `lend_segment` stored the pointer, which stands for one share.
     drop(unsafe { Arc::from_raw((*view).internal.cast::<Segment>()) });
 }

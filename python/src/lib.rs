@@ -20,6 +20,9 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 mod _madang {
     #[pymodule_export]
+    use crate::shared::lease::Lease;
+
+    #[pymodule_export]
     use crate::shared::left_over::{LeftOvers, gc, left_overs};
 
     #[pymodule_export]
@@ -29,7 +32,10 @@ mod _madang {
     use crate::shared::participant::Participant;
 
     #[pymodule_export]
-    use crate::shared::queue::{Queue, QueueStatus, Received};
+    use crate::shared::queue::{Except, Queue, QueueStatus, Received};
+
+    #[pymodule_export]
+    use crate::shared::reservation::Reservation;
 
     // For madang/_asynchronous.py only.
     #[pymodule_export]

@@ -78,6 +78,16 @@ fn at_least_1(what: &str, value: i64) -> PyResult<u64> {
     }
 }
 
+/// A number of bytes in a message.
+pub(crate) fn not_negative(what: &str, value: i64) -> PyResult<usize> {
+    usize::try_from(value).map_err(|_| bad_value(format!("{what} of {value}: it is 0 or more")))
+}
+
+#[cold]
+pub(crate) fn bad_value(what: String) -> PyErr {
+    PyValueError::new_err(what)
+}
+
 /// The bytes that "65536", "64K", "4M", "1G" or "1T" stand for.
 fn parse(text: &str) -> Option<i64> {
     let shift = match text.bytes().last()?.to_ascii_uppercase() {

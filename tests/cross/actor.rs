@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use madang::{Batch, Create, Deadline, Lease, Queue, Received, Reservation, Result, Segment, Select};
-use madang_tests::origin;
+use madang_tests::{origin, slices};
 
 fn main() {
     let mut actor = Actor::default();
@@ -280,9 +280,9 @@ impl Actor {
         let mtype = command.need("type");
         let messages: Vec<_> = command.lengths().iter().map(|&length| (mtype, command.payload(length))).collect();
         let sent = match command.timeout() {
-            None => self.queue().send_many(&messages),
-            Some(Duration::ZERO) => self.queue().try_send_many(&messages),
-            Some(timeout) => self.queue().send_many_timeout(&messages, timeout),
+            None => self.queue().send_many(&slices(&messages)),
+            Some(Duration::ZERO) => self.queue().try_send_many(&slices(&messages)),
+            Some(timeout) => self.queue().send_many_timeout(&slices(&messages), timeout),
         }?;
         Ok(format!("sent={sent}"))
     }
@@ -304,7 +304,7 @@ impl Actor {
             let message =
                 |&index: &u64| (i64::from(sender) + 1, payload(sender, index, lengths[index as usize % lengths.len()]));
             let messages: Vec<_> = indices.iter().map(message).collect();
-            let sent = self.queue().send_many(&messages)?;
+            let sent = self.queue().send_many(&slices(&messages))?;
             assert_eq!(sent, messages.len());
             indices.iter().try_for_each(|&index| self.mark(command, index))?;
         }

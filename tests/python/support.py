@@ -24,6 +24,7 @@ import pytest
 
 SHM = Path("/dev/shm")
 NOBODY = 65534
+START_METHODS = ["fork", "spawn", "forkserver"]
 
 # Only root can give files away, become another user and mount; CI is root, so there nothing is skipped.
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -1,12 +1,14 @@
 //! The Rust face of madang, with threads and with real processes.
 
 mod shared {
+    mod backlog;
     mod batch;
     mod damage;
     mod descriptor;
     mod exclusive;
     mod keep;
     mod kill;
+    mod kill_backlog;
     mod left_over;
     mod list;
     mod model;

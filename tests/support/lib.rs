@@ -262,6 +262,11 @@ pub fn origin(bytes: &[u8]) -> (u32, u64) {
     (sender, index)
 }
 
+/// Messages as `send_many` takes them.
+pub fn slices<B: AsRef<[u8]>>(messages: &[(i64, B)]) -> Vec<(i64, &[u8])> {
+    messages.iter().map(|(mtype, data)| (*mtype, data.as_ref())).collect()
+}
+
 /// A small random generator (SplitMix64), so that a test can be run again.
 #[derive(Clone, Debug)]
 pub struct Random(pub u64);

@@ -12,8 +12,8 @@
 //! [waits a moment](GATHER) before looking again. It knows a streaming partner by the next record's coming at once, and
 //! after such a wait by there being several, so a round trip pays nothing.
 //!
-//! **By 32.** A third one publishes its tail, and its head, only after so many messages: the limit for those who send and receive in
-//! batches.
+//! **By 32.** Both are there once more as rings that publish their tail, and their head, only after so many messages: the limit for
+//! those who send and receive in batches.
 //!
 //! ```text
 //!   line 0  tail (the sender stores it)     line 1  head (the receiver stores it)     from 4096  records
@@ -258,28 +258,28 @@ impl<const GATHERS: bool> Receiver for RingReceiver<GATHERS> {
 }
 
 /// The ring that publishes every [`BATCH`] messages.
-pub(crate) struct RingBy32(Ring<false>);
+pub(crate) struct RingBy32<const GATHERS: bool>(Ring<GATHERS>);
 
-impl Link for RingBy32 {
-    type Sender = SenderBy32;
-    type Receiver = ReceiverBy32;
+impl<const GATHERS: bool> Link for RingBy32<GATHERS> {
+    type Sender = SenderBy32<GATHERS>;
+    type Receiver = ReceiverBy32<GATHERS>;
 
     fn make(task: &Task, name: &str) -> io::Result<Self> {
         Ring::make(task, name).map(Self)
     }
 
-    fn sender(&self) -> io::Result<SenderBy32> {
+    fn sender(&self) -> io::Result<SenderBy32<GATHERS>> {
         self.0.sender().map(SenderBy32)
     }
 
-    fn receiver(&self) -> io::Result<ReceiverBy32> {
+    fn receiver(&self) -> io::Result<ReceiverBy32<GATHERS>> {
         self.0.receiver().map(ReceiverBy32)
     }
 }
 
-pub(crate) struct SenderBy32(RingSender<false>);
+pub(crate) struct SenderBy32<const GATHERS: bool>(RingSender<GATHERS>);
 
-impl Sender for SenderBy32 {
+impl<const GATHERS: bool> Sender for SenderBy32<GATHERS> {
     fn send(&mut self, frame: &Frame) -> io::Result<()> {
         self.0.send(frame)
     }
@@ -295,9 +295,9 @@ impl Sender for SenderBy32 {
     }
 }
 
-pub(crate) struct ReceiverBy32(RingReceiver<false>);
+pub(crate) struct ReceiverBy32<const GATHERS: bool>(RingReceiver<GATHERS>);
 
-impl Receiver for ReceiverBy32 {
+impl<const GATHERS: bool> Receiver for ReceiverBy32<GATHERS> {
     fn recv(&mut self, frame: &mut Frame) -> io::Result<usize> {
         self.0.recv(frame)
     }

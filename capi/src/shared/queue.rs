@@ -5,10 +5,10 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use libc::iovec;
-use madang_core::{Participant, Queue, QueueOptions, QueueStatus, Received, Select};
+use madang_core::{Error, Participant, Queue, QueueOptions, QueueStatus, Received, Select};
 
 use super::{MADANG_ANY_OWNER, MADANG_EXCLUSIVE_RECEIVER, MADANG_EXCLUSIVE_SENDER, create, option_flags};
-use crate::deadline::{MADANG_INSTANT, limit};
+use crate::deadline::{MADANG_INSTANT, Outcome, limit};
 use crate::error::{Failure, Result, call};
 use crate::handle::{Handle, shell};
 use crate::pointer::{self, Out, Outs, Place};
@@ -440,18 +440,47 @@ pub extern "C" fn madang_queue_recv(
     message: *mut madang_message,
     timeout_ns: i64,
 ) -> i64 {
+    // Apart from all that could go wrong, for which registers would be saved.
+    if (select, flags) == (0, 0)
+        && let Some(queue) = pointer::if_opened(queue)
+        && let Some(buffer) = pointer::if_bytes_mut(buffer, capacity)
+        && let Some(message) = Out::if_usual(message)
+        && let Some(received) = queue.recv_at_once(buffer)
+    {
+        if let Some(message) = message {
+            message.fill(&received.into());
+        }
+        return received.length as i64;
+    }
+    recv(queue, select, buffer, capacity, flags, message, timeout_ns)
+}
+
+#[inline(never)]
+extern "C" fn recv(
+    queue: *mut madang_queue,
+    select: i64,
+    buffer: *mut c_void,
+    capacity: usize,
+    flags: u32,
+    message: *mut madang_message,
+    timeout_ns: i64,
+) -> i64 {
     call("madang_queue_recv", || {
         let queue = pointer::opened(queue)?;
         let message = Out::optional(message)?;
         let buffer = pointer::bytes_mut(buffer, capacity, "buffer")?;
-        let received = if flags & (MADANG_EXCEPT | MADANG_TRUNCATE | MADANG_PEEK) == 0 {
-            let select = Select::from_msgtyp(select);
-            let limit = limit(flags, timeout_ns)?;
-            limit.run(|deadline| queue.recv_into_uninit(select, buffer, deadline)).map_err(Failure::from)
+        let received = if flags & MADANG_PEEK == 0 {
+            let (select, cuts) = (selected(select, flags)?, flags & MADANG_TRUNCATE != 0);
+            let limit = limit(flags & !(MADANG_EXCEPT | MADANG_TRUNCATE), timeout_ns)?;
+            // In one place, so that the compiler puts the work itself there.
+            limit.run(|deadline| match cuts {
+                false => queue.recv_into_uninit(select, buffer, deadline),
+                true => queue.recv_cut(select, buffer, deadline),
+            })
         } else {
-            recv_with_flags(queue, select, buffer, flags, timeout_ns)
+            peek(queue, select, buffer, flags, timeout_ns)?
         };
-        let received = received.inspect_err(|failure| tell_length(message, failure))?;
+        let received = received.inspect_err(|error| tell_length(message, error))?;
         if let Some(message) = message {
             message.fill(&received.into());
         }
@@ -460,27 +489,20 @@ pub extern "C" fn madang_queue_recv(
 }
 
 #[inline(never)]
-fn recv_with_flags(
+fn peek(
     queue: &Queue,
     select: i64,
     buffer: &mut [MaybeUninit<u8>],
     flags: u32,
     timeout_ns: i64,
-) -> Result<Received> {
-    let cuts = flags & MADANG_TRUNCATE != 0;
-    if flags & MADANG_PEEK != 0 {
-        let position = u64::try_from(select).map_err(|_| no_position(select))?;
-        let flags = flags & !(MADANG_PEEK | MADANG_TRUNCATE);
-        if timeout_ns != 0 || flags & !MADANG_INSTANT != 0 {
-            return Err(bad_peek());
-        }
-        let peek = if cuts { Queue::peek_cut } else { Queue::peek_into_uninit };
-        return Ok(limit(flags, 0)?.run(|deadline| peek(queue, position, buffer, deadline))?);
+) -> Result<Outcome<Received>> {
+    let position = u64::try_from(select).map_err(|_| no_position(select))?;
+    let rest = flags & !(MADANG_PEEK | MADANG_TRUNCATE);
+    if timeout_ns != 0 || rest & !MADANG_INSTANT != 0 {
+        return Err(bad_peek());
     }
-    let select = selected(select, flags)?;
-    let limit = limit(flags & !(MADANG_EXCEPT | MADANG_TRUNCATE), timeout_ns)?;
-    let recv = if cuts { Queue::recv_cut } else { Queue::recv_into_uninit };
-    Ok(limit.run(|deadline| recv(queue, select, buffer, deadline))?)
+    let peek = if flags & MADANG_TRUNCATE != 0 { Queue::peek_cut } else { Queue::peek_into_uninit };
+    Ok(limit(rest, 0)?.run(|deadline| peek(queue, position, buffer, deadline)))
 }
 
 /// A message to be sent with others. Never grows, so it needs no struct_size.
@@ -600,8 +622,7 @@ pub extern "C" fn madang_queue_recv_many(
             };
             queue.recv_many_into_uninit(select, buffer, count, note, deadline)
         });
-        let received = received.map_err(Failure::from);
-        Ok(received.inspect_err(|failure| tell_length(messages.first(), failure))? as i64)
+        Ok(received.inspect_err(|error| tell_length(messages.first(), error))? as i64)
     })
 }
 
@@ -619,10 +640,8 @@ fn bad_peek() -> Failure {
 
 /// Tells a caller whose buffer is too small what it needs.
 #[cold]
-fn tell_length(message: Option<Out<madang_message>>, failure: &Failure) {
-    if let (Failure::Core(error), Some(message)) = (failure, message)
-        && error.errno() == libc::E2BIG
-    {
+fn tell_length(message: Option<Out<madang_message>>, error: &Error) {
+    if let (libc::E2BIG, Some(message)) = (error.errno(), message) {
         message.change(|message| message.length = error.length());
     }
 }

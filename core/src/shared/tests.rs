@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::queue::{Queue, Select};
+use super::queue::{Batch, Queue, Select};
 use super::raw::cell::trap::{die_after, interrupt_after};
 
 /// Longer than any try, shorter than a nap: who finds it only by his deadline has missed it.
@@ -74,6 +74,26 @@ fn room_made_at_any_access_is_found() {
         |two| two.send(1, &[0; 100]).unwrap(),
         |one| one.send_timeout(1, &[1; 90], DEADLINE).is_ok(),
         |two| drop(two.recv(Select::Any).unwrap()),
+    );
+}
+
+#[test]
+fn a_batch_sent_at_any_access_is_found() {
+    is_never_missed(
+        "found-batch",
+        |_| {},
+        |one| one.recv_many_timeout(Select::Any, &mut Batch::new(3, 100), DEADLINE).is_ok(),
+        |two| assert_eq!(two.send_many(&[(1, b"x"), (2, b"y")]).unwrap(), 2),
+    );
+}
+
+#[test]
+fn room_that_a_batch_made_at_any_access_is_found() {
+    is_never_missed(
+        "room-batch",
+        |two| assert_eq!(two.send_many(&[(1, &[0; 50][..]); 2]).unwrap(), 2),
+        |one| one.send_many_timeout(&[(1, &[1; 45][..]); 2], DEADLINE).is_ok_and(|sent| sent == 2),
+        |two| assert_eq!(two.recv_many(Select::Any, &mut Batch::new(2, 200)).unwrap(), 2),
     );
 }
 

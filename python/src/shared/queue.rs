@@ -3,11 +3,12 @@
 //! Each verb first tries with the GIL held, which is all that most calls need: a send and a receive of 64 bytes take
 //! some 100 ns together, and letting the GIL go in both would be as much once more. It is let go to wait, and to copy much.
 //!
+//! A receiver that looks over a long queue for a type has, with the GIL held, only its first look.
+//!
 //! A small message is received into the handle's own scratch memory, since its length isn't known before; for a larger
 //! one the queue tells the length, and it is received into a new `bytes` of just that length.
 
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use madang::{Batch, Deadline, Select};
 use pyo3::prelude::*;
@@ -16,18 +17,24 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 use crate::buffer::{self, NewBytes, Readable, Room, Writable};
 use crate::error::{Error, Result};
 use crate::options::{self, Count, Size};
+use crate::shared::handle::Handle;
+use crate::shared::lease::Lease;
 use crate::shared::participant::Participant;
+use crate::shared::reservation::Reservation;
 use crate::timeout::{self, Timeout};
 
+use descriptor::Given;
+pub(crate) use select::{Except, Which};
 pub(crate) use status::{QueueStatus, Received};
 
 mod batch;
 pub(crate) mod descriptor;
+mod select;
 mod status;
 
 /// From this length on, in bytes, a message is copied without the GIL. To let it go and take it again is 50 ns; to copy that
 /// much is 500 ns from the cache, and 5 µs from another processor's.
-const MUCH: usize = 64 << 10;
+pub(crate) const MUCH: usize = 64 << 10;
 
 /// Messages up to this length, in bytes, go through scratch memory: to copy that much twice costs as much as to ask twice.
 const SMALL: usize = 1 << 10;
@@ -39,11 +46,15 @@ type Message<'py> = Bound<'py, PyTuple>;
 ///
 /// They may be in any processes and languages: who opens the same name, from Python, Rust or C, has
 /// the same queue. A message is some bytes and a type greater than 0. Messages are received in the
-/// order in which they were sent.
+/// order in which they were sent, or by type.
 ///
 ///     with madang.Queue("orders", capacity="4M") as q:
 ///         q.send(b"two teas", type=3, timeout=1.0)
-///         data, type = q.recv()
+///         data, type = q.recv()           # the first; q.recv(3): the first of type 3
+///
+/// A receiver that must not lose a message when it fails or is killed leases it: `with q.lease() as m`.
+/// Who sends or receives much can do so without a copy: q.reserve() and q.lease(). Objects are sent by
+/// madang.ObjectQueue.
 ///
 /// The constructor opens the queue, or creates it. It doesn't wait.
 ///
@@ -75,7 +86,7 @@ type Message<'py> = Bound<'py, PyTuple>;
 ///
 /// What is promised: a process that is killed at any instruction leaves every other one able to go
 /// on, and a message whose send returned is received once. Who is killed right after a receive takes
-/// the message along.
+/// the message along; with a lease it comes back.
 ///
 /// What fails raises OSError with an errno, and the subclass that Python has for it. Here:
 /// FileNotFoundError (ENOENT) and FileExistsError (EEXIST), as `create` says; PermissionError (EACCES:
@@ -90,19 +101,13 @@ type Message<'py> = Bound<'py, PyTuple>;
 /// don't hold, a text that is no size, a name that UTF-8 can't write.
 #[pyclass(frozen, module = "madang")]
 pub(crate) struct Queue {
-    handle: Mutex<Handle>,
-    name: String,
+    handle: Handle<madang::Queue, Scratch>,
     capacity: u64,
-    is_new: bool,
-    any_owner: bool,
 }
 
-/// What a lock guards. It is held only by threads that have the GIL and for one try, so nobody ever waits for it; and never
-/// where Python could run code of its own, which may come back here.
-struct Handle {
-    /// Those who wait have a share of their own; `None` when it is closed.
-    queue: Option<Arc<madang::Queue>>,
-    scratch: Box<[u8; SMALL]>,
+/// What small messages are received into, and more of them at once.
+struct Scratch {
+    small: Box<[u8; SMALL]>,
     /// For `recv_many`, from its first use on.
     batch: Option<Batch>,
 }
@@ -134,8 +139,9 @@ impl Queue {
         // With the GIL, which guards the environment too: who writes os.environ must not do so while MADANG_DIR is read.
         let queue = options.open(name)?;
         let (capacity, is_new) = (queue.capacity(), queue.is_new());
-        let handle = Handle { queue: Some(Arc::new(queue)), scratch: Box::new([0; SMALL]), batch: None };
-        Ok(Self { handle: Mutex::new(handle), name: name.to_owned(), capacity, is_new, any_owner })
+        let scratch = Scratch { small: Box::new([0; SMALL]), batch: None };
+        let handle = Handle::new("queue", name, is_new, any_owner, queue, scratch);
+        Ok(Self { handle, capacity })
     }
 
     /// Sends a message; waits while the queue is full.
@@ -161,20 +167,21 @@ impl Queue {
     fn send(&self, py: Python, data: Readable, r#type: i64, timeout: Option<Timeout>) -> Result<()> {
         let data = data.as_slice();
         if data.len() < MUCH {
-            match self.handle().open(self)?.send_until(r#type, data, Deadline::INSTANT) {
+            match self.handle.lock().object(&self.handle)?.send_until(r#type, data, Deadline::INSTANT) {
                 Err(error) if timeout::may_wait(&error, timeout) => {}
                 outcome => return Ok(outcome?),
             }
         }
         timeout::wait(py, timeout::deadline(timeout), |slice| {
-            let queue = self.share()?;
+            let queue = self.handle.share()?;
             py.detach(|| Ok(queue.send_until(r#type, data, slice)?))
         })
     }
 
-    /// Receives the first message; waits while there is none. Returns its bytes and its type.
+    /// Receives a message; waits while there is none. Returns its bytes and its type.
     ///
-    /// type: 0 is any type. (To choose by type comes with a later version; until then it is ENOTSUP.)
+    /// type: which message. 0: the first. t greater than 0: the first of that type. -t: of the lowest type
+    ///     there is, if it is not above t, the first. madang.Except(t): the first of any other type.
     /// timeout: in seconds. None waits for ever; 0 doesn't wait.
     ///
     /// Other threads go on while it waits, or copies 64 KiB or more. Signal handlers run, and then it
@@ -183,16 +190,17 @@ impl Queue {
     /// Whatever it raises, nothing was received; but for MemoryError, with which a message may be lost,
     /// and EOWNERDEAD, after which one may have been received.
     ///
-    /// BlockingIOError (EAGAIN): the queue is empty, and the timeout is 0. TimeoutError: no message came, or
+    /// BlockingIOError (EAGAIN): there is no such message, and the timeout is 0. TimeoutError: none came, or
     /// another receiver stayed inside (it was stopped). OSError with EBUSY if the timeout is 0 and another
-    /// receiver stays inside for a second; ENOTSUP; EUCLEAN if the queue is damaged; EOWNERDEAD if the
+    /// receiver stays inside for a second; ENOSPC if there is no room to set aside the messages before the
+    /// one that is wanted; EINVAL for an Except below 1; EUCLEAN if the queue is damaged; EOWNERDEAD if the
     /// others found this handle dead and went on without it: close it, and open it anew; EBADF.
     /// ValueError for a timeout that isn't 0 or more; OverflowError for a type that 64 bits don't hold, or
     /// a timeout that a float doesn't; MemoryError; and what a signal handler raises, as
     /// KeyboardInterrupt.
-    #[pyo3(signature = (r#type=0, timeout=None))]
-    fn recv<'py>(&self, py: Python<'py>, r#type: i64, timeout: Option<Timeout>) -> Result<Message<'py>> {
-        let select = self.select(r#type)?;
+    #[pyo3(signature = (r#type=Which::ANY, timeout=None), text_signature = "($self, type=0, timeout=None)")]
+    fn recv<'py>(&self, py: Python<'py>, r#type: Which, timeout: Option<Timeout>) -> Result<Message<'py>> {
+        let select = r#type.into();
         match self.try_small(py, select) {
             Err(Error::Core(error)) if error.errno() == libc::E2BIG || timeout::may_wait(&error, timeout) => {
                 self.recv_slow(py, select, timeout::deadline(timeout), error.length())
@@ -205,24 +213,40 @@ impl Queue {
     ///
     /// buffer: bytearray, memoryview, a NumPy array, or what else has contiguous memory that may be
     ///     written. It is filled from its start; what lies after the message is left as it was.
+    /// truncate: takes a message that is too long too, and what doesn't fit is lost: is_cut.
     ///
     /// Raises as recv does, EOWNERDEAD too. OSError with E2BIG if the buffer is too small: the message
     /// stays, and the exception has an attribute `length`, the bytes that it needs. TypeError and
     /// BufferError for buffer.
-    #[pyo3(signature = (buffer, r#type=0, timeout=None))]
-    fn recv_into(&self, py: Python, mut buffer: Writable, r#type: i64, timeout: Option<Timeout>) -> Result<Received> {
-        let select = self.select(r#type)?;
-        let buffer = buffer.as_mut_slice();
+    #[pyo3(
+        signature = (buffer, r#type=Which::ANY, timeout=None, *, truncate=false),
+        text_signature = "($self, buffer, type=0, timeout=None, *, truncate=False)"
+    )]
+    fn recv_into(
+        &self,
+        py: Python,
+        mut buffer: Writable,
+        r#type: Which,
+        timeout: Option<Timeout>,
+        truncate: bool,
+    ) -> Result<Received> {
+        let (select, buffer) = (r#type.into(), buffer.room());
+        let receive = |queue: &madang::Queue, buffer: &mut [_], deadline| match truncate {
+            true => queue.recv_cut(select, buffer, deadline),
+            false => queue.recv_into_uninit(select, buffer, deadline),
+        };
         // A longer message is copied without the GIL.
         let little = buffer.len().min(MUCH);
-        match self.handle().open(self)?.recv_into(select, &mut buffer[..little], Deadline::INSTANT) {
-            Err(error) if error.errno() == libc::E2BIG && little < buffer.len() => {}
-            Err(error) if timeout::may_wait(&error, timeout) => {}
-            outcome => return Ok(outcome?.into()),
+        if little == buffer.len() || !truncate {
+            match receive(self.handle.lock().object(&self.handle)?, &mut buffer[..little], Deadline::INSTANT) {
+                Err(error) if error.errno() == libc::E2BIG && little < buffer.len() => {}
+                Err(error) if timeout::may_wait(&error, timeout) => {}
+                outcome => return Ok(outcome?.into()),
+            }
         }
         timeout::wait(py, timeout::deadline(timeout), |slice| {
-            let queue = self.share()?;
-            py.detach(|| Ok(queue.recv_into(select, buffer, slice)?.into()))
+            let queue = self.handle.share()?;
+            py.detach(|| Ok(receive(&queue, buffer, slice)?.into()))
         })
     }
 
@@ -272,15 +296,104 @@ impl Queue {
     /// Raises as recv does: whatever it raises, nothing was received; but for MemoryError, with which messages
     /// may be lost, and EOWNERDEAD, after which some may have been received. ValueError for a negative
     /// count. Who is killed after it returned takes all of them along.
-    #[pyo3(signature = (count, r#type=0, timeout=None))]
+    #[pyo3(signature = (count, r#type=Which::ANY, timeout=None), text_signature = "($self, count, type=0, timeout=None)")]
     fn recv_many<'py>(
         &self,
         py: Python<'py>,
         count: batch::Number,
-        r#type: i64,
+        r#type: Which,
         timeout: Option<Timeout>,
     ) -> Result<Bound<'py, PyList>> {
-        batch::receive(self, py, count, self.select(r#type)?, timeout)
+        batch::receive(self, py, count, r#type.into(), timeout)
+    }
+
+    /// Returns the bytes and the type of a message that stays; doesn't wait.
+    ///
+    /// position: how many messages come before it. Leased ones don't count.
+    ///
+    /// BlockingIOError (EAGAIN): there are fewer. Else it raises as recv does; ValueError for a position
+    /// below 0.
+    #[pyo3(signature = (position=0))]
+    fn peek<'py>(&self, py: Python<'py>, position: i64) -> Result<Message<'py>> {
+        let position = options::not_negative("a position", position)? as u64;
+        let queue = self.handle.share()?;
+        let mut length = SMALL as u64;
+        loop {
+            let mut bytes = NewBytes::new(py, length)?;
+            let mut room = bytes.room();
+            match py.detach(|| room.peek(&queue, position)) {
+                Err(error) if error.errno() == libc::E2BIG => length = error.length(),
+                outcome => {
+                    let mtype = outcome?.mtype;
+                    return Ok(buffer::message(bytes.received()?, mtype)?);
+                }
+            }
+        }
+    }
+
+    /// Leases a message: it is read in place, and comes back unless it is acknowledged. Waits while there
+    /// is none.
+    ///
+    ///     with q.lease() as m:
+    ///         work(m.data, m.type)
+    ///
+    /// type, timeout: as of recv.
+    ///
+    /// Raises as recv does, but MemoryError and EOWNERDEAD lose nothing: the message comes back.
+    #[pyo3(signature = (r#type=Which::ANY, timeout=None), text_signature = "($self, type=0, timeout=None)")]
+    fn lease(&self, py: Python, r#type: Which, timeout: Option<Timeout>) -> Result<Lease> {
+        let select = r#type.into();
+        let lease = match madang::Lease::new(self.handle.share()?, select, Deadline::INSTANT) {
+            Err(error) if timeout::may_wait(&error, timeout) => {
+                timeout::wait(py, timeout::deadline(timeout), |slice| {
+                    let queue = self.handle.share()?;
+                    py.detach(|| Ok(madang::Lease::new(queue, select, slice)?))
+                })?
+            }
+            outcome => outcome?,
+        };
+        Ok(lease.into())
+    }
+
+    /// Reserves a place for a message of length bytes, which is written there before it is sent. Waits
+    /// while the queue is full.
+    ///
+    ///     with q.reserve(8 * len(pixels), type=2) as r:
+    ///         r.write(pixels)
+    ///
+    /// type: of the message, greater than 0.
+    /// timeout: in seconds. None waits for ever; 0 doesn't wait. The end of a `with` block, which sends the
+    ///     message, waits as long once more.
+    ///
+    /// Raises as send does; ValueError for a length below 0.
+    #[pyo3(signature = (length, r#type=1, timeout=None))]
+    fn reserve(&self, py: Python, length: i64, r#type: i64, timeout: Option<Timeout>) -> Result<Reservation> {
+        let length = options::not_negative("a length", length)?;
+        if r#type < 1 {
+            return Err(self.bad_type(r#type));
+        }
+        // To take much memory takes a while.
+        if length < MUCH {
+            match madang::Reservation::new(self.handle.share()?, length, Deadline::INSTANT) {
+                Err(error) if timeout::may_wait(&error, timeout) => {}
+                outcome => return Ok(Reservation::new(outcome?, r#type, timeout)),
+            }
+        }
+        let reservation = timeout::wait(py, timeout::deadline(timeout), |slice| {
+            let queue = self.handle.share()?;
+            py.detach(|| Ok(madang::Reservation::new(queue, length, slice)?))
+        })?;
+        Ok(Reservation::new(reservation, r#type, timeout))
+    }
+
+    /// Gives back memory that the queue took for messages outside of its ring (long, skipped, leased,
+    /// reserved ones) and doesn't need any more. Returns how many bytes.
+    ///
+    /// Raises OSError with EBUSY if another participant stays inside for a second, EOWNERDEAD (see send),
+    /// EUCLEAN or EBADF.
+    fn trim(&self, py: Python) -> Result<u64> {
+        let queue = self.handle.share()?;
+        Ok(py.detach(|| queue.trim())?)
     }
 
     /// Receives as recv does, in asyncio: `data, type = await q.recv_async()`. Other tasks go on while it
@@ -298,9 +411,13 @@ impl Queue {
     /// Raises as recv does; and OSError with EMFILE if this user's inotify instances, or the process's
     /// descriptors, are used up, ENOSPC if the inotify watches are: the text says what to do. If the
     /// handle is closed meanwhile: EBADF, within a quarter of a second.
-    #[pyo3(signature = (r#type=0, timeout=None))]
-    fn recv_async<'py>(slf: &Bound<'py, Self>, r#type: i64, timeout: Option<Timeout>) -> Result<Bound<'py, PyAny>> {
-        descriptor::coroutine(slf, "recv", None, r#type, timeout)
+    #[pyo3(signature = (r#type=Given::default(), timeout=None), text_signature = "($self, type=0, timeout=None)")]
+    fn recv_async<'py>(
+        slf: &Bound<'py, Self>,
+        r#type: Given<'py>,
+        timeout: Option<Timeout>,
+    ) -> Result<Bound<'py, PyAny>> {
+        descriptor::receive(slf, r#type, timeout)
     }
 
     /// Sends as send does, in asyncio: `await q.send_async(b"two teas", type=3)`. Other tasks go on while it
@@ -316,7 +433,7 @@ impl Queue {
         r#type: i64,
         timeout: Option<Timeout>,
     ) -> Result<Bound<'py, PyAny>> {
-        descriptor::coroutine(slf, "send", Some(data), r#type, timeout)
+        descriptor::send(slf, data, r#type, timeout)
     }
 
     fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -324,7 +441,7 @@ impl Queue {
     }
 
     fn __anext__<'py>(slf: &Bound<'py, Self>) -> Result<Bound<'py, PyAny>> {
-        descriptor::coroutine(slf, "recv", None, 0, None)
+        descriptor::receive(slf, Given::default(), None)
     }
 
     /// A descriptor that is readable when there may be something to receive: for select, poll, selectors,
@@ -356,20 +473,20 @@ impl Queue {
 
     /// What the queue is and holds now. Raises OSError with EOWNERDEAD (see send) or EBADF.
     fn stat(&self, py: Python) -> Result<QueueStatus> {
-        let queue = self.share()?;
+        let queue = self.handle.share()?;
         Ok(py.detach(|| queue.stat())?.into())
     }
 
     /// Who takes part: every open handle, and those of killed processes whose place nobody has needed
     /// since. In no order. Raises as stat does.
     fn participants(&self, py: Python) -> Result<Vec<Participant>> {
-        let queue = self.share()?;
+        let queue = self.handle.share()?;
         Ok(py.detach(|| queue.participants())?.into_iter().map(Participant::from).collect())
     }
 
     /// How many messages the queue holds now.
     fn __len__(&self) -> Result<usize> {
-        Ok(self.handle().open(self)?.len() as usize)
+        Ok(self.handle.lock().object(&self.handle)?.len() as usize)
     }
 
     /// As a file or socket is, whatever it holds: `if queue` asks whether there is a handle.
@@ -380,7 +497,7 @@ impl Queue {
     /// The name by which it was opened.
     #[getter]
     fn name(&self) -> &str {
-        &self.name
+        &self.handle.name
     }
 
     /// The most bytes that it holds; also the longest message.
@@ -392,13 +509,13 @@ impl Queue {
     /// Whether this very handle created it.
     #[getter]
     fn is_new(&self) -> bool {
-        self.is_new
+        self.handle.is_new
     }
 
     /// Whether this handle is closed.
     #[getter]
     fn closed(&self) -> bool {
-        self.handle().queue.is_none()
+        self.handle.is_closed()
     }
 
     /// Closes the handle; doesn't unlink the queue. Closing it again does nothing.
@@ -406,9 +523,7 @@ impl Queue {
     /// A call that waits in another thread raises OSError with EBADF within a fifth of a second, unless
     /// what it waits for comes before it notices.
     fn close(&self, py: Python) {
-        let queue = self.handle().queue.take();
-        // To unmap a large queue takes a while.
-        py.detach(|| drop(queue));
+        self.handle.close(py);
     }
 
     /// Takes the name away; who has the queue open goes on with it. The next open makes a new one.
@@ -421,7 +536,7 @@ impl Queue {
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Result<Bound<'_, Self>> {
-        slf.get().share()?;
+        slf.get().handle.share()?;
         Ok(slf)
     }
 
@@ -432,16 +547,13 @@ impl Queue {
 
     /// Pickled, a queue is its name.
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> Result<(Bound<'py, PyAny>, (String,))> {
-        let queue = slf.get();
-        queue.share()?;
-        let options = PyDict::new(slf.py());
-        options.set_item("any_owner", queue.any_owner)?;
-        Ok((super::reopen(slf, &options)?, (queue.name.clone(),)))
+        slf.get().handle.reduce(slf.get_type().as_any(), &PyDict::new(slf.py()))
     }
 
     fn __repr__(&self) -> String {
-        let Self { name, capacity, .. } = self;
-        match &self.handle().queue {
+        let Self { handle, capacity } = self;
+        let name = &handle.name;
+        match handle.get() {
             Some(queue) => format!("<madang.Queue {name:?}: {} messages, capacity {capacity}>", queue.len()),
             None => format!("<madang.Queue {name:?}: closed>"),
         }
@@ -449,36 +561,21 @@ impl Queue {
 }
 
 impl Queue {
-    fn handle(&self) -> MutexGuard<'_, Handle> {
-        self.handle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A share of the open queue, for use without the GIL.
-    fn share(&self) -> Result<Arc<madang::Queue>> {
-        self.handle().open(self).cloned()
-    }
-
-    fn select(&self, r#type: i64) -> Result<Select> {
-        match r#type {
-            0 => Ok(Select::Any),
-            _ => Err(self.cannot_select(r#type)),
-        }
-    }
-
     #[cold]
-    fn cannot_select(&self, r#type: i64) -> Error {
-        let what = "this version receives messages of any type only: give 0, and look at the type that comes (ENOTSUP)";
-        Error::os(libc::ENOTSUP, format!("recv {:?}: type {}: {what}", self.name, r#type))
+    fn bad_type(&self, r#type: i64) -> Error {
+        let name = &self.handle.name;
+        let what = format!("reserve {name:?}: type {}: a message's type is greater than 0 (EINVAL)", r#type);
+        Error::os(libc::EINVAL, what)
     }
 
     /// Receives a small message if there is one.
     #[inline]
     fn try_small<'py>(&self, py: Python<'py>, select: Select) -> Result<Message<'py>> {
-        let mut handle = self.handle();
-        let (queue, scratch) = handle.parts(self)?;
-        let received = queue.recv_into(select, scratch, Deadline::INSTANT)?;
+        let mut handle = self.handle.lock();
+        let (queue, scratch) = handle.parts(&self.handle)?;
+        let received = queue.recv_into(select, &mut scratch.small[..], Deadline::INSTANT)?;
         // Making a `bytes` runs no code of Python's; making the tuple may (the garbage collector).
-        let data = buffer::bytes(py, &scratch[..received.length])?;
+        let data = buffer::bytes(py, &scratch.small[..received.length])?;
         drop(handle);
         Ok(buffer::message(data, received.mtype)?)
     }
@@ -517,7 +614,7 @@ impl Queue {
         if room.length() >= MUCH {
             return Ok(None);
         }
-        match room.receive(self.handle().open(self)?, select, Deadline::INSTANT) {
+        match room.receive(self.handle.lock().object(&self.handle)?, select, Deadline::INSTANT) {
             Err(error) if matches!(error.errno(), libc::EAGAIN | libc::EBUSY) => Ok(None),
             outcome => Ok(Some(outcome?)),
         }
@@ -525,21 +622,8 @@ impl Queue {
 
     fn wait_into(&self, py: Python, select: Select, room: &mut Room, deadline: Deadline) -> Result<madang::Received> {
         timeout::wait(py, deadline, |slice| {
-            let queue = self.share()?;
+            let queue = self.handle.share()?;
             py.detach(|| Ok(room.receive(&queue, select, slice)?))
         })
-    }
-}
-
-impl Handle {
-    #[inline]
-    fn open(&self, queue: &Queue) -> Result<&Arc<madang::Queue>> {
-        self.queue.as_ref().ok_or_else(|| Error::closed("queue", &queue.name))
-    }
-
-    #[inline]
-    fn parts(&mut self, queue: &Queue) -> Result<(&madang::Queue, &mut [u8; SMALL])> {
-        let open = self.queue.as_deref().ok_or_else(|| Error::closed("queue", &queue.name))?;
-        Ok((open, &mut self.scratch))
     }
 }

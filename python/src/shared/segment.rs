@@ -1,15 +1,15 @@
 //! `madang.Segment`.
 
 use std::ffi::c_int;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::buffer;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::options::{self, Size};
+use crate::shared::handle::Handle;
 
 /// Plain named bytes in shared memory: the same object as shm_open("/NAME") makes in C.
 ///
@@ -58,12 +58,8 @@ use crate::options::{self, Size};
 /// don't hold, a text that is no size, a name that UTF-8 can't write.
 #[pyclass(frozen, module = "madang")]
 pub(crate) struct Segment {
-    /// Views have shares of their own; `None` when it is closed.
-    segment: Mutex<Option<Arc<madang::Segment>>>,
-    name: String,
-    is_new: bool,
+    handle: Handle<madang::Segment>,
     read_only: bool,
-    any_owner: bool,
 }
 
 #[pymethods]
@@ -88,12 +84,12 @@ impl Segment {
         // Without the GIL, since to take much memory takes a while. (No environment is read: a segment's folder is fixed.)
         let segment = py.detach(|| options.open(name))?;
         let is_new = segment.is_new();
-        Ok(Self { segment: Mutex::new(Some(Arc::new(segment))), name: name.to_owned(), is_new, read_only, any_owner })
+        Ok(Self { handle: Handle::new("segment", name, is_new, any_owner, segment, ()), read_only })
     }
 
     /// Its length in bytes, as it was when it was opened.
     fn __len__(&self) -> Result<usize> {
-        Ok(self.share()?.len())
+        Ok(self.handle.share()?.len())
     }
 
     /// As a file or socket is: `if segment` asks whether there is a handle.
@@ -104,13 +100,13 @@ impl Segment {
     /// The name by which it was opened.
     #[getter]
     fn name(&self) -> &str {
-        &self.name
+        &self.handle.name
     }
 
     /// Whether this very handle created it.
     #[getter]
     fn is_new(&self) -> bool {
-        self.is_new
+        self.handle.is_new
     }
 
     /// Whether its memory can't be written through this handle.
@@ -122,16 +118,14 @@ impl Segment {
     /// Whether this handle is closed.
     #[getter]
     fn closed(&self) -> bool {
-        self.segment().is_none()
+        self.handle.is_closed()
     }
 
     /// Closes the handle; doesn't unlink the segment. Closing it again does nothing.
     ///
     /// Arrays and memoryviews made of it stay good; the memory is unmapped when the last of them is gone.
     fn close(&self, py: Python) {
-        let segment = self.segment().take();
-        // To unmap much memory takes a while.
-        py.detach(|| drop(segment));
+        self.handle.close(py);
     }
 
     /// Takes the name away; who has the segment open goes on with it. The next open makes a new one.
@@ -144,7 +138,7 @@ impl Segment {
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Result<Bound<'_, Self>> {
-        slf.get().share()?;
+        slf.get().handle.share()?;
         Ok(slf)
     }
 
@@ -156,16 +150,14 @@ impl Segment {
     /// Pickled, a segment is its name.
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> Result<(Bound<'py, PyAny>, (String,))> {
         let segment = slf.get();
-        segment.share()?;
         let options = PyDict::new(slf.py());
         options.set_item("read_only", segment.read_only)?;
-        options.set_item("any_owner", segment.any_owner)?;
-        Ok((super::reopen(slf, &options)?, (segment.name.clone(),)))
+        segment.handle.reduce(slf.get_type().as_any(), &options)
     }
 
     fn __repr__(&self) -> String {
-        let name = &self.name;
-        match &*self.segment() {
+        let name = &self.handle.name;
+        match self.handle.get() {
             Some(segment) => format!("<madang.Segment {name:?}: {} bytes>", segment.len()),
             None => format!("<madang.Segment {name:?}: closed>"),
         }
@@ -174,26 +166,15 @@ impl Segment {
     /// # Safety
     /// As CPython calls it: `view` is null or may be written.
     unsafe fn __getbuffer__(slf: &Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> Result<()> {
-        let segment = slf.get().share()?;
+        let segment = slf.get().handle.share()?;
         // SAFETY: the caller's promise.
-        Ok(unsafe { buffer::lend(slf.as_any(), segment, view, flags) }?)
+        Ok(unsafe { buffer::lend_segment(slf.as_any(), segment, view, flags) }?)
     }
 
     /// # Safety
     /// As CPython calls it: `view` was filled by `__getbuffer__`, and is released once.
     unsafe fn __releasebuffer__(&self, view: *mut ffi::Py_buffer) {
         // SAFETY: the caller's promise.
-        unsafe { buffer::take_back(view) };
-    }
-}
-
-impl Segment {
-    fn segment(&self) -> MutexGuard<'_, Option<Arc<madang::Segment>>> {
-        self.segment.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A share of the open segment.
-    fn share(&self) -> Result<Arc<madang::Segment>> {
-        self.segment().clone().ok_or_else(|| Error::closed("segment", &self.name))
+        unsafe { buffer::take_segment_back(view) };
     }
 }

@@ -83,7 +83,7 @@ def test_left_overs(tmp_path):
 
 def test_participants(queue, name):
     before = time.monotonic_ns()
-    program = "import madang, sys; q = madang.Queue(sys.argv[1]); print('joined', flush=True); sys.stdin.read()"
+    program = "import madang, signal, sys; q = madang.Queue(sys.argv[1]); print('joined', flush=True); signal.pause()"
     with script(program, name) as process:
         support.says(process, "joined")
         others = [who for who in queue.participants() if not who.is_me]

@@ -294,6 +294,30 @@ def test_one_that_cannot_be_sent_refuses_all(queue):
     assert len(queue) == 0
 
 
+def test_by_type(queue):
+    """However far apart they lie, and whether they were passed over before."""
+    sent = [(b"%d" % number, number % 97 + 1) for number in range(1000)]
+    queue.send_many(sent)
+
+    def take(wanted):
+        taken = [message for message in sent if wanted(message[1])]
+        sent[:] = [message for message in sent if not wanted(message[1])]
+        return taken
+
+    assert queue.recv_many(1000, type=7, timeout=0) == take(lambda kind: kind == 7)
+    assert queue.recv_many(1000, madang.Except(9), timeout=30)[:20] == take(lambda kind: kind != 9)[:20]
+    assert queue.recv_many(3, -50) == sent[:3]
+    assert queue.recv_many(1000) == sent[3:]
+    # The lowest first, and each type in order.
+    queue.send_many([(b"%d" % number, number % 3 + 1) for number in range(30)])
+    lowest = queue.recv_many(1000, type=-2, timeout=0)
+    assert lowest == [(b"%d" % number, kind) for kind in (1, 2) for number in range(kind - 1, 30, 3)]
+    assert len(queue) == 10
+    for timeout, error, kind in ((0, errno.EAGAIN, BlockingIOError), (0.01, errno.ETIMEDOUT, TimeoutError)):
+        with fails(error, "no message", kind):
+            queue.recv_many(10, type=1, timeout=timeout)
+
+
 def test_bad_arguments_of_recv_many(queue):
     queue.send(b"kept")
     with pytest.raises(ValueError, match="count=-1"):
@@ -303,8 +327,11 @@ def test_bad_arguments_of_recv_many(queue):
             queue.recv_many(bad)
     with pytest.raises(TypeError):
         queue.recv_many("3")
-    with fails(errno.ENOTSUP, "any type only"):
-        queue.recv_many(1, type=3)
+    with fails(errno.EINVAL, "type"):
+        queue.recv_many(1, type=madang.Except(0))
+    for bad in ("3", None, 2**63):
+        with pytest.raises((TypeError, OverflowError)):
+            queue.recv_many(1, type=bad)
     with pytest.raises(ValueError):
         queue.recv_many(1, timeout=-1)
     assert queue.recv_many(2**63 - 1) == [(b"kept", 1)]
@@ -338,6 +365,26 @@ def test_a_scribbled_record_behind_a_good_one(queue):
     assert queue.recv_many(2) == [(b"good", 1)]
     with fails(errno.EUCLEAN, "damaged"):
         queue.recv_many(2)
+
+
+def test_a_full_file_system(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("MADANG_DIR", str(tmp_path))
+    with support.small_file_system(tmp_path, 1 << 20):
+        with madang.Queue(name, capacity="8M") as queue:
+            messages = [(b"x" * 10_000, number + 1) for number in range(300)]
+            sent = queue.send_many(messages)
+            assert 10 <= sent < 110, "what there was room for"
+            with fails(errno.ENOSPC, "is full.*shm-size"):
+                queue.send_many(messages[sent:])
+            with fails(errno.ENOSPC, "is full.*shm-size"):
+                queue.sendv([b"x" * 100_000] * 5)
+            received = []
+            while len(received) < sent:
+                received += queue.recv_many(sent)
+            assert received == messages[:sent]
+            queue.send_many([b"on"])
+            assert queue.recv_many(9) == [(b"on", 1)]
+        madang.Queue.unlink(name)
 
 
 def test_nothing_leaks(queue):

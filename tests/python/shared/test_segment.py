@@ -143,7 +143,7 @@ def test_a_segment_is_sent_and_received_into(segment):
 ## Processes
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("method", support.START_METHODS)
 def test_multiprocessing(name, method):
     context = multiprocessing.get_context(method)
     with madang.Segment(name, length="64K") as segment, madang.Queue(name) as done:

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use madang::{Batch, Deadline, Queue, Segment, Select};
-use madang_tests::{Checkpoint, Name, Random, WATCHDOG, fork, origin, payload};
+use madang_tests::{Checkpoint, Name, Random, WATCHDOG, fork, origin, payload, slices};
 
 use super::kill::{pause, word};
 
@@ -20,7 +20,7 @@ fn smoke() {
     let name = Name::new("batch-smoke");
     let queue = Queue::open(&name).unwrap();
     let messages = [(1, b"one".to_vec()), (i64::MAX, vec![]), (3, vec![7; 1000]), (4, b"x".to_vec())];
-    assert_eq!(queue.send_many(&messages).unwrap(), 4);
+    assert_eq!(queue.send_many(&slices(&messages)).unwrap(), 4);
     let mut batch = Batch::new(10, 4000);
     assert_eq!(queue.recv_many(Select::Any, &mut batch).unwrap(), 4);
     assert_eq!(contents(&batch), messages);
@@ -29,7 +29,7 @@ fn smoke() {
     assert!(batch.is_empty(), "what was in it is gone");
 
     // What was sent in one way is received in the other.
-    queue.send_many(&[(1, "alone")]).unwrap();
+    queue.send_many(&slices(&[(1, "alone")])).unwrap();
     assert_eq!(queue.recv(Select::Any).unwrap().data, b"alone");
     queue.send(2, b"alone").unwrap();
     queue.recv_many(Select::Any, &mut batch).unwrap();
@@ -40,7 +40,7 @@ fn smoke() {
 fn nothing() {
     let name = Name::new("batch-nothing");
     let queue = Queue::open(&name).unwrap();
-    assert_eq!(queue.send_many::<&[u8]>(&[]).unwrap(), 0);
+    assert_eq!(queue.send_many(&[]).unwrap(), 0);
     assert_eq!(queue.recv_many(Select::Any, &mut Batch::new(0, 100)).unwrap(), 0);
     queue.send_vectored(1, &[], Deadline::NOW).unwrap();
     let mut batch = Batch::new(1, 0);
@@ -52,9 +52,9 @@ fn nothing() {
 fn capacity() {
     let name = Name::new("batch-capacity");
     let queue = Queue::options().capacity(100).max_messages(5).open(&name).unwrap();
-    assert_eq!(queue.try_send_many(&[(1, [0; 30]); 20]).unwrap(), 3);
-    assert_eq!(queue.try_send_many(&[(1, [0; 30]); 20]).unwrap_err().errno(), libc::EAGAIN);
-    assert_eq!(queue.try_send_many(&[(1, ""); 20]).unwrap(), 2);
+    assert_eq!(queue.try_send_many(&slices(&[(1, [0; 30]); 20])).unwrap(), 3);
+    assert_eq!(queue.try_send_many(&slices(&[(1, [0; 30]); 20])).unwrap_err().errno(), libc::EAGAIN);
+    assert_eq!(queue.try_send_many(&slices(&[(1, ""); 20])).unwrap(), 2);
     let mut batch = Batch::new(2, 1000);
     assert_eq!(queue.recv_many(Select::Any, &mut batch).unwrap(), 2);
     batch.limit(9);
@@ -67,7 +67,7 @@ fn capacity() {
 fn what_does_not_fit_stays() {
     let name = Name::new("batch-fit");
     let queue = Queue::open(&name).unwrap();
-    queue.send_many(&[(1, [1; 9]), (2, [2; 9])]).unwrap();
+    queue.send_many(&slices(&[(1, [1; 9]), (2, [2; 9])])).unwrap();
     let mut batch = Batch::new(10, 8);
     let error = queue.recv_many(Select::Any, &mut batch).unwrap_err();
     assert_eq!((error.errno(), error.length()), (libc::E2BIG, 9));
@@ -93,7 +93,7 @@ fn large() {
         let messages: Vec<_> = (0..40_000).map(|index| (index + 1, vec![index as u8; length])).collect();
         let mut batch = Batch::new(40_000, 40_000 * length.next_multiple_of(8));
         for _ in 0..3 {
-            assert_eq!(queue.try_send_many(&messages).unwrap(), 40_000);
+            assert_eq!(queue.try_send_many(&slices(&messages)).unwrap(), 40_000);
             assert_eq!(queue.try_recv_many(Select::Any, &mut batch).unwrap(), 40_000);
             assert!(contents(&batch) == messages);
         }
@@ -101,7 +101,7 @@ fn large() {
     // Each longer than a commit takes, if it is one of several.
     let messages: Vec<_> = (0..40).map(|index| (index + 1, vec![index as u8; 100_000])).collect();
     let mut batch = Batch::new(100, 4 << 20);
-    assert_eq!(queue.try_send_many(&messages).unwrap(), 40);
+    assert_eq!(queue.try_send_many(&slices(&messages)).unwrap(), 40);
     assert_eq!(queue.try_recv_many(Select::Any, &mut batch).unwrap(), 40);
     assert!(contents(&batch) == messages);
 }
@@ -133,10 +133,10 @@ fn pieces() {
 fn refusals() {
     let name = Name::new("batch-refusals");
     let queue = Queue::options().capacity(100).open(&name).unwrap();
-    let error = queue.send_many(&[(1, "a"), (2, "b"), (0, "c")]).unwrap_err();
+    let error = queue.send_many(&slices(&[(1, "a"), (2, "b"), (0, "c")])).unwrap_err();
     assert_eq!(error.errno(), libc::EINVAL);
     assert!(error.message().contains("message 2 of 3"), "{error}");
-    let error = queue.send_many(&[(1, vec![]), (2, vec![0; 101]), (3, vec![])]).unwrap_err();
+    let error = queue.send_many(&slices(&[(1, vec![]), (2, vec![0; 101]), (3, vec![])])).unwrap_err();
     assert_eq!(error.errno(), libc::EMSGSIZE);
     assert!(error.message().contains("message 1 of 3"), "{error}");
     assert!(queue.is_empty());
@@ -147,6 +147,7 @@ fn timeout() {
     let name = Name::new("batch-timeout");
     let queue = Queue::options().capacity(8).open(&name).unwrap();
     let (wait, four) = (Duration::from_millis(40), [(1, "four"); 3]);
+    let four = slices(&four);
     let waits = |errno, call: &dyn Fn() -> madang::Result<usize>| {
         let begun = Instant::now();
         assert_eq!(call().map_err(|error| error.errno()), errno);
@@ -171,7 +172,7 @@ fn it_waits_for_all() {
     let queue = Queue::options().capacity(10).open(&name).unwrap();
     let messages: Vec<_> = (0..3000).map(|index| (index + 1, vec![index as u8; index as usize % 11])).collect();
     thread::scope(|scope| {
-        let sender = scope.spawn(|| queue.send_many(&messages).unwrap());
+        let sender = scope.spawn(|| queue.send_many(&slices(&messages)).unwrap());
         let mut batch = Batch::new(4, 100);
         let mut received = Vec::new();
         while received.len() < messages.len() {
@@ -202,7 +203,7 @@ fn a_batch_wakes_several_receivers() {
                 .collect();
             children.iter().for_each(madang_tests::Child::wait_until_asleep);
             let begun = Instant::now();
-            queue.send_many(&[(1, "x"); 4]).unwrap();
+            queue.send_many(&slices(&[(1, "x"); 4])).unwrap();
             children.iter().for_each(|_| woken.wait());
             children.into_iter().for_each(madang_tests::Child::succeeds);
             begun.elapsed()
@@ -220,7 +221,7 @@ fn a_batch_releases_several_senders() {
     let mut batch = Batch::new(9, 1000);
     let mut times: Vec<_> = (0..5)
         .map(|_| {
-            queue.send_many(&[(1, [0; 100]); 4]).unwrap();
+            queue.send_many(&slices(&[(1, [0; 100]); 4])).unwrap();
             let children: Vec<_> = (0..4)
                 .map(|_| {
                     fork(|| {
@@ -258,7 +259,7 @@ fn stress_mpmc() {
         while next < EACH {
             let count = (1 + random.below(40)).min(EACH - next);
             let messages: Vec<_> = (next..next + count).map(|index| (1, payload(sender, index, 12))).collect();
-            assert_eq!(queue.send_many(&messages).unwrap() as u64, count);
+            assert_eq!(queue.send_many(&slices(&messages)).unwrap() as u64, count);
             next += count;
         }
     };
@@ -345,7 +346,7 @@ fn senders_are_killed() {
             loop {
                 let count = 1 + random.below(BATCH);
                 let messages: Vec<_> = (next..next + count).map(|index| (1, Quick::new(sender, index))).collect();
-                queue.send_many(&messages).unwrap();
+                queue.send_many(&slices(&messages)).unwrap();
                 next += count;
                 word(ledger, sender as usize).store(next, Ordering::Release);
             }
@@ -401,7 +402,7 @@ fn receivers_are_killed() {
     let sender = fork(|| {
         for first in (0..).step_by(25) {
             let messages: Vec<_> = (first..first + 25).map(|index| (1, Quick::new(0, index))).collect();
-            queue.send_many(&messages).unwrap();
+            queue.send_many(&slices(&messages)).unwrap();
         }
         0
     });

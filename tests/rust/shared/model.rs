@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use madang::{Batch, Deadline, Queue, Select};
-use madang_tests::Name;
+use madang_tests::{Name, slices};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -99,11 +99,11 @@ fn send_batch(queue: &Queue, model: &mut Model, length: usize, count: usize) {
     let message = |at: usize| (at as i64 + 1, vec![(model.sent % 251) as u8; length.saturating_sub(at)]);
     let messages: Vec<_> = (0..count).map(message).collect();
     if length > model.capacity {
-        assert_eq!(queue.try_send_many(&messages).unwrap_err().errno(), libc::EMSGSIZE);
+        assert_eq!(queue.try_send_many(&slices(&messages)).unwrap_err().errno(), libc::EMSGSIZE);
         return;
     }
     let expected = messages.iter().take_while(|(mtype, data)| model.send(*mtype, data) == 0).count();
-    match queue.try_send_many(&messages) {
+    match queue.try_send_many(&slices(&messages)) {
         Ok(sent) => assert_eq!(sent, expected),
         Err(error) => assert_eq!((error.errno(), expected), (libc::EAGAIN, 0)),
     }
@@ -120,13 +120,14 @@ fn receive_batch(queue: &Queue, model: &mut Model, count: usize, room: usize) {
         expected += 1;
     }
     match queue.try_recv_many(Select::Any, &mut batch) {
-        Ok(received) => assert_eq!(
-            (received, batch.len(), batch.is_full()),
-            (expected, expected, expected < count.min(model.messages.len()))
-        ),
+        Ok(received) => {
+            let is_full = expected < count.min(model.messages.len());
+            assert_eq!((received, batch.len(), batch.is_full()), (expected, expected, is_full));
+        }
         Err(error) if model.messages.is_empty() => assert_eq!((error.errno(), batch.len()), (libc::EAGAIN, 0)),
         Err(error) => {
-            assert_eq!((error.errno(), error.length(), expected), (libc::E2BIG, model.messages[0].1.len() as u64, 0))
+            let length = model.messages[0].1.len() as u64;
+            assert_eq!((error.errno(), error.length(), expected), (libc::E2BIG, length, 0));
         }
     }
     for (received, data) in &batch {

@@ -32,7 +32,7 @@ impl Queue {
     /// use madang::{Batch, Queue, Select};
     ///
     /// let orders = Queue::open(name)?;
-    /// orders.send_many(&[(1, "two teas"), (2, "one coffee")])?;
+    /// orders.send_many(&[(1, b"two teas"), (2, b"one coffee")])?;
     ///
     /// let mut batch = Batch::new(32, 32 << 10);
     /// orders.recv_many(Select::Any, &mut batch)?;
@@ -46,7 +46,7 @@ impl Queue {
     /// As [`send`](Self::send), if none was sent. With an invalid type or length in any of them (`EINVAL`, `EMSGSIZE`; the text
     /// has its index) none is.
     #[doc(alias("sendmmsg", "writev"))]
-    pub fn send_many<B: AsRef<[u8]>>(&self, messages: &[(i64, B)]) -> Result<usize> {
+    pub fn send_many(&self, messages: &[(i64, &[u8])]) -> Result<usize> {
         self.send_many_until(messages, Deadline::NEVER)
     }
 
@@ -54,7 +54,7 @@ impl Queue {
     ///
     /// # Errors
     /// As [`send_many`](Self::send_many); `EAGAIN`, `EBUSY` as [`try_send`](Self::try_send).
-    pub fn try_send_many<B: AsRef<[u8]>>(&self, messages: &[(i64, B)]) -> Result<usize> {
+    pub fn try_send_many(&self, messages: &[(i64, &[u8])]) -> Result<usize> {
         self.send_many_until(messages, Deadline::NOW)
     }
 
@@ -62,9 +62,10 @@ impl Queue {
     ///
     /// # Errors
     /// As [`send_many`](Self::send_many); `ETIMEDOUT`, but with a time-out of zero as [`try_send_many`](Self::try_send_many).
-    pub fn send_many_timeout<B: AsRef<[u8]>>(&self, messages: &[(i64, B)], timeout: Duration) -> Result<usize> {
+    pub fn send_many_timeout(&self, messages: &[(i64, &[u8])], timeout: Duration) -> Result<usize> {
         let mut sent = 0;
-        let outcome = in_time(timeout, |deadline| self.send_rest(messages.len(), of(messages), &mut sent, deadline));
+        let outcome =
+            in_time(timeout, |deadline| self.send_rest(messages.len(), |index| messages[index], &mut sent, deadline));
         unless_some(sent, outcome)
     }
 
@@ -73,14 +74,15 @@ impl Queue {
     /// # Errors
     /// As [`send_many`](Self::send_many); `EAGAIN` or `ETIMEDOUT` as the [`Deadline`] says.
     #[inline]
-    pub fn send_many_until<B: AsRef<[u8]>>(&self, messages: &[(i64, B)], deadline: Deadline) -> Result<usize> {
+    pub fn send_many_until(&self, messages: &[(i64, &[u8])], deadline: Deadline) -> Result<usize> {
         let mut sent = 0;
-        let outcome = self.send_rest(messages.len(), of(messages), &mut sent, deadline);
+        let outcome = self.send_rest(messages.len(), |index| messages[index], &mut sent, deadline);
         unless_some(sent, outcome)
     }
 
     /// Sends those of `count` messages of which the first `sent` are sent already, and counts on there: for callers who have them in
-    /// another form, and who go on after an error. If none is sent yet all are checked first.
+    /// another form, and who go on after an error. If none is sent yet all are checked first. `message` is called under a lock: it only
+    /// looks where they are.
     #[doc(hidden)]
     #[inline]
     pub fn send_rest<'a>(
@@ -130,7 +132,8 @@ impl Queue {
         self.send_pieces(mtype, pieces.len(), |index| &pieces[index], deadline)
     }
 
-    /// As [`send_vectored`](Self::send_vectored), for callers who have the pieces in another form.
+    /// As [`send_vectored`](Self::send_vectored), for callers who have the pieces in another form. `piece` is called under a lock: it only
+    /// looks where they are.
     #[doc(hidden)]
     pub fn send_pieces<'a>(
         &self,
@@ -263,7 +266,8 @@ impl Queue {
     }
 
     /// As [`recv_many_until`](Self::recv_many_until), for callers who keep what they receive in another form: `note` is told of each message,
-    /// of which each begins at the next multiple of 8 bytes behind the one before; those that count are as many as it returns.
+    /// of which each begins at the next multiple of 8 bytes behind the one before; those that count are as many as it returns. It is
+    /// called under a lock, and only writes down what it is told.
     #[doc(hidden)]
     #[inline]
     pub fn recv_many_into_uninit(
@@ -301,11 +305,18 @@ impl Queue {
                 attempt(present, granted, most, deadline)
             })?,
         };
+        // Not longer than a moment for who is inside; but who is choosy looks over a long queue for the next.
+        let moment = if want == Want::Any { Deadline::INSTANT } else { Deadline::at_ns(0) };
+        let mut granted = None;
         while left == Left::More && taken < most {
             // Whatever comes in the way, these are good; the next call finds it too.
-            (taken, left) = match attempt(&self.enter()?, None, most - taken, Deadline::INSTANT) {
+            (taken, left) = match attempt(&self.enter()?, granted.take(), most - taken, moment) {
                 Ok(Attempt::Done((next, left))) => (taken + next, left),
                 Ok(Attempt::Failed(_)) => (taken, Left::TooLong),
+                Ok(Attempt::NeedsSpace(space)) if self.take_space(space, "recv").is_ok() => {
+                    granted = Some(space);
+                    (taken, left)
+                }
                 _ => (taken, Left::Nothing),
             };
         }
@@ -334,7 +345,7 @@ impl Queue {
         }
         Ok(match self.ring.receive(present, target, asked, deadline)? {
             Taken::Message(envelope) => {
-                target.skip(envelope.length as usize);
+                target.skip((envelope.length as usize).next_multiple_of(8).min(target.length()));
                 note(Received::new(envelope, usize::MAX));
                 Attempt::Done((1, Left::More))
             }
@@ -436,11 +447,6 @@ impl<'a> Iterator for Messages<'a> {
 
 impl ExactSizeIterator for Messages<'_> {}
 impl FusedIterator for Messages<'_> {}
-
-/// The messages of a slice, by their index.
-fn of<'a, B: AsRef<[u8]>>(messages: &'a [(i64, B)]) -> impl Fn(usize) -> (i64, &'a [u8]) {
-    move |index| (messages[index].0, messages[index].1.as_ref())
-}
 
 /// How many were sent; what came in the way only counts if that is none.
 #[inline]

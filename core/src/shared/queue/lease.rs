@@ -147,6 +147,15 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
         self.view.to_vec()
     }
 
+    /// Whether it is this process's still: not in a forked child, nor when the others presumed this process dead.
+    pub fn is_mine(&self) -> bool {
+        let ring = &self.queue.ring;
+        // Held is what is acknowledged, but not free yet.
+        let is = |present| ring.is_leased(&present, self.offset) || ring.is_held(&present, self.offset);
+        let present = self.queue.attached.present().filter(|present| present.me() == self.owner);
+        !self.is_done && present.is_some_and(is)
+    }
+
     /// Acknowledges it: the message is done with, and leaves the queue.
     ///
     /// # Errors
@@ -154,7 +163,22 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
     pub fn ack(mut self) -> Result<()> {
         self.is_done = true;
         let present = self.queue.owner(self.owner, "ack", "lease")?;
-        self.queue.ring.acknowledge(&present, self.offset).map_err(|fault| self.explain(fault, "ack"))
+        self.queue.ring.acknowledge(&present, self.offset).map_err(|fault| self.explain(fault, "ack", Deadline::NOW))
+    }
+
+    /// As [`ack`](Self::ack), but waits until `deadline` at most for others inside, and after an error it can be tried again. To be
+    /// called until it succeeds once.
+    ///
+    /// # Errors
+    /// As [`ack`](Self::ack); `EBUSY` or `ETIMEDOUT` as the [`Deadline`] says, and `EINTR`: it is acknowledged, but its memory is not
+    /// given back yet.
+    pub fn try_ack(&mut self, deadline: Deadline) -> Result<()> {
+        self.check_undone("ack")?;
+        let present = self.queue.owner(self.owner, "ack", "lease")?;
+        let acknowledged = self.queue.ring.acknowledge_until(&present, self.offset, deadline);
+        acknowledged.map_err(|fault| self.explain(fault, "ack", deadline))?;
+        self.is_done = true;
+        Ok(())
     }
 
     /// Gives it back at once, to be received again; as dropping it, which can't tell of an error.
@@ -164,11 +188,31 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
     pub fn release(mut self) -> Result<()> {
         self.is_done = true;
         let present = self.queue.owner(self.owner, "release", "lease")?;
-        self.queue.ring.give_back(&present, self.offset).map_err(|fault| self.explain(fault, "release"))
+        let released = self.queue.ring.give_back(&present, self.offset);
+        released.map_err(|fault| self.explain(fault, "release", Deadline::NOW))
     }
 
-    fn explain(&self, fault: Fault, doing: &str) -> Error {
-        self.queue.explain(fault, doing, Deadline::NEVER)
+    /// As [`release`](Self::release), but waits until `deadline` at most for others inside, and after an error it can be tried
+    /// again. To be called until it succeeds once.
+    ///
+    /// # Errors
+    /// As [`release`](Self::release); `EBUSY` or `ETIMEDOUT` as the [`Deadline`] says, and `EINTR`: it is leased still.
+    pub fn try_release(&mut self, deadline: Deadline) -> Result<()> {
+        self.check_undone("release")?;
+        let present = self.queue.owner(self.owner, "release", "lease")?;
+        let released = self.queue.ring.give_back_until(&present, self.offset, deadline);
+        released.map_err(|fault| self.explain(fault, "release", deadline))?;
+        self.is_done = true;
+        Ok(())
+    }
+
+    fn check_undone(&self, doing: &str) -> Result<()> {
+        let again = || Error::new(libc::EINVAL, format!("{doing}: the lease was acknowledged or released already"));
+        if self.is_done { Err(again()) } else { Ok(()) }
+    }
+
+    fn explain(&self, fault: Fault, doing: &str, deadline: Deadline) -> Error {
+        self.queue.explain(fault, doing, deadline)
     }
 }
 
@@ -179,8 +223,12 @@ impl<Q: Deref<Target = Queue>> Drop for Lease<Q> {
             && let Some(present) = self.queue.attached.present()
             && present.me() == self.owner
         {
-            // What fails is damaged.
-            let _ = self.queue.ring.give_back(&present, self.offset);
+            let ring = &self.queue.ring;
+            // What is acknowledged, but not free yet, doesn't come back. What fails is damaged.
+            let _ = match ring.is_held(&present, self.offset) {
+                true => ring.acknowledge(&present, self.offset),
+                false => ring.give_back(&present, self.offset),
+            };
         }
     }
 }

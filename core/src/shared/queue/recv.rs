@@ -108,15 +108,31 @@ impl Queue {
     #[inline]
     fn recv_to(&self, select: Select, mut target: Target, deadline: Deadline) -> Result<Received> {
         if select == Select::Any
-            && let Some(present) = self.attached.present()
+            && let Some(received) = self.recv_to_at_once(&mut target)
         {
-            match self.ring.receive_kept(&present, &mut target) {
-                Ok(Some(envelope)) => return Ok(Received::new(envelope, usize::MAX)),
-                Ok(None) => {}
-                Err(_) => self.attached.note_disowned(),
-            }
+            return Ok(received);
         }
         self.recv_slow(select, &mut target, false, deadline)
+    }
+
+    /// The usual case, as [`send_at_once`](Self::send_at_once): receives a message of at most 4 KiB if this handle has used the queue's end
+    /// for long and alone, and there is one. Else `None`: nothing was done or checked.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn recv_at_once(&self, buffer: &mut [MaybeUninit<u8>]) -> Option<Received> {
+        self.recv_to_at_once(&mut buffer.into())
+    }
+
+    #[inline(always)]
+    fn recv_to_at_once(&self, target: &mut Target) -> Option<Received> {
+        let present = self.attached.present()?;
+        match self.ring.receive_kept(&present, target) {
+            Ok(envelope) => Some(Received::new(envelope?, usize::MAX)),
+            Err(_) => {
+                self.attached.note_disowned();
+                None
+            }
+        }
     }
 
     #[inline(never)]
@@ -263,13 +279,19 @@ impl Queue {
     }
 
     fn peek_to(&self, position: u64, mut target: Target, cuts: bool, deadline: Deadline) -> Result<Received> {
-        let (present, capacity) = (self.enter()?, target.length());
-        match self.ring.peek(&present, position, &mut target, cuts, deadline) {
-            Ok(Taken::Message(envelope)) => Ok(Received::new(envelope, capacity)),
+        let capacity = target.length();
+        let mut attempt = || match self.ring.peek(&self.enter()?, position, &mut target, cuts, deadline) {
+            Ok(Taken::Message(envelope)) => Ok(Some(Received::new(envelope, capacity))),
             Ok(Taken::TooSmall(length)) => Err(Error::too_big(length)),
-            Ok(_) => Err(Error::new(libc::EAGAIN, format!("peek: there is no message at position {position}"))),
+            Ok(_) => Ok(None),
             Err(fault) => Err(self.explain(fault, "peek", deadline)),
+        };
+        if let Some(received) = attempt()? {
+            return Ok(received);
         }
+        let error = Error::new(libc::EAGAIN, format!("peek: there is no message at position {position}"));
+        // Where there are fewer than he passes over there may be something to receive all the same.
+        if position == 0 { self.nothing_to_receive(Want::Any, error, attempt) } else { Err(error) }
     }
 }
 

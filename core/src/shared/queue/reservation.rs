@@ -137,6 +137,12 @@ impl<Q: Deref<Target = Queue>> Reservation<Q> {
         self.len() == 0
     }
 
+    /// Whether it is this process's still: not in a forked child, nor when the others presumed this process dead.
+    pub fn is_mine(&self) -> bool {
+        let present = self.queue.attached.present().filter(|present| present.me() == self.owner);
+        !self.is_done && present.is_some_and(|present| self.queue.ring.is_held(&present, self.offset))
+    }
+
     /// Copies a whole message, as long as this.
     pub(super) fn copy_from(&mut self, message: &impl Payload) {
         self.view.copy_from(message);

@@ -19,13 +19,13 @@
 //!     ▲                │  └──────────── skipped ────────► QUEUED ◄──── given back, or its holder died
 //!     └── free ◄───────┴── free ◄───────────────────────── │ ▲
 //!     ▲                                                    ▼ │
-//!     └────────────────────── acknowledged ◄───────────── LEASED
+//!     └── free ◄─ HELD ◄───── acknowledged ◄───────────── LEASED
 //! ```
 //!
 //! HELD, SENT and LEASED name an owner. What a state means is decided by what was committed in the rings, so that no death
 //! leaves anything open:
 //!
-//! - HELD by the dead: nobody was told of it, it is free.
+//! - HELD by the dead: nobody was told of it, or it is done with; it is free.
 //! - SENT with its sequence at or past the tail: its sender died before the record that refers to it; free. Between head and
 //!   tail: the ring refers to it. Behind the head: its receiver died after the head had passed it; free.
 //! - QUEUED at or past the head: its mover died before the head had passed the record; free, the record is still there.
@@ -65,7 +65,7 @@ const _: () = assert!(size_of::<Block>() == 64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Free,
-    /// Being filled by its owner.
+    /// Being filled, or freed, by its owner.
     Held(Participant),
     /// A record in the ring refers to it; the owner is its sender.
     Sent(Participant),

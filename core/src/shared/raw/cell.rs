@@ -203,32 +203,30 @@ impl Target<'_> {
         unsafe { self.0.cast().copy_from_nonoverlapping(from, length) };
     }
 
-    /// Goes on behind `length` bytes that were filled, at the next multiple of 8.
-    pub(crate) fn skip(&mut self, length: usize) {
-        let (to, left) = (self.0.cast::<u8>(), self.length());
-        let used = length.next_multiple_of(8).min(left);
-        // SAFETY: what follows lies within what was there.
-        self.0 = unsafe { NonNull::slice_from_raw_parts(to.byte_add(used), left - used) };
-    }
-
-    /// As [`fill`](Self::fill); then the target is what follows, from the next multiple of 8 bytes on.
+    /// As [`fill`](Self::fill), but from `offset` on: it has room for `length` bytes there.
     ///
     /// # Safety
     /// As [`fill`](Self::fill).
     #[inline(always)]
-    pub(super) unsafe fn fill_next(&mut self, from: NonNull<u8>, length: usize) {
-        debug_assert!(length <= self.length());
+    pub(super) unsafe fn fill_at(&mut self, offset: usize, from: NonNull<u8>, length: usize) {
+        debug_assert!(offset <= self.length() && length <= self.length() - offset);
         trap::load();
-        let (to, left) = (self.0.cast::<u8>(), self.length());
-        let used = length.next_multiple_of(8).min(left);
-        // SAFETY: as in `fill`; what follows lies within what was there.
+        // SAFETY: as in `fill`.
         unsafe {
+            let to = self.0.cast::<u8>().byte_add(offset);
             match length {
                 ..=SHORT => copy_few(from, to, length),
                 _ => to.copy_from_nonoverlapping(from, length),
             }
-            self.0 = NonNull::slice_from_raw_parts(to.byte_add(used), left - used);
         }
+    }
+
+    /// Goes on behind so many bytes, which it has.
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        let (to, left) = (self.0.cast::<u8>(), self.length());
+        debug_assert!(bytes <= left);
+        // SAFETY: within what was lent.
+        self.0 = NonNull::slice_from_raw_parts(unsafe { to.byte_add(bytes) }, left - bytes);
     }
 }
 

@@ -177,6 +177,9 @@ const _: () = {
     assert!(CONTROL + size_of::<Control>() as u64 <= ROSTER && CONTROL.is_multiple_of(128));
 };
 
+/// What is said of a word that can't be a record's.
+const NO_RECORD: &str = "a record's word makes no sense";
+
 /// How a send came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -303,6 +306,12 @@ impl Ring {
             word.set(u64::from_le_bytes(text));
         }
         letters.deliveries.set(deliveries);
+    }
+
+    /// Whether a message was handed out so often that it goes to the dead letters.
+    pub(crate) fn is_dead_letter(&self, envelope: Envelope) -> bool {
+        let most = self.control().dead_letters.deliveries.get();
+        most != 0 && envelope.deliveries >= most
     }
 
     /// The queue for messages that were handed out so often, if there is one.
@@ -622,52 +631,46 @@ impl Ring {
 
 /// Receiving.
 impl Ring {
-    /// Takes the first message into `target` if the receivers' lock is kept and there is one; else does nothing.
-    #[inline]
+    /// Takes the first message into `target` if the receivers' lock is kept and nothing is in the way; else does nothing.
+    #[inline(always)]
     pub(crate) fn receive_kept(&self, host: &impl Host, target: &mut Target) -> Result<Option<Envelope>, Fault> {
         let lock = &self.control().receivers.end.lock;
         if !lock.enter_kept(host) {
             return Ok(None);
         }
-        let receivers = &self.control().receivers;
-        let received =
-            if receivers.root.peek() | receivers.stale.peek() == 0 { self.pop(target) } else { Ok(Received::Empty) };
+        let received = self.pop_at_once(target);
         lock.leave_kept(host)?;
-        let Ok(Received::Message(envelope)) = received else { return Ok(None) };
-        fence_after_unlock(Entered::Kept);
-        if self.control().senders_waiting.event.is_awaited() {
-            self.wake_sleeping_senders(*host);
+        if received.is_some() {
+            fence_after_unlock(Entered::Kept);
+            if self.control().senders_waiting.event.is_awaited() {
+                self.wake_sleeping_senders(*host);
+            }
         }
-        Ok(Some(envelope))
+        Ok(received)
     }
 
-    #[inline]
-    fn pop(&self, target: &mut Target) -> Result<Received, Fault> {
+    /// Takes the record at the head if it is one that lies there, and no older message waits elsewhere.
+    #[inline(always)]
+    fn pop_at_once(&self, target: &mut Target) -> Option<Envelope> {
         let receivers = &self.control().receivers;
-        let mut place = receivers.end.place();
-        let mut word = self.word(place, 0).get();
-        let mut skips = 0;
-        while word & KIND == SKIP && self.geometry.deep != 0 && skips < MOST_SKIPS {
-            place = receivers.end.cross(place);
-            word = self.word(place, 0).get();
-            skips += 1;
-        }
-        // (A reference goes the longer way.)
-        if word == 0 || word & KIND == REFERENCE {
-            return Ok(Received::Empty);
-        }
-        let length = self.checked_length(place, word)?;
-        if length > target.length() as u64 {
-            return Ok(Received::TooSmall(length));
+        let place = receivers.end.place();
+        let word = self.word(place, 0).get();
+        let length = word >> LENGTH;
+        let is_here = word & ((1 << LENGTH) - 1) == INLINE
+            && length <= LONGEST_INLINE.min(target.length() as u64)
+            && length + RECORD + SPARE <= self.rings[(place.0 & 1) as usize].1
+            && receivers.root.peek() | receivers.stale.peek() == 0;
+        if !is_here {
+            return None;
         }
         prefetch(self.byte(Place(place.0.wrapping_add(AHEAD))));
-        let passed = receivers.end.passed(place);
         let mtype = self.word(place, WORD).peek().cast_signed();
-        // SAFETY: the record fits the ring (`checked_length`), which is mapped for that many bytes after any place in
-        // it; senders don't write there before the head has moved on. No Rust reference covers a ring.
+        // SAFETY: the record fits the ring, which is mapped for that many bytes after any place in it; senders don't write
+        // there before the head has moved on. No Rust reference covers a ring.
         unsafe { target.fill(self.byte(place).byte_add(RECORD as usize), length as usize) };
+        let passed = receivers.end.passed(place);
         receivers.end.advance(place, record_size(length), passed.and(length)); // the commit
-        Ok(Received::Message(Envelope { mtype, length, sequence: passed.messages, deliveries: 0 }))
+        Some(Envelope { mtype, length, sequence: passed.messages, deliveries: 0 })
     }
 
     /// The length of the record whose word is given, if it can be one.
@@ -678,7 +681,7 @@ impl Ring {
         if plausible && self.geometry.fits(place.side(), record_size(length)) {
             return Ok(length);
         }
-        Err(Fault::Damaged("a record's word makes no sense"))
+        Err(Fault::Damaged(NO_RECORD))
     }
 
     #[cold]

@@ -45,7 +45,7 @@ impl View {
         // SAFETY: the range lies within the bytes, which `from`, a Rust slice, can't overlap.
         unsafe {
             self.bytes.cast::<u8>().byte_add(offset).copy_from_nonoverlapping(NonNull::from(from).cast(), from.len());
-        };
+        }
         true
     }
 
@@ -61,7 +61,7 @@ impl View {
         // SAFETY: both are valid for so many bytes; the vector, new memory, can't overlap the view.
         unsafe {
             self.bytes.cast::<u8>().copy_to_nonoverlapping(NonNull::from(copy.as_mut_slice()).cast(), copy.len());
-        };
+        }
         copy
     }
 }

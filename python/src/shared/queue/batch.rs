@@ -64,7 +64,7 @@ pub(super) fn send(queue: &Queue, py: Python, messages: &Bound<'_, PyAny>, timeo
     let item = |index: usize| items[index];
     let mut sent = 0;
     let outcome = at_once_or_waiting(py, much, timeout, |deadline, may_sleep| {
-        let share = queue.share()?;
+        let share = queue.handle.share()?;
         let mut send = || Ok(share.send_rest(items.len(), item, &mut sent, deadline)?);
         if may_sleep { py.detach(send) } else { send() }
     });
@@ -87,13 +87,13 @@ pub(super) fn send_pieces(
     let pieces: Vec<&[u8]> = views.iter().map(Readable::as_slice).collect();
     let much = pieces.iter().map(|piece| piece.len()).sum::<usize>() >= MUCH;
     at_once_or_waiting(py, much, timeout, |deadline, may_sleep| {
-        let share = queue.share()?;
+        let share = queue.handle.share()?;
         let send = || Ok(share.send_pieces(mtype, pieces.len(), |index| pieces[index], deadline)?);
         if may_sleep { py.detach(send) } else { send() }
     })
 }
 
-/// Tries with the GIL held, unless that is `much` to copy, and then until the time-out is over; `attempt` is told until when, and
+/// Tries with the GIL held, unless that is `much` to copy or to look over, and then until the time-out is over; `attempt` is told until when, and
 /// whether it lets the GIL go.
 fn at_once_or_waiting<T>(
     py: Python,
@@ -118,12 +118,14 @@ pub(super) fn receive<'py>(
     select: Select,
     timeout: Option<Timeout>,
 ) -> Result<Bound<'py, PyList>> {
-    queue.share()?;
     let mut messages = Vec::new();
     // Not while Python may run code of its own, which may come back here: then that makes one for itself.
-    let mut batch = queue.handle().batch.take().unwrap_or_else(|| Batch::new(0, ROOM));
+    let batch = queue.handle.lock().parts(&queue.handle)?.1.batch.take();
+    let mut batch = batch.unwrap_or_else(|| Batch::new(0, ROOM));
     let outcome = receive_into(&mut messages, &mut batch, queue, py, count, select, timeout);
-    queue.handle().batch = Some(batch);
+    if let Ok((_, scratch)) = queue.handle.lock().parts(&queue.handle) {
+        scratch.batch = Some(batch);
+    }
     outcome?;
     Ok(PyList::new(py, messages)?)
 }
@@ -137,16 +139,20 @@ fn receive_into<'py>(
     select: Select,
     timeout: Option<Timeout>,
 ) -> Result<()> {
+    // To look over a long queue for all that are wanted takes a while.
+    let is_choosy = select != Select::Any;
     while messages.len() < count {
         batch.limit((count - messages.len()).min(MOST));
         let first = messages.is_empty();
         let mut attempt = |deadline, may_sleep| {
-            let share = queue.share()?;
+            let share = queue.handle.share()?;
             let mut receive = || Ok(share.recv_many_until(select, batch, deadline)?);
             if may_sleep { py.detach(receive) } else { receive() }
         };
-        let received =
-            if first { at_once_or_waiting(py, false, timeout, attempt) } else { attempt(Deadline::INSTANT, false) };
+        let received = match first {
+            true => at_once_or_waiting(py, is_choosy, timeout, attempt),
+            false => attempt(if is_choosy { Deadline::NOW } else { Deadline::INSTANT }, is_choosy),
+        };
         match received {
             Ok(_) => {}
             // What there is is good; the next call finds what came in the way.

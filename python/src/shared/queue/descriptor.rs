@@ -8,24 +8,59 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBool;
 
-use super::{MUCH, Queue};
+use super::{MUCH, Queue, Which};
 use crate::buffer::Readable;
 use crate::error::{Error, Result};
 use crate::timeout::Timeout;
 
 /// The number of one of the queue's descriptors.
 pub(super) fn fileno(queue: &Queue, sends: bool) -> Result<RawFd> {
-    let queue = queue.share()?;
+    let queue = queue.handle.share()?;
     let fd = if sends { queue.send_fd()? } else { queue.recv_fd()? };
     Ok(fd.as_raw_fd())
 }
 
+/// A [`Which`], as it was given, if it was.
+#[derive(Default)]
+pub(crate) struct Given<'py>(Option<Bound<'py, PyAny>>);
+
+impl<'py> FromPyObject<'_, 'py> for Given<'py> {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        given.extract::<Which>()?;
+        Ok(Self(Some(given.to_owned())))
+    }
+}
+
+/// What is received in asyncio.
+pub(super) fn receive<'py>(
+    queue: &Bound<'py, Queue>,
+    r#type: Given<'py>,
+    timeout: Option<Timeout>,
+) -> Result<Bound<'py, PyAny>> {
+    match r#type.0 {
+        Some(r#type) => coroutine(queue, "recv", None, r#type, timeout),
+        None => coroutine(queue, "recv", None, 0, timeout),
+    }
+}
+
+/// What is sent in asyncio.
+pub(super) fn send<'py>(
+    queue: &Bound<'py, Queue>,
+    data: &Bound<'py, PyAny>,
+    r#type: i64,
+    timeout: Option<Timeout>,
+) -> Result<Bound<'py, PyAny>> {
+    coroutine(queue, "send", Some(data), r#type, timeout)
+}
+
 /// A coroutine: that function of `_asynchronous`, called with the queue, these arguments and the time-out.
-pub(super) fn coroutine<'py>(
+fn coroutine<'py>(
     queue: &Bound<'py, Queue>,
     function: &str,
     data: Option<&Bound<'py, PyAny>>,
-    r#type: i64,
+    r#type: impl IntoPyObject<'py>,
     timeout: Option<Timeout>,
 ) -> Result<Bound<'py, PyAny>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
@@ -51,12 +86,13 @@ fn not_now(py: Python<'_>, error: Error) -> Result<Option<Bound<'_, PyAny>>> {
 
 /// What recv would return, if it needn't wait; see [`not_now`].
 #[pyfunction(name = "_try_recv")]
-pub(crate) fn try_recv<'py>(py: Python<'py>, queue: &Queue, r#type: i64) -> Result<Option<Bound<'py, PyAny>>> {
-    let select = queue.select(r#type)?;
+pub(crate) fn try_recv<'py>(py: Python<'py>, queue: &Queue, r#type: Which) -> Result<Option<Bound<'py, PyAny>>> {
+    let select = r#type.into();
     let received = match queue.try_small(py, select) {
-        Err(Error::Core(error)) if error.errno() == libc::E2BIG => {
-            queue.recv_slow(py, select, Deadline::NOW, error.length())
-        }
+        Err(error) => match error.needed_length() {
+            Some(length) => queue.recv_slow(py, select, Deadline::NOW, length),
+            None => Err(error),
+        },
         received => received,
     };
     received.map_or_else(|error| not_now(py, error), |message| Ok(Some(message.into_any())))
@@ -72,9 +108,9 @@ pub(crate) fn try_send<'py>(
 ) -> Result<Option<Bound<'py, PyAny>>> {
     let data = data.as_slice();
     let sent = if data.len() < MUCH {
-        queue.handle().open(queue)?.send_until(r#type, data, Deadline::INSTANT)
+        queue.handle.lock().object(&queue.handle)?.send_until(r#type, data, Deadline::INSTANT)
     } else {
-        let queue = queue.share()?;
+        let queue = queue.handle.share()?;
         py.detach(|| queue.send_until(r#type, data, Deadline::INSTANT))
     };
     match sent {
@@ -99,7 +135,7 @@ impl Watcher {
     }
 
     fn add(&mut self, queue: &Queue) -> Result<u64> {
-        Ok(self.0.add(&queue.share()?)?)
+        Ok(self.0.add(&queue.handle.share()?)?)
     }
 
     fn tick(&mut self, yes: bool) {

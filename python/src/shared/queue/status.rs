@@ -19,24 +19,34 @@ pub(crate) struct Received {
     r#type: i64,
     /// How many messages were sent to this queue before it.
     sequence: u64,
+    /// How often it was handed out before by a lease that wasn't acknowledged; mostly 0.
+    redelivered: u32,
+    /// How long the message was. More than length only where it was cut.
+    message_length: usize,
 }
 
 #[pymethods]
 impl Received {
+    /// Whether the buffer was too small, and the rest of the message is lost.
+    #[getter]
+    fn is_cut(&self) -> bool {
+        self.message_length > self.length
+    }
+
     fn __repr__(&self) -> String {
         repr(self)
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (usize, i64, u64)) {
-        let Self { length, r#type, sequence } = *slf.get();
-        (slf.get_type(), (length, r#type, sequence))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (usize, i64, u64, u32, usize)) {
+        let Self { length, r#type, sequence, redelivered, message_length } = *slf.get();
+        (slf.get_type(), (length, r#type, sequence, redelivered, message_length))
     }
 }
 
 impl From<madang::Received> for Received {
     fn from(received: madang::Received) -> Self {
-        let madang::Received { length, mtype, sequence, .. } = received;
-        Self { length, r#type: mtype, sequence }
+        let madang::Received { length, mtype, sequence, redelivered, message_length, .. } = received;
+        Self { length, r#type: mtype, sequence, redelivered, message_length }
     }
 }
 
@@ -58,6 +68,8 @@ pub(crate) struct QueueStatus {
     sent: u64,
     /// Messages ever received from it.
     received: u64,
+    /// Of the messages held, how many are leased.
+    leased: u64,
     /// Open handles in all living processes.
     participants: u64,
     /// How often the living repaired what a killed process left half done.
@@ -88,6 +100,7 @@ impl QueueStatus {
             told.messages,
             told.sent,
             told.received,
+            told.leased,
             told.participants,
             told.repairs,
             told.allocated,
@@ -109,6 +122,7 @@ impl From<madang::QueueStatus> for QueueStatus {
             messages: status.messages,
             sent: status.sent,
             received: status.received,
+            leased: status.leased,
             participants: status.participants.into(),
             repairs: status.repairs,
             allocated: status.allocated,

@@ -97,6 +97,12 @@ pub(super) fn is_wanted(want: Want, mtype: i64) -> bool {
     }
 }
 
+/// For one whose look over a long queue goes on after others came in: who may only try for a moment has no more of it.
+#[cold]
+pub(super) fn long_look(limit: Deadline) -> Result<(), Fault> {
+    if limit == Deadline::INSTANT { Err(Fault::Busy) } else { Ok(()) }
+}
+
 /// Receiving.
 impl Ring {
     /// Takes the message that is asked for into `target`, if it is there, and wakes a sender who waits for the room.
@@ -110,7 +116,7 @@ impl Ring {
         for is_last in self.turns() {
             match self.at_head(host, limit, || self.take(host, target, asked, is_last, limit))? {
                 Taken::All(received) => return Ok(received),
-                Taken::More => {}
+                Taken::More => long_look(limit)?,
                 Taken::Long(offset, envelope) => {
                     self.copy_out(offset, envelope.length, target)?;
                     self.free(host, offset)?;
@@ -499,11 +505,17 @@ impl Ring {
 
     /// Frees a block of the caller's, who holds no lock, and wakes a sender who waits for the room.
     pub(super) fn free(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
-        match self.heap.free(host, offset, Deadline::NOW) {
+        match self.free_until(host, offset, Deadline::NOW) {
             // Somebody is stopped inside. Nobody's is freed by whoever looks for what the dead left.
             Err(Fault::Busy) => self.heap.block(offset).ok_or(LOST)?.commit(State::Held(Participant::NOBODY), 0),
             done => done?,
         }
+        Ok(())
+    }
+
+    /// As [`free`](Self::free), but waits until `limit` for somebody inside; then the block is the caller's still.
+    pub(super) fn free_until(&self, host: &impl Host, offset: u64, limit: Deadline) -> Result<(), Fault> {
+        self.heap.free(host, offset, limit)?;
         self.wake_waiting_senders(host);
         Ok(())
     }

@@ -225,8 +225,8 @@ impl Ring {
             let (mtype, data) = message(sent);
             let length = data.length() as u64;
             let end = size + record_size(length);
-            // (Long ones don't lie in the ring.)
-            if end > most || bytes + length > bytes_left || length > LONGEST_INLINE {
+            // (Long ones come by themselves: those that know better send them in blocks.)
+            if end > most || bytes + length > bytes_left || (sent > 0 && length > LONGEST_INLINE) {
                 break;
             }
             self.word(place, size + WORD).set(mtype.cast_unsigned());
@@ -304,41 +304,54 @@ impl Ring {
         if word & KIND == REFERENCE {
             return Ok(ReceivedMany::OneByOne);
         }
-        let mut passed = end.passed(place);
-        let (mut size, mut taken) = (0, 0);
+        let before = end.passed(place);
+        let (mut size, mut bytes, mut filled, mut taken) = (0, 0, 0, 0);
+        let room = target.length();
+        // Whatever the words say: a batch lies within the ring.
+        let ring = self.geometry.ring(place.side()).saturating_sub(SPARE);
+        let mut most_size = ring;
+        // Found once: each word's place hangs on the word before, and that chain is what a message costs.
+        let start = self.byte(place);
         let left = loop {
-            let at = Place(place.0.wrapping_add(size));
-            let length = match self.checked_length(at, word) {
-                Ok(length) => length,
-                Err(fault) if taken == 0 => return Err(fault),
-                // A skip, or a reference. (Or damage: what was found before it is good.)
-                Err(_) => break Left::More,
-            };
+            let (length, kind) = (word >> LENGTH, word & ((1 << LENGTH) - 1));
             let ends = size + record_size(length);
-            if length > target.length() as u64 {
+            if kind != INLINE || length > self.geometry.capacity || ends > most_size {
+                if taken == 0 {
+                    return Err(Fault::Damaged(NO_RECORD));
+                }
+                // It is long enough; or a skip. (Or damage: what was found before it is good.)
+                break Left::More;
+            }
+            if length > (room - filled) as u64 {
                 if taken == 0 {
                     return Ok(ReceivedMany::TooSmall(length));
                 }
                 break Left::TooLong;
             }
-            if taken > 0 && ends > MOST {
-                break Left::More;
-            }
-            prefetch(self.byte(Place(at.0.wrapping_add(AHEAD))));
-            let mtype = self.word(at, WORD).peek().cast_signed();
-            // SAFETY: as for one message: the record fits the ring, and senders don't write there before the head has moved on.
-            unsafe { target.fill_next(self.byte(at).byte_add(RECORD as usize), length as usize) };
-            note(Envelope { mtype, length, sequence: passed.messages, deliveries: 0 });
-            passed = passed.and(length);
-            (size, taken) = (ends, taken + 1);
+            prefetch(self.byte(Place(place.0.wrapping_add(size + AHEAD))));
+            // SAFETY: the record ends before `ring`, and the ring is mapped for its size after any place in it; senders don't write
+            // there before the head has moved on. No Rust reference covers a ring; an atomic may hold anything.
+            let mtype = unsafe {
+                let record = start.byte_add(size as usize);
+                target.fill_at(filled, record.byte_add(RECORD as usize), length as usize);
+                record.byte_add(WORD as usize).cast::<U64>().as_ref().peek().cast_signed()
+            };
+            note(Envelope { mtype, length, sequence: before.messages.wrapping_add(taken as u64), deliveries: 0 });
+            filled = (filled + length as usize).next_multiple_of(8).min(room);
+            (size, bytes, taken) = (ends, bytes + length, taken + 1);
+            most_size = ring.min(MOST);
             if taken >= most {
                 break Left::Nothing;
             }
-            word = self.word(Place(place.0.wrapping_add(size)), 0).get();
+            // SAFETY: as above; behind the record there is room for a word still.
+            word = unsafe { start.byte_add(size as usize).cast::<U64>().as_ref() }.get();
             if word == 0 {
                 break Left::Nothing;
             }
         };
+        target.skip(filled);
+        let passed =
+            Passed { bytes: before.bytes.wrapping_add(bytes), messages: before.messages.wrapping_add(taken as u64) };
         end.advance(place, size, passed); // the commit
         Ok(ReceivedMany::Done { taken, left })
     }

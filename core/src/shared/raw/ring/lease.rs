@@ -5,13 +5,14 @@
 //! freed (`estate.rs`). Long messages are sent this way too, so that they are copied outside the lock.
 //!
 //! **Lease**, holding C: the message's block becomes LEASED by the receiver, *then the head passes its record* (a block of the backlog
-//! only changes its state): the commit. **Acknowledge**: the block is freed. **Give back**, holding C: QUEUED again, in
-//! its old order, once more delivered. What was leased by the dead is given back by whoever finds it; so is what can't be given
-//! back at once, since somebody is stopped inside: it is made nobody's ([`Participant::NOBODY`]).
+//! only changes its state): the commit. **Acknowledge**: HELD again, *the commit*, then freed. **Give back**, holding C: QUEUED
+//! again, in its old order, once more delivered. What was leased by the dead is given back by whoever finds it; so is what can't
+//! be given back at once, since somebody is stopped inside: it is made nobody's ([`Participant::NOBODY`]). (So is an acknowledged
+//! block that can't be freed at once.)
 //!
 //! Neither hinders anybody else, however long it is held.
 
-use super::backlog::{Asked, Moved, Selected};
+use super::backlog::{Asked, Moved, Selected, long_look};
 use super::*;
 use crate::shared::raw::block::State;
 use crate::shared::raw::heap::Claim;
@@ -110,9 +111,12 @@ impl Ring {
         Ok(Sent::Done)
     }
 
-    /// Gives a reserved block back.
+    /// Gives a reserved block back. Not one that was sent, though its sender was told that he was presumed dead.
     pub(crate) fn unreserve(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
-        self.free(host, offset)
+        match self.heap.block(offset).ok_or(LOST)?.state() {
+            Some((State::Held(owner), _)) if owner == host.me() => self.free(host, offset),
+            _ => Err(Fault::NotYours),
+        }
     }
 }
 
@@ -123,7 +127,7 @@ impl Ring {
         for is_last in self.turns() {
             let leased = self.at_head(host, limit, || {
                 Ok(Some(match self.select(host, asked, is_last, limit)? {
-                    Selected::Queued(offset) => self.lease_queued(host, offset)?,
+                    Selected::Queued(offset) => self.lease_queued(host, offset, limit)?,
                     Selected::Record(record) => {
                         match self.relocate(host, record, asked.granted, State::Leased(host.me()), limit)? {
                             Moved::Done(offset) => Leased::Message(offset, self.envelope(offset)?.1),
@@ -140,12 +144,17 @@ impl Ring {
             if let Some(leased) = leased {
                 return Ok(leased);
             }
+            long_look(limit)?;
         }
         Ok(Leased::Empty)
     }
 
-    fn lease_queued(&self, host: &impl Host, offset: u64) -> Result<Leased, Fault> {
+    fn lease_queued(&self, host: &impl Host, offset: u64, limit: Deadline) -> Result<Leased, Fault> {
         let (block, envelope) = self.envelope(offset)?;
+        if self.is_dead_letter(envelope) {
+            // To send it to another queue takes a while too.
+            long_look(limit)?;
+        }
         self.dequeue(offset)?;
         block.commit(State::Leased(host.me()), envelope.deliveries); // the commit
         Ok(Leased::Message(offset, envelope))
@@ -153,33 +162,69 @@ impl Ring {
 
     /// Acknowledges a lease: the message is done with.
     pub(crate) fn acknowledge(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
-        self.leased(host, offset)?;
+        self.finish(host, offset)?;
         self.free(host, offset)
+    }
+
+    /// As [`acknowledge`](Self::acknowledge), but waits until `limit` for somebody inside. After [`Fault::Busy`] and
+    /// [`Fault::Interrupted`] the message is done with too, but its block isn't free yet: again.
+    pub(crate) fn acknowledge_until(&self, host: &impl Host, offset: u64, limit: Deadline) -> Result<(), Fault> {
+        self.finish(host, offset)?;
+        self.free_until(host, offset, limit)
+    }
+
+    /// Makes a leased block HELD, unless it is.
+    fn finish(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
+        if !self.is_held(host, offset) {
+            self.leased(host, offset)?.0.commit(State::Held(host.me()), 0); // the commit
+        }
+        Ok(())
+    }
+
+    /// Whether the block is one that the caller reserved, or a lease that he acknowledged.
+    pub(crate) fn is_held(&self, host: &impl Host, offset: u64) -> bool {
+        let state = self.heap.block(offset).and_then(Block::state);
+        matches!(state, Some((State::Held(owner), _)) if owner == host.me())
+    }
+
+    /// Whether the block is one that the caller leased.
+    pub(crate) fn is_leased(&self, host: &impl Host, offset: u64) -> bool {
+        self.leased(host, offset).is_ok()
     }
 
     /// Gives a lease back: the message waits again where it was, once more delivered.
     pub(crate) fn give_back(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
-        let given = self.at_head(host, Deadline::NOW, || {
+        match self.give_back_until(host, offset, Deadline::NOW) {
+            // Somebody is stopped inside.
+            Err(Fault::Busy) => self.leave_lease(host, offset),
+            given => given,
+        }
+    }
+
+    /// As [`give_back`](Self::give_back), but waits until `limit` for somebody inside; then it is the caller's still.
+    pub(crate) fn give_back_until(&self, host: &impl Host, offset: u64, limit: Deadline) -> Result<(), Fault> {
+        let given = self.at_head(host, limit, || {
             let (block, deliveries) = self.leased(host, offset)?;
             block.commit(State::Queued, deliveries + 1); // the commit
             self.enqueue(offset)?;
             Ok(block.mtype.get().cast_signed())
         });
-        match given {
-            Ok(mtype) => {
-                // C may be kept, and then its release is no fence.
-                fence(Ordering::SeqCst);
-                self.wake_receiver(host, Entered::Clean, mtype);
-                Ok(())
-            }
-            // Somebody is stopped inside. Nobody's is given back by whoever looks for what the dead left.
-            Err(Fault::Busy) => {
-                let (block, deliveries) = self.leased(host, offset)?;
-                block.commit(State::Leased(Participant::NOBODY), deliveries);
-                Ok(())
-            }
-            Err(fault) => Err(fault),
+        if given == Err(Fault::Exclusive) {
+            // Another handle, or another thread, receives alone.
+            return self.leave_lease(host, offset);
         }
+        // C may be kept, and then its release is no fence.
+        fence(Ordering::SeqCst);
+        self.wake_receiver(host, Entered::Clean, given?);
+        Ok(())
+    }
+
+    /// Makes a lease nobody's: it is given back by whoever looks for what the dead left.
+    #[cold]
+    fn leave_lease(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
+        let (block, deliveries) = self.leased(host, offset)?;
+        block.commit(State::Leased(Participant::NOBODY), deliveries);
+        Ok(())
     }
 
     /// The block of a lease that is the caller's still.

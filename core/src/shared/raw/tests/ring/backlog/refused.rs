@@ -105,13 +105,19 @@ fn only_the_owner_can() {
     let lease = court.model.lease_of(one, 0).unwrap();
     let (reservation, _) = court.model.reservation_of(one, 0).unwrap();
     for who in [two, three] {
-        assert_eq!(court.ring().acknowledge(&who, lease), Err(Fault::Disowned));
-        assert_eq!(court.ring().give_back(&who, lease), Err(Fault::Disowned));
-        assert_eq!(court.ring().unreserve(&who, reservation), Err(Fault::Disowned));
-        assert_eq!(court.ring().commit(&who, reservation, 1, 1, Deadline::NOW), Err(Fault::Disowned));
+        assert_eq!(court.ring().acknowledge(&who, lease), Err(Fault::NotYours));
+        assert_eq!(court.ring().give_back(&who, lease), Err(Fault::NotYours));
+        assert_eq!(court.ring().unreserve(&who, reservation), Err(Fault::NotYours));
+        assert_eq!(court.ring().commit(&who, reservation, 1, 1, Deadline::NOW), Err(Fault::NotYours));
     }
+    // What was sent is nobody's, whatever its sender was told.
+    assert_eq!(court.ring().commit(&one, reservation, 1, 1, Deadline::NOW), Ok(Sent::Done));
+    assert_eq!(court.ring().unreserve(&one, reservation), Err(Fault::NotYours));
+    assert!(matches!(court.receive(three, Want::Any, 9000, false), Ok(Outcome::Message(..))));
+    let court = prepared(4, one, two);
     // Nor can the owner mistake one for the other.
-    assert_eq!(court.ring().acknowledge(&one, reservation), Err(Fault::Disowned));
-    assert_eq!(court.ring().commit(&one, lease, 1, 1, Deadline::NOW), Err(Fault::Disowned));
+    assert_eq!(court.ring().acknowledge(&one, reservation), Err(Fault::NotYours));
+    assert_eq!(court.ring().commit(&one, lease, 1, 1, Deadline::NOW), Err(Fault::NotYours));
+    assert_eq!(court.ring().unreserve(&one, lease), Err(Fault::NotYours));
     court.finish(three);
 }

@@ -121,7 +121,7 @@ fn any_words_are_survived() {
         for deed in &deeds {
             match court.perform(one, deed) {
                 Ok(_) | Err(Fault::Damaged(_)) => {}
-                Err(Fault::Disowned)
+                Err(Fault::NotYours)
                     if matches!(
                         deed,
                         Deed::GiveBack(_) | Deed::Acknowledge(_) | Deed::Commit { .. } | Deed::Unreserve(_)
