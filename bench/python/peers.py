@@ -100,6 +100,55 @@ class MadangInto(Madang):
         return receive
 
 
+class MadangLease(Madang):
+    """Arrays: copied into the queue's own memory, and looked at there."""
+
+    pairs = False
+
+    def __init__(self, name, size, capacity, couples):
+        import numpy
+
+        super().__init__(name, size, capacity, couples)
+        self.size, self.numpy = size, numpy
+
+    def sender(self, index):
+        queue, size = self.open(), self.size
+
+        def send(message):
+            with queue.reserve(size) as place:
+                place.write(message)
+
+        return send
+
+    def receiver(self, index):
+        queue, view = self.open(), self.numpy.frombuffer
+
+        def receive():
+            with queue.lease() as message:
+                array = view(message, "u1")
+                kind = array[:1].tobytes()
+                del array
+            return kind
+
+        return receive
+
+
+class MadangObjects(Peer):
+    def __init__(self, name, size, capacity, couples):
+        import madang
+        import numpy
+
+        # More than the arrays: their pickles.
+        self.queue = madang.ObjectQueue(name, capacity=capacity + (1 << 20))
+        self.array = lambda message: numpy.frombuffer(message, "u1")
+
+    def sender(self, index):
+        return lambda message: self.queue.put(self.array(message))
+
+    def receiver(self, index):
+        return self.queue.get
+
+
 class SysvIpc(Peer):
     pairs = True
 
@@ -184,6 +233,17 @@ class MultiprocessingQueue(Peer):
         self.queue.close()
 
 
+class MultiprocessingArrays(MultiprocessingQueue):
+    def __init__(self, name, size, capacity, couples):
+        import numpy
+
+        super().__init__(name, size, capacity, couples)
+        self.array = lambda message: numpy.frombuffer(message, "u1")
+
+    def sender(self, index):
+        return lambda message: self.queue.put(self.array(message))
+
+
 class MultiprocessingPipe(Peer):
     holds = 65_536 - 4  # a pipe, and the length before the message
 
@@ -258,4 +318,7 @@ PEERS = {
     "mp-queue": MultiprocessingQueue,
     "mp-pipe": MultiprocessingPipe,
     "pyzmq": ZeroMq,
+    "madang-py-lease": MadangLease,
+    "madang-py-objects": MadangObjects,
+    "mp-queue-arrays": MultiprocessingArrays,
 }

@@ -39,6 +39,8 @@ pub(crate) enum Scenario {
     Asleep,
     /// Sent and received by one process.
     Solo,
+    /// NumPy arrays handed from one Python process to another; peers of its own.
+    Arrays,
 }
 
 /// One cell: what is measured, with messages of how many bytes.

@@ -65,6 +65,9 @@ const SIZES: [usize; 5] = [8, 64, 1 << 10, 1 << 16, 1 << 20];
 const SCENARIOS: [Scenario; 6] =
     [Scenario::Flow(1), Scenario::Flow(2), Scenario::Flow(4), Scenario::Awake, Scenario::Asleep, Scenario::Solo];
 
+/// NumPy arrays, as large as a camera's frame.
+const ARRAYS: Cell = Cell { scenario: Scenario::Arrays, size: 8 << 20 };
+
 /// What a queue may hold: 1 MiB, and for messages of that length 16 of them.
 fn capacity(size: usize) -> usize {
     if size < 1 << 20 { 1 << 20 } else { 16 * size }
@@ -84,7 +87,8 @@ fn all_peers(options: &Options) -> Vec<Box<dyn Peer>> {
         |id, label, capacity, batch| Box::new(FromC { id, label, program: options.c_worker.clone(), capacity, batch });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/worker.py");
     let host = Host::new(options.python.clone(), script);
-    let python = |id, label| Box::new(FromPython { id, label, host: host.clone() });
+    let python = |id, label| Box::new(FromPython { id, label, arrays: false, host: host.clone() });
+    let arrays = |id, label| Box::new(FromPython { id, label, arrays: true, host: host.clone() });
     vec![
         Box::new(Forked::<Ring<false>>::new("ring", "bare ring").only_where(|cell| cell.scenario != Scenario::Asleep)),
         Box::new(
@@ -120,6 +124,9 @@ fn all_peers(options: &Options) -> Vec<Box<dyn Peer>> {
         python("mp-queue", "Python multiprocessing.Queue"),
         python("mp-pipe", "Python multiprocessing.Pipe"),
         python("pyzmq", "Python pyzmq PUSH/PULL"),
+        arrays("madang-py-lease", "madang, Python, reserve and lease"),
+        arrays("madang-py-objects", "madang, Python, ObjectQueue"),
+        arrays("mp-queue-arrays", "Python multiprocessing.Queue of arrays"),
     ]
 }
 
@@ -178,6 +185,7 @@ impl Bench {
     /// The cells in which something is to be measured, and what.
     fn plan(&self) -> Vec<(Cell, Vec<usize>)> {
         let cells = SCENARIOS.into_iter().flat_map(|scenario| SIZES.map(|size| Cell { scenario, size }));
+        let cells = cells.chain([ARRAYS]);
         let rows = |cell: Cell| (0..self.peers.len()).filter(|&peer| self.wants(cell, peer)).collect();
         cells.map(|cell| (cell, rows(cell))).filter(|(_, rows): &(Cell, Vec<usize>)| !rows.is_empty()).collect()
     }

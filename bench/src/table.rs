@@ -59,9 +59,13 @@ impl Sample {
     }
 }
 
-/// The rows that all others are compared with: the limit, and the kernel's System V queue.
+/// The rows that all others are compared with: the limit, and the kernel's System V queue or, for arrays, what people use.
 pub(crate) fn references(cell: Cell) -> [&'static str; 2] {
-    if cell.scenario == Scenario::Asleep { ["futex", "sysv"] } else { ["ring", "sysv"] }
+    match cell.scenario {
+        Scenario::Asleep => ["futex", "sysv"],
+        Scenario::Arrays => ["madang-py-lease", "mp-queue-arrays"],
+        _ => ["ring", "sysv"],
+    }
 }
 
 /// Everything that a run found.
@@ -145,7 +149,7 @@ impl Findings {
         let [limit, kernel] = references(cell);
         let (limit_title, kernel_title) = (format!("x {}", self.label(limit)), format!("x {}", self.label(kernel)));
         let figures: &[&str] = match cell.scenario {
-            Scenario::Flow(_) => &["M msg/s", "GiB/s"],
+            Scenario::Flow(_) | Scenario::Arrays => &["M msg/s", "GiB/s"],
             Scenario::Solo => &["send + receive"],
             _ => &["p50", "p99", "p99.9"],
         };
@@ -243,7 +247,9 @@ impl Findings {
     /// The figure and, in brackets, its ratios to the limit and to the kernel.
     fn compact(&self, cell: Cell, peer: &str, placement: Placement, samples: &[&Sample]) -> String {
         let figure = match cell.scenario {
-            Scenario::Flow(_) if cell.size >= 1 << 16 => format!("{} GiB/s", figures_of(cell, samples)[1]),
+            Scenario::Flow(_) | Scenario::Arrays if cell.size >= 1 << 16 => {
+                format!("{} GiB/s", figures_of(cell, samples)[1])
+            }
             Scenario::Flow(_) => format!("{} M", figures_of(cell, samples)[0]),
             _ => figures_of(cell, samples).join(" / "),
         };
@@ -317,7 +323,7 @@ fn quoted(text: &str) -> String {
 fn figures_of(cell: Cell, samples: &[&Sample]) -> Vec<String> {
     let score = median(samples.iter().map(|sample| sample.outcome.score()).collect()).unwrap_or(f64::NAN);
     match cell.scenario {
-        Scenario::Flow(_) => {
+        Scenario::Flow(_) | Scenario::Arrays => {
             let gibibytes = score * cell.size as f64 / f64::from(1 << 30);
             vec![digits(score / 1e6), digits(gibibytes)]
         }
@@ -336,7 +342,7 @@ fn figures_of(cell: Cell, samples: &[&Sample]) -> Vec<String> {
 
 /// The slowest round and the fastest: some rows have two lives (see `peers/ring.rs`), which a median hides.
 fn spread(samples: &[&Sample]) -> String {
-    let flow = |sample: &Sample| matches!(sample.cell.scenario, Scenario::Flow(_));
+    let flow = |sample: &Sample| matches!(sample.cell.scenario, Scenario::Flow(_) | Scenario::Arrays);
     let mut scores: Vec<f64> = samples.iter().map(|sample| sample.outcome.score()).collect();
     scores.sort_by(f64::total_cmp);
     match (samples, &scores[..]) {
@@ -349,6 +355,7 @@ fn spread(samples: &[&Sample]) -> String {
 fn legend(scenario: Scenario, findings: &Findings) -> String {
     let figure = match scenario {
         Scenario::Flow(_) => "Million messages a second (from 64 KiB on GiB a second)",
+        Scenario::Arrays => "GiB a second, one copy of the array into the queue's memory included",
         Scenario::Solo => "Time of one send and one receive",
         _ => "Round trip: p50 / p99 / p99.9",
     };
@@ -392,6 +399,7 @@ fn title(scenario: Scenario) -> String {
         Scenario::Awake => "Round trip, awake".into(),
         Scenario::Asleep => "Round trip, asleep".into(),
         Scenario::Solo => "Send and receive in one process".into(),
+        Scenario::Arrays => "Arrays from one Python process to another".into(),
     }
 }
 
@@ -402,6 +410,7 @@ pub(crate) fn cell_id(cell: Cell) -> String {
         Scenario::Awake => "awake".into(),
         Scenario::Asleep => "asleep".into(),
         Scenario::Solo => "solo".into(),
+        Scenario::Arrays => "arrays".into(),
     };
     format!("{scenario}/{}", cell.size)
 }

@@ -85,6 +85,13 @@ const TARGETS: &[Target] = &[
     target("16 KiB queue / 1 MiB queue, Rust", ONE_TO_ONE, "madang-rust-16k", "madang-rust", [AtLeast(1.0 / 3.0); 2]),
     target("64 B 1→1, Python / multiprocessing.Queue", ONE_TO_ONE, "madang-py", "mp-queue", [AtLeast(12.0); 2]),
     target("64 B 1→1, Python / pyzmq", ONE_TO_ONE, "madang-py", "pyzmq", [MoreThan(1.0); 2]),
+    target(
+        "8 MiB array, reserve + lease / multiprocessing.Queue",
+        cell(Scenario::Arrays, 8 << 20),
+        "madang-py-lease",
+        "mp-queue-arrays",
+        [AtLeast(30.0); 2],
+    ),
 ];
 
 /// In one process there is no near and far.

@@ -32,6 +32,7 @@ madang recv orders                       wait for a message and print it
 madang recv orders --all                 print all that are there
 tail -f log | madang send log --type 7   a message for each line
 madang recv log --follow --json | jq .data
+madang peek orders --all                 print all, and take none
 madang ls; madang stat orders
 madang rm orders",
 );
@@ -48,17 +49,19 @@ lines   The default: a message a line, without its newline. One with
         length in 8 bytes, each with the least significant first; then
         the message's bytes.
 --json  An object a line: {\"type\": 3, \"data\": \"two teas\"}. What isn't
-        UTF-8 has \"base64\" in place of \"data\". recv adds \"sequence\", how
-        many were sent before it, and \"length\". send needs no \"type\".
---bare  send: standard input is one message. recv: the messages' bytes,
-        with nothing between them.",
+        UTF-8 has \"base64\" in place of \"data\". recv and peek add
+        \"sequence\", how many were sent before it; \"length\"; and where
+        somebody had it who didn't finish it, \"redelivered\", how often.
+        send needs no \"type\".
+--bare  send: standard input is one message. recv, peek: the messages'
+        bytes, with nothing between them.",
 );
 
 const SEND: [Section; 4] = [
     (
         "WHAT IS PROMISED",
         "\
-Messages are sent one by one: if one can't be, those before it were, and
+Messages are sent in order: if one can't be, those before it were, and
 the command says how many. Killed in the midst of it, it has sent each
 wholly or not at all.",
     ),
@@ -79,12 +82,14 @@ const RECV: [Section; 4] = [
     (
         "WHAT IS PROMISED",
         "\
-A message is received only while somebody reads what is printed. One
-that can't be printed (nobody reads any more, the disk is full) goes back
-into the queue, behind the others, and the command ends. Ctrl-C or kill
-ends it between two messages. A second one ends it at once: a message
-that is being printed then is lost. So is what a pipe holds when its
-reader dies.",
+A message is leased, and leaves the queue when it was printed. One that
+can't be (nobody reads any more, the disk is full) goes back to its old
+place, and the command ends. Ctrl-C or kill ends it between messages; a
+second one ends it at once, as kill -9 does: then the last ones, of some
+4 KiB together, are received again, though they may have been printed,
+and are marked as redelivered. What a pipe holds when its reader dies is
+lost. Where there is no memory for a lease, a message that can't be
+printed goes behind the others.",
     ),
     FORMS,
     (
@@ -93,6 +98,8 @@ reader dies.",
 madang recv orders --timeout 5 || echo nothing
 madang recv jobs --follow | while IFS= read -r job; do ...; done
 madang recv files --all --null | xargs -0 ls -l
+madang recv jobs --type 7                the first of type 7
+madang recv jobs --type -7 --all         types up to 7, the lowest first
 madang recv a --all --raw | madang send b --raw   types stay the same",
     ),
     (
@@ -106,12 +113,34 @@ madang recv a --all --raw | madang send b --raw   types stay the same",
     ),
 ];
 
+const PEEK: [Section; 3] = [
+    (
+        "WHAT IS SHOWN",
+        "\
+Messages in the order in which they would be received, but not leased
+ones. Each is looked up by its position: if others receive meanwhile,
+some are left out. Those far behind take long to find, and receivers
+wait while they are looked for.",
+    ),
+    FORMS,
+    (
+        "EXIT STATUS",
+        "\
+0  at least one was shown
+1  it failed
+2  it was typed wrongly
+3  there is no message at that position
+4  there is no queue of that name",
+    ),
+];
+
 /// What is said of a command besides its options.
 pub(crate) fn sections(command: &str) -> &'static [Section] {
     match command {
         "madang" => &[EXAMPLES, ENVIRONMENT, STATUS],
         "send" => &SEND,
         "recv" => &RECV,
+        "peek" => &PEEK,
         _ => &[STATUS],
     }
 }
@@ -145,6 +174,12 @@ pub(crate) enum Command {
     /// Receive messages, and print them
     #[command(after_long_help = more("recv"))]
     Recv(Recv),
+    /// Print messages, and leave them where they are
+    #[command(after_long_help = more("peek"))]
+    Peek(Peek),
+    /// Give back memory that queues took and need no more
+    #[command(after_long_help = more("trim"))]
+    Trim(Trim),
     /// Remove objects by name
     #[command(after_long_help = more("rm"))]
     Rm(Rm),
@@ -227,6 +262,13 @@ pub(crate) struct Recv {
     /// The queue's name
     #[arg(value_hint = ValueHint::Other)]
     pub(crate) name: String,
+    /// Which: N above 0, the first of that type; -N, the first of the lowest type up to N; 0, any
+    #[arg(long, short, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    pub(crate) r#type: i64,
+    /// The first that is not of this type
+    #[arg(long, value_name = "N", conflicts_with = "type", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+    pub(crate) except: Option<i64>,
     /// Receive so many messages, and wait for them
     #[arg(long, short = 'n', value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
@@ -246,6 +288,40 @@ pub(crate) struct Recv {
     #[arg(long)]
     pub(crate) create: bool,
     /// Use a queue of another user, who can do with it what he likes
+    #[arg(long)]
+    pub(crate) any_owner: bool,
+}
+
+/// peek
+#[derive(Args, Debug)]
+pub(crate) struct Peek {
+    /// The queue's name
+    #[arg(value_hint = ValueHint::Other)]
+    pub(crate) name: String,
+    /// Begin with the message that so many come before
+    #[arg(long, short, value_name = "N", default_value_t = 0)]
+    pub(crate) position: u64,
+    /// Print so many messages, or as many as there are
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: u64,
+    /// Print all from there on
+    #[arg(long, short, conflicts_with = "count")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) form: Form,
+    /// Look at a queue of another user
+    #[arg(long)]
+    pub(crate) any_owner: bool,
+}
+
+/// trim
+#[derive(Args, Debug)]
+pub(crate) struct Trim {
+    /// The queues' names, as in `madang ls`
+    #[arg(required = true, value_hint = ValueHint::Other)]
+    pub(crate) names: Vec<String>,
+    /// Other users' queues too
     #[arg(long)]
     pub(crate) any_owner: bool,
 }
@@ -284,6 +360,9 @@ pub(crate) struct Limits {
     /// Its permission bits, exactly, in octal [default: 600]
     #[arg(long, value_name = "MODE", value_parser = mode)]
     pub(crate) mode: Option<u32>,
+    /// What was received N times and always came back, as if it killed who reads it, goes to queue NAME
+    #[arg(long, value_name = "NAME:N", value_parser = dead_letters)]
+    pub(crate) dead_letters: Option<(String, u16)>,
 }
 
 /// rm
@@ -374,6 +453,13 @@ fn mode(text: &str) -> Result<u32, String> {
     bits.ok_or_else(|| "permission bits in octal, such as 660".to_owned())
 }
 
+fn dead_letters(text: &str) -> Result<(String, u16), String> {
+    let parts = text.rsplit_once(':').filter(|(name, _)| !name.is_empty());
+    let parts = parts.and_then(|(name, deliveries)| Some((name, deliveries.parse::<u16>().ok()?)));
+    let parts = parts.filter(|(_, deliveries)| *deliveries > 0).map(|(name, deliveries)| (name.to_owned(), deliveries));
+    parts.ok_or_else(|| "a queue's name, a colon, and how often, 1 to 65535, such as failed:5".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -388,7 +474,7 @@ mod tests {
     /// A man page is indented by 7, and a terminal has 80 columns.
     #[test]
     fn no_line_of_help_is_broken() {
-        for command in ["madang", "send", "recv", "ls"] {
+        for command in ["madang", "send", "recv", "peek", "ls"] {
             for line in sections(command).iter().flat_map(|(_, text)| text.lines()) {
                 assert!(line.len() <= 73, "{line}");
             }
@@ -413,6 +499,15 @@ mod tests {
         assert_eq!(seconds("inf"), Ok(Duration::MAX));
         for bad in ["", "-1", "nan", "soon"] {
             assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn dead_letter_queues() {
+        assert_eq!(dead_letters("failed:5"), Ok(("failed".to_owned(), 5)));
+        assert_eq!(dead_letters("a:b:65535"), Ok(("a:b".to_owned(), 65_535)));
+        for bad in ["", "failed", ":5", "failed:", "failed:0", "failed:65536", "5"] {
+            assert!(dead_letters(bad).is_err(), "{bad}");
         }
     }
 

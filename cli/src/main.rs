@@ -21,12 +21,14 @@ mod generate;
 mod ls;
 mod messages;
 mod objects;
+mod peek;
 mod progress;
 mod recv;
 mod rm;
 mod send;
 mod stat;
 mod text;
+mod trim;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
         Command::Stat(args) => stat::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Recv(args) => recv::run(&args),
+        Command::Peek(args) => peek::run(&args),
+        Command::Trim(args) => trim::run(&args),
         Command::Rm(args) => rm::run(&args),
         Command::Gc(args) => gc::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use madang::{Lease, Message, Queue};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,13 @@ use crate::failure::{Failure, Result};
 
 /// What a message in the raw form begins with: its type and its length.
 const HEAD: usize = 16;
+
+/// So many messages, and about so many bytes, are sent together: what the library sends with one lock.
+const BATCH: usize = 1024;
+const BATCH_BYTES: usize = 64 << 10;
+
+/// What a pipe takes in one piece, as POSIX has it: lines that several write to the same pipe don't mix.
+const PIECE: usize = 4096;
 
 /// Messages from standard input.
 pub(crate) struct Input<'a> {
@@ -46,8 +54,35 @@ impl<'a> Input<'a> {
         is_file.then(|| (stat.st_size as u64).saturating_sub(position))
     }
 
+    /// The next message, for which it waits, and those behind it that are there already; none at the end. What comes before a
+    /// failure is in the batch.
+    pub(crate) fn fill(&mut self, batch: &mut Vec<(i64, Vec<u8>)>) -> Result<()> {
+        batch.clear();
+        let mut bytes = 0;
+        while batch.is_empty() || (batch.len() < BATCH && bytes < BATCH_BYTES && self.is_there()) {
+            let Some((mtype, data)) = self.next()? else { break };
+            bytes += data.len();
+            batch.push((mtype, data));
+        }
+        Ok(())
+    }
+
+    /// Whether the next message was read from the system already, wholly.
+    fn is_there(&self) -> bool {
+        let read = self.from.buffer();
+        match self.form {
+            Form { raw: true, .. } => read.split_first_chunk::<HEAD>().is_some_and(|(head, data)| {
+                let length = head.last_chunk().expect("8 bytes and 8");
+                u64::from_le_bytes(*length) <= data.len() as u64
+            }),
+            Form { bare: true, .. } => false,
+            Form { null: true, .. } => read.contains(&0),
+            _ => read.contains(&b'\n'),
+        }
+    }
+
     /// The next message, its type and its bytes; `None` at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<(i64, Vec<u8>)>> {
+    fn next(&mut self) -> Result<Option<(i64, Vec<u8>)>> {
         self.number += 1;
         match self.form {
             Form { raw: true, .. } => self.raw(),
@@ -144,6 +179,8 @@ struct Json {
     r#type: Option<i64>,
     #[serde(skip_deserializing)]
     sequence: u64,
+    #[serde(skip_deserializing, skip_serializing_if = "is_zero")]
+    redelivered: u32,
     #[serde(skip_deserializing)]
     length: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,13 +189,42 @@ struct Json {
     base64: Option<String>,
 }
 
-/// Standard output, for messages: nothing is held back, so that what was written was written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// A message as it is printed, however it was had.
+pub(crate) struct Shown {
+    mtype: i64,
+    sequence: u64,
+    redelivered: u32,
+    data: Vec<u8>,
+}
+
+impl From<&Lease<&Queue>> for Shown {
+    fn from(lease: &Lease<&Queue>) -> Self {
+        let (mtype, sequence, redelivered) = (lease.mtype(), lease.sequence(), lease.redelivered());
+        Self { mtype, sequence, redelivered, data: lease.to_vec() }
+    }
+}
+
+impl From<Message> for Shown {
+    fn from(message: Message) -> Self {
+        let Message { mtype, sequence, redelivered, data, .. } = message;
+        Self { mtype, sequence, redelivered, data }
+    }
+}
+
+/// Standard output, for messages. They are put in, and written by [`flush`](Self::flush) alone, so that it is known what was written.
 pub(crate) struct Output<'a> {
     form: &'a Form,
     to: File,
     /// Whether its reader can go away.
     is_pipe: bool,
     buffer: Vec<u8>,
+    /// Where each message in the buffer ends.
+    ends: Vec<usize>,
 }
 
 impl<'a> Output<'a> {
@@ -166,7 +232,7 @@ impl<'a> Output<'a> {
         let to = io::stdout().as_fd().try_clone_to_owned().map_err(cannot_write)?;
         let kind = rustix::fs::fstat(&to).map(|stat| FileType::from_raw_mode(stat.st_mode));
         let is_pipe = matches!(kind, Ok(FileType::Fifo | FileType::Socket));
-        Ok(Self { form, to: to.into(), is_pipe, buffer: Vec::new() })
+        Ok(Self { form, to: to.into(), is_pipe, buffer: Vec::new(), ends: Vec::new() })
     }
 
     /// Fails if nobody reads any more.
@@ -182,10 +248,8 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    /// Writes a message, in one piece if the system takes it so.
-    pub(crate) fn write(&mut self, message: &madang::Message) -> Result<()> {
-        let madang::Message { mtype, data, .. } = message;
-        self.buffer.clear();
+    pub(crate) fn put(&mut self, message: &Shown) {
+        let Shown { mtype, data, .. } = message;
         match self.form {
             Form { json: true, .. } => self.buffer.extend(json(message).into_bytes()),
             Form { raw: true, .. } => {
@@ -198,7 +262,26 @@ impl<'a> Output<'a> {
                 self.buffer.extend((!bare).then_some(if *null { 0 } else { b'\n' }));
             }
         }
-        self.to.write_all(&self.buffer).map_err(cannot_write)
+        self.ends.push(self.buffer.len());
+    }
+
+    /// Whether it is time to write what was put in: more at once would hardly be faster.
+    pub(crate) fn is_full(&self) -> bool {
+        self.buffer.len() >= PIECE
+    }
+
+    /// Writes what was put in. Says how many messages were written wholly, also where it fails on the way.
+    pub(crate) fn flush(&mut self) -> (usize, Result<()>) {
+        let (mut whole, mut written, mut outcome) = (0, 0, Ok(()));
+        while whole < self.ends.len() && outcome.is_ok() {
+            let together = self.ends[whole..].partition_point(|end| end - written <= PIECE).max(1);
+            let end = self.ends[whole + together - 1];
+            outcome = write(&self.to, &self.buffer[..end], &mut written);
+            whole = self.ends.partition_point(|end| *end <= written);
+        }
+        self.buffer.clear();
+        self.ends.clear();
+        (whole, outcome.map_err(cannot_write))
     }
 
     /// Whether it shares the terminal with standard error.
@@ -207,11 +290,25 @@ impl<'a> Output<'a> {
     }
 }
 
-fn json(message: &madang::Message) -> String {
-    let madang::Message { mtype, sequence, data, .. } = message;
+/// Writes all that isn't written yet, and counts on.
+fn write(mut to: &File, all: &[u8], written: &mut usize) -> io::Result<()> {
+    while *written < all.len() {
+        match to.write(&all[*written..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(more) => *written += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn json(message: &Shown) -> String {
+    let Shown { mtype, sequence, redelivered, data } = message;
     let (length, text) = (data.len(), std::str::from_utf8(data).ok());
     let base64 = text.is_none().then(|| STANDARD.encode(data));
-    let json = Json { r#type: Some(*mtype), sequence: *sequence, length, data: text.map(str::to_owned), base64 };
+    let data = text.map(str::to_owned);
+    let json = Json { r#type: Some(*mtype), sequence: *sequence, redelivered: *redelivered, length, data, base64 };
     serde_json::to_string(&json).expect("keys are texts, and nothing here fails") + "\n"
 }
 

@@ -1,23 +1,27 @@
 //! `madang recv`.
 //!
-//! A message that left the queue and was not written is lost. So nothing is received while nobody reads; what could not be
-//! written goes back; and signals are only looked at between two messages.
+//! A message is leased, and acknowledged when it was written: what can't be written, or was in the hands of one who was killed, is
+//! received again, in its old place. A system call for each would take most of the time, so they go in groups of those that are there:
+//! leased one by one, written together, acknowledged. Signals, and whether anybody reads, are looked at between two groups.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use madang::{Deadline, Message, Queue, Select};
+use madang::{Deadline, Lease, Message, Queue, Select};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::args::{Recv, deadline};
 use crate::failure::{Failure, Result};
-use crate::messages::Output;
+use crate::messages::{Output, Shown};
 use crate::objects;
 use crate::progress::Progress;
 
 /// So long it may take until it shows that nobody reads any more.
 const SLICE: Duration = Duration::from_millis(200);
+
+/// The most messages that are leased at once; mostly they are as many as the output takes in one piece.
+const GROUP: u64 = 256;
 
 pub(crate) fn run(args: &Recv) -> Result<()> {
     let stop = Stop::new();
@@ -28,15 +32,15 @@ pub(crate) fn run(args: &Recv) -> Result<()> {
     let mut progress = Progress::of_messages(total);
     let mut received = 0;
     while !is_bounded || received < args.count {
-        match next(args, &queue, &output, &stop) {
-            Ok(message) => write_or_put_back(&queue, &mut output, &message)?,
+        let most = if is_bounded { GROUP.min(args.count - received) } else { GROUP };
+        match gather(args, &queue, &mut output, &stop, most) {
+            Ok(group) => received += write(&queue, &mut output, group)?,
             // How --follow and --all end.
             Err(Failure::Error(error)) if !is_bounded && matches!(error.errno(), libc::EAGAIN | libc::ETIMEDOUT) => {
                 return if received > 0 { Ok(()) } else { Err(Failure::EMPTY) };
             }
             Err(failure) => return Err(failure),
         }
-        received += 1;
         progress.reached(received);
     }
     Ok(())
@@ -53,18 +57,69 @@ fn open(args: &Recv) -> Result<Queue> {
 }
 
 /// Which messages.
-fn select(_args: &Recv) -> Select {
-    Select::Any
+fn select(args: &Recv) -> Select {
+    args.except.map_or(Select::from_msgtyp(args.r#type), Select::Except)
 }
 
-fn next(args: &Recv, queue: &Queue, output: &Output, stop: &Stop) -> Result<Message> {
+/// A message that left the queue's order, and is not done with.
+enum Taken<'q> {
+    Leased(Lease<&'q Queue>),
+    /// There was no memory for a lease: a full /dev/shm is just what somebody may want to empty.
+    Received(Message),
+}
+
+impl Taken<'_> {
+    fn done(self) -> Result<()> {
+        match self {
+            Self::Leased(lease) => Ok(lease.ack()?),
+            Self::Received(_) => Ok(()),
+        }
+    }
+
+    /// Gives it back: to its place, or at least behind the others.
+    fn give_back(self, queue: &Queue) -> Result<()> {
+        match self {
+            Self::Leased(lease) => Ok(lease.release()?),
+            Self::Received(Message { mtype, data, sequence, .. }) => {
+                queue.send_timeout(mtype, &data, Duration::from_secs(1)).map_err(|error| {
+                    let what =
+                        format!("message {sequence} is lost, it could not be put back either: {}", error.message());
+                    Failure::new(error.errno(), what)
+                })
+            }
+        }
+    }
+}
+
+/// The next message, for which it waits, and those behind it that are there: all put into the output, and not written.
+fn gather<'q>(args: &Recv, queue: &'q Queue, output: &mut Output, stop: &Stop, most: u64) -> Result<Vec<Taken<'q>>> {
+    let first = next(args, queue, output, stop)?;
+    output.put(&match &first {
+        Taken::Leased(lease) => Shown::from(lease),
+        Taken::Received(message) => Shown::from(message.clone()),
+    });
+    let mut group = vec![first];
+    while (group.len() as u64) < most && !output.is_full() {
+        // What comes in the way, the next group meets too.
+        let Ok(lease) = queue.lease_until(select(args), Deadline::INSTANT) else { break };
+        output.put(&Shown::from(&lease));
+        group.push(Taken::Leased(lease));
+    }
+    Ok(group)
+}
+
+fn next<'q>(args: &Recv, queue: &'q Queue, output: &Output, stop: &Stop) -> Result<Taken<'q>> {
     let deadline = if args.all { Deadline::NOW } else { deadline(args.timeout) };
     loop {
         stop.check()?;
         output.check()?;
         let slice = deadline.min(Deadline::after(SLICE));
-        match queue.recv_until(select(args), slice) {
-            Ok(message) => return Ok(message),
+        let taken = match queue.lease_until(select(args), slice) {
+            Err(error) if error.errno() == libc::ENOSPC => queue.recv_until(select(args), slice).map(Taken::Received),
+            leased => leased.map(Taken::Leased),
+        };
+        match taken {
+            Ok(taken) => return Ok(taken),
             Err(error) if error.errno() == libc::EINTR => {}
             Err(error) if error.errno() == libc::ETIMEDOUT && slice < deadline => {}
             Err(error) => return Err(error.into()),
@@ -72,15 +127,19 @@ fn next(args: &Recv, queue: &Queue, output: &Output, stop: &Stop) -> Result<Mess
     }
 }
 
-fn write_or_put_back(queue: &Queue, output: &mut Output, message: &Message) -> Result<()> {
-    let Err(failure) = output.write(message) else { return Ok(()) };
-    let Message { mtype, data, sequence, .. } = message;
-    if let Err(error) = queue.send_timeout(*mtype, data, Duration::from_secs(1)) {
-        failure.say();
-        let what = format!("message {sequence} is lost, it could not be put back either: {}", error.message());
-        return Err(Failure::new(error.errno(), what));
+/// Writes a group, and says how many messages it was. What was written is done with, what was not goes back.
+fn write(queue: &Queue, output: &mut Output, mut group: Vec<Taken>) -> Result<u64> {
+    let (written, outcome) = output.flush();
+    let unwritten = group.split_off(written);
+    let acknowledged = group.into_iter().map(Taken::done).fold(Ok(()), Result::and);
+    let given_back = unwritten.into_iter().map(|taken| taken.give_back(queue)).fold(Ok(()), Result::and);
+    match outcome.and(acknowledged) {
+        Err(failure) if given_back.is_err() => {
+            failure.say();
+            given_back.map(|()| 0)
+        }
+        outcome => outcome.map(|()| written as u64),
     }
-    Err(failure)
 }
 
 /// The signals that whoever started it let it ignore, as nohup(1) does: they stay ignored.

@@ -22,6 +22,7 @@ struct Queue<'a> {
     max_participants: u32,
     bytes: u64,
     messages: u64,
+    leased: u64,
     sent: u64,
     received: u64,
     repairs: u64,
@@ -80,11 +81,12 @@ fn queue(args: &Stat) -> Result<()> {
         return text::print_json(&json(&args.name, path, &look));
     }
     let QueueStatus { capacity, max_messages, bytes, messages, sent, received, repairs, .. } = look.status;
-    let QueueStatus { allocated, mode, uid, gid, max_participants, .. } = look.status;
+    let QueueStatus { allocated, mode, uid, gid, max_participants, leased, .. } = look.status;
     let (living, dead) = (look.living(), look.dead());
     let mut lines = format!("{}: a queue, {}\n", text::name(&args.name), text::name(&path));
     let mut line = |what: &str, value: String| writeln!(lines, "  {what:<13}{value}").expect("memory");
-    line("messages", format!("{messages} of {max_messages}"));
+    let and_leased = if leased > 0 { format!(", {leased} leased") } else { String::new() };
+    line("messages", format!("{messages} of {max_messages}{and_leased}"));
     line("bytes", format!("{} of {}", text::size(bytes), text::size(capacity)));
     line("sent", sent.to_string());
     line("received", received.to_string());
@@ -113,7 +115,7 @@ fn queue(args: &Stat) -> Result<()> {
 
 fn json<'a>(name: &'a str, path: String, look: &Look) -> Queue<'a> {
     let QueueStatus { capacity, max_messages, max_participants, bytes, messages, sent, received, .. } = look.status;
-    let QueueStatus { repairs, allocated, mode, uid, gid, .. } = look.status;
+    let QueueStatus { leased, repairs, allocated, mode, uid, gid, .. } = look.status;
     Queue {
         kind: "queue",
         name,
@@ -123,6 +125,7 @@ fn json<'a>(name: &'a str, path: String, look: &Look) -> Queue<'a> {
         max_participants,
         bytes,
         messages,
+        leased,
         sent,
         received,
         repairs,

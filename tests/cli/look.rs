@@ -108,6 +108,36 @@ fn stat_for_people() {
 }
 
 #[test]
+fn leased() {
+    let madang = Madang::new();
+    // More than a pipe takes.
+    madang.given(["send", "q", "--bare"], &[b'x'; 100_000]).well();
+    madang.run(["send", "q", "y"]).well();
+    assert_eq!(madang.run(["stat", "q", "--json"]).well().json()["leased"], 0);
+    let receiver = madang.start(["recv", "q"]);
+    wait_until(|| madang.run(["stat", "q", "--json"]).well().json()["leased"] == 1);
+    let text = madang.run(["stat", "q"]).well().text().to_owned();
+    assert!(text.contains("\n  messages     2 of 65536, 1 leased\n"), "{text}");
+    assert_eq!(madang.run(["peek", "q", "--all"]).well().text(), "y\n", "what is leased isn't shown");
+    assert_eq!(receiver.end().well().out.len(), 100_001);
+    assert!(madang.run(["stat", "q"]).well().text().contains("\n  messages     1 of 65536\n"));
+}
+
+#[test]
+fn trim() {
+    let madang = Madang::new();
+    madang.given(["send", "q", "--bare", "--capacity", "4M"], &vec![b'x'; 4 << 20]).well();
+    assert_eq!(madang.run(["trim", "q"]).well().text(), "q: 0 B given back\n");
+    madang.run(["recv", "q"]).well();
+    let allocated = || madang.run(["stat", "q", "--json"]).well().json()["allocated"].as_u64().unwrap();
+    let before = allocated();
+    let done = madang.run(["trim", "absent", "q"]).says(4, "there is no queue \"absent\"");
+    let given_back = before - allocated();
+    assert!(given_back > 3 << 20 && done.text().starts_with("q: 3.9 MiB given back"), "{given_back}: {done:?}");
+    assert_eq!(madang.run(["trim", "q", "q"]).well().text(), "q: 0 B given back\nq: 0 B given back\n");
+}
+
+#[test]
 fn participants() {
     let madang = Madang::new();
     madang.given(["send", "q"], b"").well();

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -164,6 +165,16 @@ fn it_was_typed_wrongly() {
         &["recv", "q", "--count", "0"],
         &["recv", "q", "--count", "3", "--follow"],
         &["recv", "q", "--all", "--timeout", "1"],
+        &["recv", "q", "--type", "any"],
+        &["recv", "q", "--except", "0"],
+        &["recv", "q", "--except", "-3"],
+        &["recv", "q", "--except", "3", "--type", "0"],
+        &["peek", "q", "--position", "-1"],
+        &["peek", "q", "--count", "0"],
+        &["peek", "q", "--count", "3", "--all"],
+        &["trim"],
+        &["send", "q", "--dead-letters", "failed", "x"],
+        &["send", "q", "--dead-letters", "failed:0", "x"],
         &["nonsense"],
         &[],
     ] {
@@ -235,16 +246,196 @@ fn a_closed_pipe() {
     }
 }
 
-/// What can't be written goes back.
+/// What can't be written goes back to its place.
 #[test]
 fn a_full_disk() {
     let madang = Madang::new();
-    madang.run(["send", "q", "--type", "4", "1"]).well();
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    let child = madang.command(["recv", "q"]).stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
-    crate::command::Running(child).end().says(1, "write to standard output: no space left on device (ENOSPC)");
-    let message = madang.run(["recv", "q", "--json"]).well().json();
-    assert_eq!((message["type"].as_i64(), message["data"].as_str()), (Some(4), Some("1")));
+    madang.run(["send", "q", "--type", "4", "1", "2", "3"]).well();
+    for amount in ["--count=1", "--all"] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut command = madang.command(["recv", "q", amount]);
+        let child = command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+        crate::command::Running(child).end().says(1, "write to standard output: no space left on device (ENOSPC)");
+    }
+    let expected = [(4, "1", Some(2)), (4, "2", Some(1)), (4, "3", Some(1))];
+    assert_eq!(all(&madang, "q"), expected.map(|(mtype, data, redelivered)| (mtype, data.to_owned(), redelivered)));
+}
+
+/// Receives all: type, data, how often it was handed out before.
+fn all(madang: &Madang, queue: &str) -> Vec<(i64, String, Option<u64>)> {
+    let done = madang.run(["recv", queue, "--all", "--json"]).well();
+    let message = |line: &str| {
+        let json: serde_json::Value = serde_json::from_str(line).unwrap();
+        (json["type"].as_i64().unwrap(), json["data"].as_str().unwrap().to_owned(), json["redelivered"].as_u64())
+    };
+    done.text().lines().map(message).collect()
+}
+
+/// Of a group, what was written is done with, the rest goes back, also what was half written.
+#[test]
+fn a_disk_that_becomes_full() {
+    const LIMIT: u64 = 1 << 40;
+    let madang = Madang::new();
+    madang.run(["send", "q", "one", "two", "three", "four"]).well();
+    let path = madang.directory.join("out");
+    let file = File::options().create_new(true).append(true).open(&path).unwrap();
+    if file.set_len(LIMIT - 10).is_err() {
+        return println!("no file of a tebibyte here");
+    }
+    // The shell's own files are short.
+    let script = "trap '' XFSZ; ulimit -f 2147483648 && exec \"$0\" recv q --all";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_madang")]).env("MADANG_DIR", &*madang.directory);
+    let child = shell.stdin(Stdio::null()).stdout(file).stderr(Stdio::piped()).spawn().unwrap();
+    crate::command::Running(child).end().says(1, "(EFBIG)");
+    let mut written = [0; 10];
+    File::open(&path).unwrap().read_exact_at(&mut written, LIMIT - 10).unwrap();
+    assert_eq!(&written, b"one\ntwo\nth");
+    assert_eq!(all(&madang, "q"), [(1, "three".to_owned(), Some(1)), (1, "four".to_owned(), Some(1))]);
+}
+
+/// A lease wants memory, which is what somebody who empties a queue may be short of.
+#[test]
+fn no_memory_for_a_lease() {
+    let place = madang_tests::Directory::new("tiny");
+    let script = "mount -t tmpfs -o size=400k none \"$MADANG_DIR\" || exit 77
+        \"$0\" send q one two three && head -c 1M /dev/zero > \"$MADANG_DIR/fill\" 2> /dev/null
+        \"$0\" recv q && \"$0\" recv q --all > /dev/full 2> /dev/null || exec \"$0\" recv q --all";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_madang")]).env("MADANG_DIR", &*place);
+    let done = finish(&mut command, b"");
+    if done.status == 77 || !done.err.is_empty() {
+        return println!("may not mount: {}", done.err);
+    }
+    assert_eq!(done.well().text(), "one\nthree\ntwo\n", "what can't go back to its place goes behind the others");
+}
+
+/// Killed while it prints: nothing is lost.
+#[test]
+fn killed() {
+    let madang = Madang::new();
+    let large = "x".repeat(100_000);
+    madang.given(["send", "q"], format!("first\n{large}\nlast\n").as_bytes()).well();
+    let receiver = madang.start(["recv", "q", "--all"]);
+    let leased = || madang.run(["stat", "q", "--json"]).well().json()["leased"].as_u64().unwrap();
+    wait_until(|| leased() > 0);
+    receiver.wait_until_asleep();
+    receiver.signal(libc::SIGKILL);
+    assert_eq!(receiver.end().status, -libc::SIGKILL);
+    let came = all(&madang, "q");
+    assert_eq!(came.len(), 3);
+    assert_eq!(came[0], (1, "first".to_owned(), Some(1)));
+    assert_eq!(came[1], (1, large, Some(1)));
+    assert_eq!((came[2].1.as_str(), held(&madang, "q")), ("last", 0));
+}
+
+#[test]
+fn of_some_types() {
+    let madang = Madang::new();
+    let send = || {
+        for mtype in ["3", "5", "2", "5", "9"] {
+            madang.run(["send", "q", "--type", mtype, mtype]).well();
+        }
+    };
+    for (arguments, came, left) in [
+        (&["--type", "0"][..], "3\n5\n2\n5\n9\n", ""),
+        (&["--type", "5"], "5\n5\n", "3\n2\n9\n"),
+        (&["-t", "-5"], "2\n3\n5\n5\n", "9\n"),
+        (&["--type=-2"], "2\n", "3\n5\n5\n9\n"),
+        (&["--type", "-9223372036854775808"], "2\n3\n5\n5\n9\n", ""),
+        (&["--except", "5"], "3\n2\n9\n", "5\n5\n"),
+    ] {
+        send();
+        let done = finish(madang.command(["recv", "q", "--all"]).args(arguments), b"").well();
+        assert_eq!(done.text(), came, "{arguments:?}");
+        let rest = madang.run(["recv", "q", "--all"]);
+        assert_eq!(rest.text(), left, "{arguments:?}");
+    }
+    send();
+    madang.run(["recv", "q", "--type", "7", "--timeout", "0"]).says(3, "there is no message (EAGAIN)");
+    assert_eq!(madang.run(["recv", "q", "-t", "9"]).well().text(), "9\n");
+    let waits = madang.start(["recv", "q", "--type", "7"]);
+    waits.wait_until_asleep();
+    madang.run(["send", "q", "--type", "7", "it came"]).well();
+    assert_eq!(waits.end().well().text(), "it came\n");
+    assert_eq!(held(&madang, "q"), 4);
+}
+
+/// More than go together, of all lengths, to one who is slow.
+#[test]
+fn groups() {
+    let madang = Madang::new();
+    let mut random = Random(7);
+    let lines: Vec<_> = (0..3000).map(|_| "l".repeat(1 << (random.draw() % 14)) + "\n").collect();
+    let all = lines.concat();
+    let sender = thread::scope(|scope| {
+        let sender = scope.spawn(|| madang.given(["send", "q", "--capacity", "30000"], all.as_bytes()));
+        let done = madang.run(["recv", "q", "--create", "--count", "1000", "--timeout", "5"]).well();
+        assert_eq!(done.text(), lines[..1000].concat());
+        let done = madang.run(["recv", "q", "--count", "2000", "--timeout", "5"]).well();
+        assert_eq!(done.text(), lines[1000..].concat());
+        sender.join().unwrap()
+    });
+    sender.well();
+    // Messages of which nothing is printed.
+    madang.given(["send", "q"], "\n".repeat(1000).as_bytes()).well();
+    assert_eq!(madang.run(["recv", "q", "--all", "--bare"]).well().out, b"");
+    assert_eq!(held(&madang, "q"), 0);
+}
+
+/// What is sent together counts one by one.
+#[test]
+fn lines_until_something_comes_in_the_way() {
+    let madang = Madang::new();
+    let done = madang.given(["send", "q", "--max-messages", "3", "--timeout", "0.01"], b"1\n2\n3\n4\n5\n");
+    assert!(done.says(3, "(ETIMEDOUT)").err.ends_with("madang: 3 messages sent before that\n"));
+    assert_eq!(madang.run(["recv", "q", "--all"]).well().text(), "1\n2\n3\n");
+    let bad = "{\"data\": \"1\"}\n{\"data\": \"2\"}\n{\"type\": -1, \"data\": \"3\"}\n{\"data\": \"4\"}\n";
+    let done = madang.given(["send", "q", "--json"], bad.as_bytes()).says(1, "type is greater than 0 (EINVAL)");
+    assert!(done.err.ends_with("madang: 2 messages sent before that\n") && !done.err.contains(" of 4"), "{}", done.err);
+    assert_eq!(madang.run(["recv", "q", "--all"]).well().text(), "1\n2\n");
+    let done = madang.run(["send", "s", "--capacity", "3", "abc", "abcd"]).says(1, "(EMSGSIZE)");
+    assert!(done.err.ends_with("madang: 1 message sent before that\n"), "{}", done.err);
+}
+
+#[test]
+fn peeking() {
+    let madang = Madang::new();
+    madang.run(["peek", "q"]).says(4, "there is no queue \"q\"");
+    madang.given(["send", "q"], b"").well();
+    madang.run(["peek", "q", "--all"]).says(3, "no message at position 0 (EAGAIN)");
+    let large = "l".repeat(10_000);
+    madang.run(["send", "q", "--type", "3", "one", "two", &large, "four"]).well();
+    for (arguments, came) in [
+        (&[][..], "one\n".to_owned()),
+        (&["--position", "1"], "two\n".to_owned()),
+        (&["-p", "1", "-n", "2", "--null"], format!("two\0{large}\0")),
+        (&["--count", "100"], format!("one\ntwo\n{large}\nfour\n")),
+        (&["--position", "3", "--all", "--bare"], "four".to_owned()),
+        (&["--json"], "{\"type\":3,\"sequence\":0,\"length\":3,\"data\":\"one\"}\n".to_owned()),
+    ] {
+        assert_eq!(finish(madang.command(["peek", "q"]).args(arguments), b"").well().text(), came, "{arguments:?}");
+    }
+    madang.run(["peek", "q", "--position", "4"]).says(3, "no message at position 4 (EAGAIN)");
+    assert_eq!(madang.run(["peek", "q", "--raw"]).well().out.len(), 19);
+    assert_eq!(held(&madang, "q"), 4);
+    // What was skipped comes before the others, and stays in order.
+    madang.run(["send", "q", "--type", "4", "five"]).well();
+    madang.run(["recv", "q", "--type", "4"]).well();
+    assert_eq!(madang.run(["peek", "q", "--position", "1"]).well().text(), "two\n");
+}
+
+#[test]
+fn dead_letters() {
+    let madang = Madang::new();
+    madang.run(["send", "q", "--dead-letters", "failed:2", "poison", "well"]).well();
+    for _ in 0..2 {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let child = madang.command(["recv", "q"]).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+        assert_eq!(crate::command::Running(child).end().status, 1);
+    }
+    assert_eq!(madang.run(["recv", "q", "--all"]).well().text(), "well\n");
+    assert_eq!(madang.run(["recv", "failed", "--all"]).well().text(), "poison\n");
 }
 
 /// Ctrl-C and kill end a wait at once, as they end any command.
@@ -282,13 +473,13 @@ fn ignored_signals() {
     assert_eq!(receiver.end().status, -libc::SIGTERM);
 }
 
-/// While it writes to somebody who doesn't read, the second Ctrl-C ends it.
+/// While it writes to somebody who doesn't read, the second Ctrl-C ends it, and the message comes again.
 #[test]
 fn interrupted_twice() {
     let madang = Madang::new();
     madang.given(["send", "q", "--bare", "--capacity", "4M"], &bytes(2 << 20)).well();
     let receiver = madang.start(["recv", "q", "--bare"]);
-    wait_until(|| held(&madang, "q") == 0);
+    wait_until(|| madang.run(["stat", "q", "--json"]).json()["leased"] == 1);
     receiver.wait_until_asleep();
     // Two that come at once may be one.
     wait_until(|| {
@@ -296,6 +487,8 @@ fn interrupted_twice() {
         madang_tests::state(receiver.pid()) == 'Z'
     });
     assert_eq!(receiver.end().status, -libc::SIGINT);
+    let json = madang.run(["recv", "q", "--json"]).well().json();
+    assert_eq!((json["length"].as_u64(), json["redelivered"].as_u64()), (Some(2 << 20), Some(1)));
 }
 
 /// A line that was typed, or came through a pipe, is sent at once.

@@ -7,7 +7,7 @@ use madang_tests::Directory;
 
 use crate::command::{Madang, finish};
 
-const COMMANDS: [&str; 7] = ["ls", "stat", "send", "recv", "rm", "gc", "doctor"];
+const COMMANDS: [&str; 9] = ["ls", "stat", "send", "recv", "peek", "trim", "rm", "gc", "doctor"];
 
 #[test]
 fn help_and_version() {
@@ -34,10 +34,14 @@ fn man_pages_and_completions() {
         assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH \"EXIT STATUS\""), "{page}");
     }
     assert!(read("man/man1/madang-recv.1").contains(".SH \"WHAT IS PROMISED\""));
+    assert!(read("man/man1/madang-peek.1").contains(".SH \"WHAT IS SHOWN\""));
     assert!(read("zsh/site-functions/_madang").starts_with("#compdef madang"));
     assert!(read("fish/vendor_completions.d/madang.fish").contains("-a \"doctor\""));
     let script = share.join("bash-completion/completions/madang");
     let ask = "source \"$0\" && COMP_WORDS=(madang recv q --fo) COMP_CWORD=3 && _madang madang --fo q && echo \"${COMPREPLY[@]}\"";
-    let done = finish(Command::new("bash").args(["-c", ask]).arg(script), b"");
+    let done = finish(Command::new("bash").args(["-c", ask]).arg(&script), b"");
     assert_eq!((done.status, done.text()), (0, "--follow\n"), "{done:?}");
+    let ask = ask.replace("recv q --fo", "peek q --po").replace("--fo q", "--po q");
+    let done = finish(Command::new("bash").args(["-c", &ask]).arg(script), b"");
+    assert_eq!((done.status, done.text()), (0, "--position\n"), "{done:?}");
 }

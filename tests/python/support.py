@@ -217,6 +217,31 @@ def invert(segment: madang.Segment, done: madang.Queue) -> None:
     done.send(b"", timeout=30)
 
 
+def add_up(frames: madang.Queue, results: madang.Queue) -> None:
+    """Adds the numbers of each frame up, in the queue's memory; the empty one is the last."""
+    while True:
+        with frames.lease(timeout=30) as frame:
+            if not len(frame):
+                return
+            results.send(b"%f" % numpy.frombuffer(frame, "f8").sum(), timeout=30)
+
+
+def work_on_objects(jobs: madang.ObjectQueue, results: madang.ObjectQueue) -> None:
+    """Adds up the array of each job, until there is None."""
+    while (job := jobs.get(timeout=30)) is not None:
+        number, array = job
+        results.put((number, int(array.sum())), timeout=30)
+
+
+def send_frames(queue: madang.Queue, count: int, length: int) -> None:
+    """Sends so many frames of so many bytes, in the queue's memory: 0.0 0.0 … of type 1, 1.0 1.0 … of type 2, and so on."""
+    for number in range(count):
+        with queue.reserve(length, number + 1, timeout=30) as frame:
+            numbers = numpy.frombuffer(frame, "f8")
+            numbers[:] = number
+            del numbers
+
+
 def send_numbers(queue: madang.Queue, sender: int, count: int) -> None:
     """Sends 0, 1, … of the type that the sender is."""
     for number in range(count):

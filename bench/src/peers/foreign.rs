@@ -55,7 +55,9 @@ impl Peer for FromC {
     }
 
     fn belongs(&self, cell: Cell) -> bool {
-        (self.capacity.is_none() || is_small_queue_cell(cell)) && (self.batch == 1 || is_batch_cell(cell))
+        cell.scenario != Scenario::Arrays
+            && (self.capacity.is_none() || is_small_queue_cell(cell))
+            && (self.batch == 1 || is_batch_cell(cell))
     }
 
     fn measure(&mut self, task: &Task) -> io::Result<Vec<String>> {
@@ -68,6 +70,7 @@ impl Peer for FromC {
                 .collect::<io::Result<_>>()?,
             Scenario::Awake | Scenario::Asleep => vec![worker("pong", task.cpus[1])?, worker("ping", task.cpus[0])?],
             Scenario::Solo => vec![worker("solo", task.cpus[0])?],
+            Scenario::Arrays => return Err(unsupported("arrays are Python's")),
         };
         conduct(workers, task)
     }
@@ -128,6 +131,8 @@ impl Host {
 pub(crate) struct FromPython {
     pub(crate) id: &'static str,
     pub(crate) label: &'static str,
+    /// Whether it hands arrays over; such a row stands there only.
+    pub(crate) arrays: bool,
     pub(crate) host: Rc<RefCell<Host>>,
 }
 
@@ -153,12 +158,13 @@ impl Peer for FromPython {
     }
 
     fn belongs(&self, cell: Cell) -> bool {
-        !self.id.ends_with("-32") || is_batch_cell(cell)
+        self.arrays == (cell.scenario == Scenario::Arrays) && (!self.id.ends_with("-32") || is_batch_cell(cell))
     }
 
     fn measure(&mut self, task: &Task) -> io::Result<Vec<String>> {
         let job = match task.cell.scenario {
             Scenario::Flow(pairs) => format!("flow-{pairs}"),
+            Scenario::Arrays => "flow-1".into(),
             Scenario::Awake => "awake".into(),
             Scenario::Asleep => "asleep".into(),
             Scenario::Solo => "solo".into(),

@@ -108,8 +108,8 @@ pub(crate) trait Peer {
     /// What the table says.
     fn label(&self) -> &'static str;
     /// Whether the row belongs into this cell at all.
-    fn belongs(&self, _: Cell) -> bool {
-        true
+    fn belongs(&self, cell: Cell) -> bool {
+        cell.scenario != Scenario::Arrays
     }
     /// Measures once; what the workers reported.
     fn measure(&mut self, task: &Task) -> io::Result<Vec<String>>;
@@ -173,7 +173,7 @@ impl<L: Link> Peer for Forked<L> {
     }
 
     fn belongs(&self, cell: Cell) -> bool {
-        (self.belongs)(cell)
+        cell.scenario != Scenario::Arrays && (self.belongs)(cell)
     }
 
     fn measure(&mut self, task: &Task) -> io::Result<Vec<String>> {
@@ -182,6 +182,7 @@ impl<L: Link> Peer for Forked<L> {
             Scenario::Flow(pairs) => flow::<L>(&task, pairs),
             Scenario::Awake | Scenario::Asleep => round_trip::<L>(&task),
             Scenario::Solo => alone::<L>(&task),
+            Scenario::Arrays => Err(unsupported("arrays are Python's")),
         }
     }
 

@@ -287,8 +287,8 @@ impl Queue {
         })
     }
 
-    /// Gives back memory that the queue took for messages outside its rings (skipped, long, leased, reserved) and needs no more.
-    /// Says how many bytes; what others take meanwhile is subtracted.
+    /// Gives back memory that the queue took for messages outside its rings (skipped, long, leased, reserved) and needs no more, what
+    /// the dead had reserved included. Says how many bytes; what others take meanwhile is subtracted.
     ///
     /// # Errors
     /// `EBUSY` if another participant is stuck inside; what `fallocate(2)` gives.

@@ -387,7 +387,7 @@ impl Queue {
     }
 
     /// Gives back memory that the queue took for messages outside of its ring (long, skipped, leased,
-    /// reserved ones) and doesn't need any more. Returns how many bytes.
+    /// reserved ones, also those of the dead) and doesn't need any more. Returns how many bytes.
     ///
     /// Raises OSError with EBUSY if another participant stays inside for a second, EOWNERDEAD (see send),
     /// EUCLEAN or EBADF.

@@ -216,3 +216,37 @@ def test_owner_died_inside(name, lock, timeout):
             queue.send(b"and on", timeout=timeout)
         assert queue.recv(timeout=timeout) == (b"kept", 7)
         assert queue.stat().repairs == 1
+
+
+def test_who_was_presumed_dead_is_told(queue):
+    # Another gives the senders' lock to somebody who is dead, whenever it sees it held; so this handle finds that it was taken
+    # from it in the middle of a send.
+    text = """
+import mmap, struct, sys
+with open(sys.argv[1], "r+b") as file:
+    lock = memoryview(mmap.mmap(file.fileno(), 4096)).cast("I")
+dead = int(sys.argv[2])
+print("ready", flush=True)
+while True:
+    if lock[640 // 4] not in (0, dead):
+        lock[640 // 4] = dead
+"""
+    madang.Queue(queue.name).close()
+    dead = support.participant(queue.name, 1)
+    # A handle that several threads use doesn't keep the lock.
+    Thread(queue.send, b"x").join()
+    uses = [lambda: queue.send(b"x"), lambda: queue.recv(timeout=0), lambda: queue.lease(timeout=0), queue.stat]
+    with support.script(text, str(queue_file(queue.name)), str(dead)) as process:
+        support.says(process, "ready")
+        with fails(errno.EOWNERDEAD, "the others found this handle dead and went on without it: open it anew"):
+            while True:
+                queue.send(bytes(4000))
+                queue.recv()
+    for use in uses:
+        with fails(errno.EOWNERDEAD, "open it anew"):
+            use()
+    with pickle.loads(pickle.dumps(queue)) as again:
+        while len(again):
+            again.recv()
+        again.send(b"on")
+        assert again.recv() == (b"on", 1)

@@ -168,6 +168,10 @@ impl Queue {
                     Attempt::Done(done) => return Ok(Some(done)),
                     Attempt::Nothing => return Ok(None),
                     Attempt::Failed(error) => return Err(error),
+                    // Who looks over a long queue needs more and more; who may only try for a moment, once.
+                    Attempt::NeedsSpace(_) if granted.is_some() && deadline == Deadline::INSTANT => {
+                        return Err(self.explain(Fault::Busy, doing, deadline));
+                    }
                     Attempt::NeedsSpace(space) => {
                         self.take_space(space, doing)?;
                         granted = Some(space);

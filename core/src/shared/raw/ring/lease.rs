@@ -219,11 +219,14 @@ impl Ring {
         Ok(())
     }
 
-    /// Makes a lease nobody's: it is given back by whoever looks for what the dead left.
+    /// Makes a lease nobody's: it is given back by whoever looks for what the dead left, as those do who want it.
     #[cold]
     fn leave_lease(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
         let (block, deliveries) = self.leased(host, offset)?;
+        let mtype = block.mtype.get().cast_signed();
         block.commit(State::Leased(Participant::NOBODY), deliveries);
+        fence(Ordering::SeqCst);
+        self.wake_receiver(host, Entered::Clean, mtype);
         Ok(())
     }
 

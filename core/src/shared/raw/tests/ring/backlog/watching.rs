@@ -248,6 +248,28 @@ fn a_watcher_is_never_forgotten() {
     });
 }
 
+/// What can't be given back at once, since somebody is stopped inside or receives alone, rings too: who is rung puts it in order.
+#[test]
+fn what_is_left_rings() {
+    for alone in [false, true] {
+        let world = World::never_keeping();
+        let [one, two, three] = [1, 2, 3].map(|slot| world.participant(slot));
+        let mut court = prepared(4, one, two);
+        court.use_up(two, Awaited::Message(Want::Any));
+        assert!(court.watch(three, Awaited::Message(Want::Any)));
+        if alone {
+            court.ring().claim(&three, false).unwrap();
+        } else {
+            assert_eq!(die_after(1, || court.is_there(two, Awaited::Message(Want::Any))), Err(Died));
+        }
+        court.step(one, &Deed::GiveBack(0));
+        assert_eq!(world.rings.get(), 1, "alone: {alone}");
+        two.dies();
+        court.ring().reclaim(&three).unwrap();
+        assert_eq!(court.is_there(three, Awaited::Message(Want::Any)), Ok(true), "alone: {alone}");
+    }
+}
+
 /// Room in the heap: a block that its owner frees, or a dead one's.
 #[test]
 fn room_in_the_heap_rings() {
