@@ -170,6 +170,24 @@
  * A message whose bytes lie in several pieces is sent by madang_queue_sendv().
  *
  *
+ * Waiting for several things at once
+ * ----------------------------------
+ *
+ * madang_queue_fd() gives a descriptor for poll(2), select(2), epoll(7), and every event loop that
+ * is built on them. Readable means: try. It stays readable until a call finds nothing, -EAGAIN:
+ *
+ *     struct pollfd what[] = { { madang_queue_fd(orders, MADANG_FD_RECV), POLLIN, 0 },
+ *                              { listener, POLLIN, 0 } };
+ *     for (;;) {
+ *         while ((length = madang_queue_recv(orders, 0, text, sizeof text, 0, NULL, 0)) >= 0)
+ *             serve(text, length);
+ *         if (length != -EAGAIN)
+ *             break;
+ *         if (poll(what, 2, -1) > 0 && what[1].revents)
+ *             welcome(listener);
+ *     }
+ *
+ *
  * Structs
  * -------
  *
@@ -273,6 +291,13 @@
 // Flag of madang_list(): segments too, that is every regular file in /dev/shm that isn't madang's,
 // whoever made it, by whatever means.
 #define MADANG_SEGMENTS (1 << 10)
+
+// which, for madang_queue_fd(): readable when there may be something to receive.
+#define MADANG_FD_RECV 0
+
+// which, for madang_queue_fd(): readable when there may be room for the message that the last send
+// with this handle found no room for.
+#define MADANG_FD_SEND 1
 
 // kind: one that this version of madang doesn't know.
 #define MADANG_KIND_OTHER 0
@@ -536,6 +561,38 @@ const char *madang_last_error(void);
 // Returns a text that is valid for ever, never NULL. Doesn't block; any thread may call it at any
 // time.
 const char *madang_strerror(int error);
+
+// A descriptor to wait on in poll(2), select(2), epoll(7) and what is built on them, for one of
+// MADANG_FD_RECV and MADANG_FD_SEND.
+//
+// Always ask whether it is readable (POLLIN), also of MADANG_FD_SEND. Readable means "try", no
+// more: another may have been faster, and now and then it is readable for nothing. It stays so
+// until a call with this handle finds nothing, -EAGAIN or -ETIMEDOUT; from then on a message, or
+// room, makes it readable again. So call with timeout_ns 0 until there is nothing, or poll before
+// each call: both are right, also with edge-triggered epoll. There is nothing to arm.
+//
+// It is the handle's: the same at each call, and closed by madang_queue_close(); take it out of an
+// epoll before. Don't read it, and don't close it. A child of fork(2) that waits by it calls this
+// first; the number stays the same unless the child closed it. Threads that wait for different
+// types of messages open a handle each. What waits by it wakes up to four times a second for
+// nothing, since a sender may be killed before it can tell.
+//
+// Each of the two takes three descriptors, and one inotify instance (inotify(7)), of which a user
+// has 128 unless the sysctl fs.inotify.max_user_instances says otherwise.
+//
+// Returns 0 or more, the descriptor; or
+//   -EMFILE      the user's inotify instances, or the process's descriptors, are used up
+//   -ENOSPC      the user's inotify watches are used up: fs.inotify.max_user_watches
+//   -EINVAL      which is neither
+//   -ENFILE, -ENOMEM
+//                as with open(2)
+//   -EOWNERDEAD, -ENOENT
+//                as with madang_queue_send()
+//   -EBADF       queue was closed
+//   -EFAULT      queue is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_queue_fd(madang_queue *queue, int which);
 
 // Leases a message: it is read where it lies, without a copy, and comes back if this process dies.
 //

@@ -8,7 +8,7 @@
 //! deadline   timeout_ns and flags become a Deadline
 //! handle     what a C program holds, and how its use after close is found
 //! pointer    the one file that follows C's pointers
-//! shared/    queue, lease, reservation, segment, list, left_over
+//! shared/    queue, descriptor, lease, reservation, segment, list, left_over
 //! ```
 //!
 //! **The doc comments of what C sees are written for C**: cbindgen makes `include/madang.h` of them and of the prologue in

@@ -38,3 +38,4 @@ pub use shared::queue::{
     Batch, Lease, Message, Messages, Queue, QueueOptions, QueueStatus, Received, Reservation, Select,
 };
 pub use shared::segment::{Segment, SegmentOptions};
+pub use shared::watcher::{Rung, Watcher};

@@ -25,7 +25,7 @@ Caveats, and what to do about them:
 """
 
 import builtins
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, Literal, Self, final
 
 from typing_extensions import Buffer
@@ -465,6 +465,60 @@ class Queue:
 
         Raises OSError with EBUSY if another participant stays inside for a second, EOWNERDEAD (see send),
         EUCLEAN or EBADF.
+        """
+
+    def recv_async(self, type: int | Except = 0, timeout: float | None = None) -> Coroutine[Any, Any, tuple[bytes, int]]:
+        """Receives as recv does, in asyncio: `data, type = await q.recv_async()`. Other tasks go on while it
+        waits.
+
+        timeout: in seconds. None waits for ever; 0 doesn't wait.
+
+        Tasks that wait for the same are served in the order in which they came, and each message goes to
+        one. A task that is cancelled while it waits has taken nothing. All tasks of a loop wait by one
+        descriptor, however many queues there are. A handle may be used in several loops, in threads of
+        their own.
+
+        `async for data, type in q` receives one after the other, without an end.
+
+        Raises as recv does; and OSError with EMFILE if this user's inotify instances, or the process's
+        descriptors, are used up, ENOSPC if the inotify watches are: the text says what to do. If the
+        handle is closed meanwhile: EBADF, within a quarter of a second.
+        """
+
+    def send_async(self, data: Buffer, type: int = 1, timeout: float | None = None) -> Coroutine[Any, Any, None]:
+        """Sends as send does, in asyncio: `await q.send_async(b"two teas", type=3)`. Other tasks go on while it
+        waits. A task that is cancelled while it waits has sent nothing.
+
+        data: its bytes, which must not change until it is sent.
+
+        Tasks send in the order in which they came. All else is as with recv_async and send.
+        """
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, tuple[bytes, int]]: ...
+    def fileno(self) -> int:
+        """A descriptor that is readable when there may be something to receive: for select, poll, selectors,
+        and every event loop. (For asyncio there is recv_async.)
+
+        Readable means "try", no more: another may have been faster, and now and then, up to four times a
+        second, it is readable for nothing. It stays so until a receive with this handle finds nothing and
+        raises BlockingIOError or TimeoutError; from then on a message makes it readable again. So
+        receive with timeout=0 until there is nothing, or select before each: both are right. There is
+        nothing to arm.
+
+        It is the handle's: the same each time, and closed with it; take it out of a selector before. A
+        forked child that waits by it calls this first. Threads that wait for different types open a
+        handle each. It takes three descriptors, and one of the inotify instances of which a user has 128
+        by default.
+
+        Raises OSError with EMFILE if the user's inotify instances, or the process's descriptors, are used up,
+        ENOSPC if the user's inotify watches are: the text says which sysctl; ENFILE, ENOMEM; EOWNERDEAD (see
+        send); EBADF.
+        """
+
+    def send_fileno(self) -> int:
+        """A descriptor that is readable (sic) when there may be room for the message that the last send with
+        this handle found no room for. All else is as with fileno.
         """
 
     def stat(self) -> QueueStatus:

@@ -37,6 +37,10 @@ mod _madang {
     #[pymodule_export]
     use crate::shared::reservation::Reservation;
 
+    // For madang/_asynchronous.py only.
+    #[pymodule_export]
+    use crate::shared::queue::descriptor::{Watcher, try_recv, try_send};
+
     #[pymodule_export]
     use crate::shared::segment::Segment;
 

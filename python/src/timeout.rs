@@ -33,6 +33,12 @@ impl FromPyObject<'_, '_> for Timeout {
     }
 }
 
+impl Timeout {
+    pub(crate) fn seconds(self) -> f64 {
+        self.0
+    }
+}
+
 #[cold]
 fn out_of_range(seconds: f64) -> PyErr {
     PyValueError::new_err(format!("timeout={seconds}: it is in seconds, 0 or more; None waits for ever"))

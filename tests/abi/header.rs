@@ -122,6 +122,10 @@ fn its_examples_compile() {
     let declared = "extern madang_queue *orders;\nextern size_t write_order(char *, size_t);\nint main(void) {";
     body_compiles("reserve", ("c", "c11"), declared, reserve, "return 0;");
     let [c, cpp] = &examples("Structs")[..] else { panic!("an example in C and one in C++") };
+    let [poll] = &examples("Waiting for several things at once")[..] else { panic!("one example of poll") };
+    let declared = "#include <poll.h>\nextern madang_queue *orders;\nextern int listener;\nextern void serve(const char *, int64_t);\n\
+                    extern void welcome(int);\nint main(void) {\nchar text[4096];\nint64_t length;";
+    body_compiles("poll", ("c", "c11"), declared, poll, "return 0;");
     let used = "return options.capacity != 4 << 20;";
     body_compiles("struct", ("c", "c11"), "int main(void) {", c, used);
     body_compiles("struct", ("c++", "c++11"), "int main() {", cpp, used);

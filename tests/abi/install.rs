@@ -33,16 +33,19 @@ fn library() -> PathBuf {
     installed().join(LIBDIR)
 }
 
-/// A program that tells the library's version.
-fn source() -> PathBuf {
-    let source = directory().join("version.c");
-    let text = r#"
+/// A program that tells the library's version. Written once: another test may be compiling it.
+fn source() -> &'static Path {
+    static SOURCE: OnceLock<PathBuf> = OnceLock::new();
+    SOURCE.get_or_init(|| {
+        let source = directory().join("version.c");
+        let text = r#"
         #include <madang.h>
         #include <stdio.h>
         int main(void) { return printf("%d %s\n", madang_version() == MADANG_VERSION, madang_last_error()) < 0; }
-    "#;
-    fs::write(&source, text).unwrap();
-    source
+        "#;
+        fs::write(&source, text).unwrap();
+        source
+    })
 }
 
 const PRINTS: &str = "1 no call of madang has failed in this thread\n";

@@ -65,6 +65,16 @@ fn shared_queue_locks_sanitized() {
 }
 
 #[test]
+fn shared_descriptor() {
+    run("shared/descriptor", "", &[]);
+}
+
+#[test]
+fn shared_descriptor_sanitized() {
+    run("shared/descriptor", "-sanitized", SANITIZERS);
+}
+
+#[test]
 fn shared_queue_select() {
     run("shared/queue_select", "", &[]);
 }

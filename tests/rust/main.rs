@@ -4,6 +4,7 @@ mod shared {
     mod backlog;
     mod batch;
     mod damage;
+    mod descriptor;
     mod exclusive;
     mod keep;
     mod kill;

@@ -1,5 +1,6 @@
 //! Primitives whose state lies in shared memory, for C; and what their options have in common.
 
+pub mod descriptor;
 pub mod lease;
 pub mod left_over;
 pub mod list;

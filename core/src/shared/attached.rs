@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::bell;
 use super::mapping::{Hold, Mapping};
 use super::participant;
 use super::raw::Fault;
@@ -265,7 +266,7 @@ impl Attached {
         }
     }
 
-    fn by_name(&self) -> std::result::Result<OwnedFd, Errno> {
+    pub(super) fn by_name(&self) -> std::result::Result<OwnedFd, Errno> {
         let fd = file::open(self.name.path(), true)?;
         if self.is_object(fd.as_fd()) { Ok(fd) } else { Err(Errno(libc::ENOENT)) }
     }
@@ -357,6 +358,11 @@ impl Host for Present<'_> {
 
     fn wake(&self, word: &U32, count: u32, bits: u32) -> u32 {
         futex::wake(word.futex(), count, bits)
+    }
+
+    #[cold]
+    fn ring_watchers(&self) {
+        bell::ring(self.attached);
     }
 
     #[inline]

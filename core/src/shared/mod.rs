@@ -8,12 +8,14 @@
 //!   attached          a participant of an object: its place in the roster, and who else lives
 //!   participant       what people are told of one
 //!   wait              waiting for what another will do
+//!   bell              the same by a descriptor; watcher: by one for many
 //!   patience          how long one looks before one sleeps
 //!   mapping           the one file that maps memory
 //!   raw/              what lies in the memory: no names, no files
 //! ```
 
 mod attached;
+mod bell;
 pub(crate) mod left_over;
 pub(crate) mod list;
 mod mapping;
@@ -26,6 +28,7 @@ pub(crate) mod segment;
 #[cfg(test)]
 mod tests;
 mod wait;
+pub(crate) mod watcher;
 
 /// Whether opening a name may create the object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

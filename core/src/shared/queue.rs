@@ -32,6 +32,7 @@ pub use options::QueueOptions;
 pub use reservation::Reservation;
 
 mod batch;
+mod descriptor;
 mod lease;
 mod options;
 mod recv;
@@ -200,6 +201,7 @@ pub struct Queue {
     receivers_patience: Patience,
     /// How many messages had been received when this handle last waited for one.
     last_wait: AtomicU64,
+    descriptors: descriptor::Descriptors,
 }
 
 impl Queue {
@@ -330,6 +332,7 @@ impl Queue {
             senders_patience: Patience::default(),
             receivers_patience: Patience::default(),
             last_wait: AtomicU64::new(0),
+            descriptors: descriptor::Descriptors::default(),
         };
         queue.enter()?;
         Ok(queue)

@@ -55,8 +55,16 @@ pub(crate) fn reopen(fd: BorrowedFd) -> Result<OwnedFd, Errno> {
     open_at(&descriptor_path(fd)?, libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY, 0)
 }
 
-fn descriptor_path(fd: BorrowedFd) -> Result<CString, Errno> {
+/// A path to whatever is open there, be it unlinked. Not without `/proc`.
+pub(crate) fn descriptor_path(fd: BorrowedFd) -> Result<CString, Errno> {
     CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno(libc::EINVAL))
+}
+
+/// Lets the number of `old` stand for what `new` is, instead of what it was (dup3(2)).
+pub(crate) fn replace(old: BorrowedFd, new: BorrowedFd) -> Result<(), Errno> {
+    let (old, new) = (old.as_raw_fd(), new.as_raw_fd());
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::syscall(libc::SYS_dup3, new, old, libc::O_CLOEXEC) }).map(drop)
 }
 
 /// Makes a file without a name in `directory` (`O_TMPFILE`, open(2)).

@@ -10,11 +10,14 @@
 
 pub(crate) mod barrier;
 pub(crate) mod clock;
+pub(crate) mod epoll;
 pub(crate) mod file;
 pub(crate) mod futex;
+pub(crate) mod inotify;
 pub(crate) mod memory;
 pub(crate) mod ofd;
 pub(crate) mod process;
+pub(crate) mod timer;
 
 use crate::error::Error;
 

@@ -8,6 +8,8 @@
 //! A small message is received into the handle's own scratch memory, since its length isn't known before; for a larger
 //! one the queue tells the length, and it is received into a new `bytes` of just that length.
 
+use std::os::fd::RawFd;
+
 use madang::{Batch, Deadline, Select};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -21,10 +23,12 @@ use crate::shared::participant::Participant;
 use crate::shared::reservation::Reservation;
 use crate::timeout::{self, Timeout};
 
+use descriptor::Given;
 pub(crate) use select::{Except, Which};
 pub(crate) use status::{QueueStatus, Received};
 
 mod batch;
+pub(crate) mod descriptor;
 mod select;
 mod status;
 
@@ -413,6 +417,81 @@ impl Queue {
     fn trim(&self, py: Python) -> Result<u64> {
         let queue = self.handle.share()?;
         Ok(py.detach(|| queue.trim())?)
+    }
+
+    /// Receives as recv does, in asyncio: `data, type = await q.recv_async()`. Other tasks go on while it
+    /// waits.
+    ///
+    /// timeout: in seconds. None waits for ever; 0 doesn't wait.
+    ///
+    /// Tasks that wait for the same are served in the order in which they came, and each message goes to
+    /// one. A task that is cancelled while it waits has taken nothing. All tasks of a loop wait by one
+    /// descriptor, however many queues there are. A handle may be used in several loops, in threads of
+    /// their own.
+    ///
+    /// `async for data, type in q` receives one after the other, without an end.
+    ///
+    /// Raises as recv does; and OSError with EMFILE if this user's inotify instances, or the process's
+    /// descriptors, are used up, ENOSPC if the inotify watches are: the text says what to do. If the
+    /// handle is closed meanwhile: EBADF, within a quarter of a second.
+    #[pyo3(signature = (r#type=Given::default(), timeout=None), text_signature = "($self, type=0, timeout=None)")]
+    fn recv_async<'py>(
+        slf: &Bound<'py, Self>,
+        r#type: Given<'py>,
+        timeout: Option<Timeout>,
+    ) -> Result<Bound<'py, PyAny>> {
+        descriptor::receive(slf, r#type, timeout)
+    }
+
+    /// Sends as send does, in asyncio: `await q.send_async(b"two teas", type=3)`. Other tasks go on while it
+    /// waits. A task that is cancelled while it waits has sent nothing.
+    ///
+    /// data: its bytes, which must not change until it is sent.
+    ///
+    /// Tasks send in the order in which they came. All else is as with recv_async and send.
+    #[pyo3(signature = (data, r#type=1, timeout=None))]
+    fn send_async<'py>(
+        slf: &Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+        r#type: i64,
+        timeout: Option<Timeout>,
+    ) -> Result<Bound<'py, PyAny>> {
+        descriptor::send(slf, data, r#type, timeout)
+    }
+
+    fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __anext__<'py>(slf: &Bound<'py, Self>) -> Result<Bound<'py, PyAny>> {
+        descriptor::receive(slf, Given::default(), None)
+    }
+
+    /// A descriptor that is readable when there may be something to receive: for select, poll, selectors,
+    /// and every event loop. (For asyncio there is recv_async.)
+    ///
+    /// Readable means "try", no more: another may have been faster, and now and then, up to four times a
+    /// second, it is readable for nothing. It stays so until a receive with this handle finds nothing and
+    /// raises BlockingIOError or TimeoutError; from then on a message makes it readable again. So
+    /// receive with timeout=0 until there is nothing, or select before each: both are right. There is
+    /// nothing to arm.
+    ///
+    /// It is the handle's: the same each time, and closed with it; take it out of a selector before. A
+    /// forked child that waits by it calls this first. Threads that wait for different types open a
+    /// handle each. It takes three descriptors, and one of the inotify instances of which a user has 128
+    /// by default.
+    ///
+    /// Raises OSError with EMFILE if the user's inotify instances, or the process's descriptors, are used up,
+    /// ENOSPC if the user's inotify watches are: the text says which sysctl; ENFILE, ENOMEM; EOWNERDEAD (see
+    /// send); EBADF.
+    fn fileno(&self) -> Result<RawFd> {
+        descriptor::fileno(self, false)
+    }
+
+    /// A descriptor that is readable (sic) when there may be room for the message that the last send with
+    /// this handle found no room for. All else is as with fileno.
+    fn send_fileno(&self) -> Result<RawFd> {
+        descriptor::fileno(self, true)
     }
 
     /// What the queue is and holds now. Raises OSError with EOWNERDEAD (see send) or EBADF.

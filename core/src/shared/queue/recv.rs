@@ -203,7 +203,8 @@ impl Queue {
             }
         }
         if deadline.is_try() {
-            return Err(Error::new(libc::EAGAIN, format!("{doing}: there is no message")));
+            let error = Error::new(libc::EAGAIN, format!("{doing}: there is no message"));
+            return self.nothing_to_receive(want, error, attempt);
         }
         let received = self.ring.received().messages;
         let taken = received.wrapping_sub(self.last_wait.swap(received, Ordering::Relaxed));
@@ -226,7 +227,10 @@ impl Queue {
             },
             woken_for_nothing: &|| {},
         };
-        wait.until_done(attempt)
+        match wait.until_done(&mut attempt) {
+            Err(error) if error.errno() == libc::ETIMEDOUT => self.nothing_to_receive(want, error, attempt),
+            outcome => outcome,
+        }
     }
 
     /// The message that so many others come before, which stays (`MSG_COPY`). Leased ones don't count.
@@ -279,13 +283,19 @@ impl Queue {
     }
 
     fn peek_to(&self, position: u64, mut target: Target, cuts: bool, deadline: Deadline) -> Result<Received> {
-        let (present, capacity) = (self.enter()?, target.length());
-        match self.ring.peek(&present, position, &mut target, cuts, deadline) {
-            Ok(Taken::Message(envelope)) => Ok(Received::new(envelope, capacity)),
+        let capacity = target.length();
+        let mut attempt = || match self.ring.peek(&self.enter()?, position, &mut target, cuts, deadline) {
+            Ok(Taken::Message(envelope)) => Ok(Some(Received::new(envelope, capacity))),
             Ok(Taken::TooSmall(length)) => Err(Error::too_big(length)),
-            Ok(_) => Err(Error::new(libc::EAGAIN, format!("peek: there is no message at position {position}"))),
+            Ok(_) => Ok(None),
             Err(fault) => Err(self.explain(fault, "peek", deadline)),
+        };
+        if let Some(received) = attempt()? {
+            return Ok(received);
         }
+        let error = Error::new(libc::EAGAIN, format!("peek: there is no message at position {position}"));
+        // Where there are fewer than he passes over there may be something to receive all the same.
+        if position == 0 { self.nothing_to_receive(Want::Any, error, attempt) } else { Err(error) }
     }
 }
 

@@ -126,7 +126,8 @@ impl Queue {
                     return Ok(done);
                 }
             }
-            return Err(Error::new(libc::EAGAIN, format!("{doing}: the queue is full")));
+            let error = Error::new(libc::EAGAIN, format!("{doing}: the queue is full"));
+            return self.no_room_to_send(length, error, attempt);
         }
         let wait = Wait {
             present: &present,
@@ -143,7 +144,10 @@ impl Queue {
             before_sleep: &|| self.reclaim(&present),
             woken_for_nothing: &|| self.ring.pass_wake_on(&present, length),
         };
-        let done = wait.until_done(attempt)?;
+        let done = match wait.until_done(&mut attempt) {
+            Err(error) if error.errno() == libc::ETIMEDOUT => self.no_room_to_send(length, error, attempt)?,
+            outcome => outcome?,
+        };
         // The room that woke this sender may be enough for another.
         if self.ring.senders_wait() {
             self.ring.wake_senders(&present);

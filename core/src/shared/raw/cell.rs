@@ -54,6 +54,13 @@ macro_rules! cell {
                 self.0.fetch_add(value, Ordering::AcqRel).wrapping_add(value)
             }
 
+            /// What is there, and 0 instead.
+            #[inline]
+            pub(crate) fn take(&self) -> $value {
+                trap::store();
+                self.0.swap(0, Ordering::AcqRel)
+            }
+
             /// Sets these bits of it.
             #[inline]
             pub(crate) fn join(&self, bits: $value) {

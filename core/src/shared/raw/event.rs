@@ -13,6 +13,15 @@
 //! clears it by compare-exchange against what it saw before the wake. An announcement changes the word, so whoever announced
 //! meanwhile is not forgotten.
 //!
+//! **Watchers** don't sleep on the word: they wait by a descriptor, and want to be rung (`shared/bell.rs`). Who watches
+//! [says for what](Event::watch) in a word beside the event, *then* announces himself as a sleeper does. Who raises takes that word
+//! if somebody is meant, and [rings](Host::ring_watchers): all of them, in all processes. Whoever was rung, and found nothing, says so
+//! anew; so a dead watcher costs one ring, and nothing is left of him.
+//!
+//! A wake that found no sleeper must not forget the watchers, so the bit is not cleared while there are any. One may come just then: he
+//! joins the watchers, then announces; the waker raises, then takes the watchers, then looks at them again, then clears the bit if
+//! the event is as it raised it. If it saw none, his announcement came after all that, and the event is not as it was.
+//!
 //! Where the waker keeps its lock (`keep.rs`) its fence is a barrier that the sleeper runs after announcing himself.
 //!
 //! Why nobody is missed: the sleeper stores the bit, fences, reads the object; the waker stores the object, fences, reads the
@@ -39,8 +48,12 @@ pub(crate) const NAP: Duration = Duration::from_millis(250);
 
 /// What one side of an object sleeps on. All-zero is initial.
 #[derive(Debug, Default)]
-#[repr(transparent)]
-pub(crate) struct Event(U32);
+#[repr(C)]
+pub(crate) struct Event {
+    word: U32,
+    /// Whom to ring besides: for which of the bits by which sleepers are named, or 0.
+    watchers: U32,
+}
 
 /// An announcement: the event as it was when it was made.
 #[derive(Clone, Copy, Debug)]
@@ -67,14 +80,24 @@ impl Event {
     /// Says that the caller is about to sleep. He tries once more before he does.
     pub(crate) fn announce(&self) -> Announced {
         loop {
-            let word = self.0.get();
+            let word = self.word.get();
             let count = word.wrapping_add(ANNOUNCEMENT) & ANNOUNCEMENTS;
             let announced = raised(word) | count | SLEEPS;
-            if self.0.swap_if(word, announced).is_ok() {
+            if self.word.swap_if(word, announced).is_ok() {
                 fence(Ordering::SeqCst);
                 return Announced(announced);
             }
         }
+    }
+
+    /// Wants to be rung for these bits. Before the announcement.
+    pub(crate) fn watch(&self, bits: u32) {
+        self.watchers.join(bits);
+    }
+
+    /// For which bits somebody wants to be rung; 0 is nobody.
+    pub(crate) fn watched(&self) -> u32 {
+        self.watchers.get()
     }
 
     /// Sleeps until the event is raised, at most `timeout`, at most [`NAP`].
@@ -89,12 +112,12 @@ impl Event {
     ) -> Result<(), Errno> {
         let mut word = announced.0;
         loop {
-            match host.sleep(&self.0, word, timeout.min(NAP), bits) {
+            match host.sleep(&self.word, word, timeout.min(NAP), bits) {
                 Err(Errno(libc::EAGAIN)) => {}
                 other => return other,
             }
             // Another's announcement changed the word too: that is no reason to get up.
-            word = self.0.get();
+            word = self.word.get();
             if raised(word) != raised(announced.0) || word & SLEEPS == 0 {
                 return Ok(());
             }
@@ -104,7 +127,7 @@ impl Event {
     /// Whether somebody may sleep. To be asked after the commit and a full fence.
     #[inline]
     pub(crate) fn is_awaited(&self) -> bool {
-        self.0.peek() & SLEEPS != 0
+        self.word.peek() & SLEEPS != 0
     }
 
     /// Raises the event and wakes all who sleep.
@@ -116,15 +139,20 @@ impl Event {
         }
     }
 
-    /// Raises the event and wakes at most `count` of those whom `bits` name. If that found nobody, the caller [clears](Self::clear).
+    /// Raises the event, wakes at most `count` of those whom `bits` name, and rings the watchers if one of them is meant. If
+    /// nobody was woken, the caller [clears](Self::clear).
     pub(crate) fn raise_to(&self, host: &impl Host, count: u32, bits: u32) -> Raised {
-        let seen = self.0.add(RAISED);
-        Raised { seen, woken: host.wake(&self.0, count, bits) }
+        let seen = self.word.add(RAISED);
+        // If another took them since, he rings them; and one who joins after that looks by himself, after our commit.
+        if self.watchers.get() & bits != 0 && self.watchers.take() != 0 {
+            host.ring_watchers();
+        }
+        Raised { seen, woken: host.wake(&self.word, count, bits) }
     }
 
-    /// Notes that nobody sleeps; `false` if somebody announced himself, or raised, since `raised`.
+    /// Notes that nobody sleeps; `false` if somebody announced himself, or raised, since `raised`, or watches.
     pub(crate) fn clear(&self, raised: Raised) -> bool {
-        self.0.swap_if(raised.seen, raised.seen & !SLEEPS).is_ok()
+        self.watchers.get() == 0 && self.word.swap_if(raised.seen, raised.seen & !SLEEPS).is_ok()
     }
 }
 

@@ -70,6 +70,9 @@ pub(crate) trait Host: Copy {
     /// Wakes at most `count` who sleep on `word` and whom one of `bits` names; says how many.
     fn wake(&self, word: &U32, count: u32, bits: u32) -> u32;
 
+    /// Tells all who wait for the object by a descriptor.
+    fn ring_watchers(&self);
+
     /// Whether another processor may do something while this one spins.
     fn spins(&self) -> bool;
 

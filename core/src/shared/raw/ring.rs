@@ -43,7 +43,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::Fault;
 use super::block::Block;
-use super::cell::{SHORT, Target, U32, U64, copy_in, copy_short, prefetch};
+use super::cell::{SHORT, Target, U64, copy_in, copy_short, prefetch};
 use super::end::{End, Passed, Place};
 use super::event::{Announced, Event, fence_after_unlock};
 use super::geometry::{Geometry, LONGEST_INLINE, PIECE, RECORD, SPARE, Side, WORD, record_size};
@@ -117,13 +117,18 @@ pub(super) struct Receivers {
 #[repr(C, align(128))]
 pub(super) struct Waiting {
     pub(super) event: Event,
-    _unused: U32,
     /// Senders: the smallest message that waits for room. Too small is harmless, it only wakes too often. Receivers: what they want.
-    /// Too much is harmless.
+    /// Too much is harmless. (Receivers who wait by a descriptor say it in the event; senders here.)
     pub(super) wanted: U64,
 }
 
 impl Waiting {
+    /// Whether a message whose type has that bit is none of what was wanted up to `seen`, though something was.
+    fn is_unwanted(&self, seen: u64, bit: u32) -> bool {
+        let wanted = seen & (SAID - 1) | u64::from(self.event.watched());
+        wanted != 0 && wanted & (u64::from(bit) | PICKY | ANYTHING) == 0
+    }
+
     /// Takes back what was wanted up to `seen`, for all whom a wake has found since; says whether nothing is wanted then.
     fn forget(&self, seen: u64, wants: u64) -> bool {
         let left = seen & !wants;
@@ -408,7 +413,7 @@ impl Ring {
         // The second turn: another may have come in between and got the one wake, and not have wanted the message.
         for _ in 0..2 {
             let seen = receivers_waiting.wanted.get();
-            if seen & (SAID - 1) != 0 && seen & (choosy | ANYTHING) == 0 {
+            if receivers_waiting.is_unwanted(seen, bit) {
                 return;
             }
             senders.end.lock.give_back(&host);
@@ -827,6 +832,20 @@ impl Ring {
         announced
     }
 
+    /// Announces a receiver who wants that, and waits by a descriptor.
+    pub(crate) fn announce_watching_receiver(&self, host: &impl Host, want: Want) {
+        let Control { senders, receivers_waiting, .. } = self.control();
+        receivers_waiting.event.watch(bits_for(want));
+        receivers_waiting.event.announce();
+        senders.end.lock.fence_for_sleeper(host);
+    }
+
+    /// Announces a sender of `length` bytes who waits by a descriptor.
+    pub(crate) fn announce_watching_sender(&self, host: &impl Host, length: u64) {
+        self.control().senders_waiting.event.watch(EVERYBODY);
+        self.announce_sender(host, length);
+    }
+
     /// Announces a sender of `length` bytes.
     pub(crate) fn announce_sender(&self, host: &impl Host, length: u64) -> Announced {
         let Control { receivers, senders_waiting, .. } = self.control();
@@ -836,6 +855,11 @@ impl Ring {
         fence(Ordering::SeqCst);
         receivers.end.lock.fence_for_sleeper(host);
         announced
+    }
+
+    /// Whether there may be something to receive, or to put in order first: a hint, also of what a death left.
+    pub(crate) fn may_be_received(&self) -> bool {
+        self.may_receive() || self.control().receivers.stale.get() != 0 || self.leases() > 0
     }
 
     pub(crate) fn receivers_event(&self) -> &Event {

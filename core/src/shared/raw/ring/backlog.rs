@@ -490,7 +490,8 @@ impl Ring {
         granted: Option<Space>,
         limit: Deadline,
     ) -> Result<Reserved, Fault> {
-        Ok(match self.heap.allocate(host, length, granted.and_then(Space::of_heap), limit)? {
+        let allocate = || self.heap.allocate(host, length, granted.and_then(Space::of_heap), limit);
+        Ok(match self.telling_of_room(host, allocate)? {
             Allocated::Block(offset) => Reserved::Block(offset),
             Allocated::Full => Reserved::Full,
             Allocated::NeedsSpace(space) => Reserved::NeedsSpace(self.heap_space(space)),

@@ -79,10 +79,20 @@ impl Ring {
     /// Not for somebody who holds a lock. Where a living one is inside for long, nothing is done.
     #[cold]
     pub(crate) fn reclaim(&self, host: &impl Host) -> Result<bool, Fault> {
-        match self.try_reclaim(host) {
+        match self.telling_of_room(host, || self.try_reclaim(host)) {
             Err(Fault::Busy | Fault::Exclusive) => Ok(false),
             reclaimed => reclaimed,
         }
+    }
+
+    /// Does what takes the heap's lock. Should its owner be dead, he may have freed a block and told nobody: then senders are woken.
+    pub(super) fn telling_of_room<T>(&self, host: &impl Host, work: impl FnOnce() -> T) -> T {
+        let repairs = self.heap.repairs();
+        let done = work();
+        if self.heap.repairs() != repairs {
+            self.wake_waiting_senders(host);
+        }
+        done
     }
 
     fn try_reclaim(&self, host: &impl Host) -> Result<bool, Fault> {
@@ -203,7 +213,7 @@ impl Ring {
             self.wake_everybody(host);
             self.wake_waiting_senders(host);
         }
-        self.heap.settle(host, heir)?;
+        self.telling_of_room(host, || self.heap.settle(host, heir))?;
         if self.has_blocks() {
             // Before generations wrap, and a block of the dead has a living owner. What can't be done now others will do.
             let _ = self.reclaim(host);
@@ -242,7 +252,13 @@ impl Ring {
                 return self.claim(host, senders);
             }
         }
-        lock.keep_for_good(host, entered)
+        let kept = lock.keep_for_good(host, entered);
+        if entered == Entered::Inherited {
+            // The dead woke nobody, whatever they did last.
+            self.wake_everybody(host);
+            self.wake_waiting_senders(host);
+        }
+        kept
     }
 
     /// Whether blocks were ever used here: if not, the dead hold none.

@@ -219,11 +219,14 @@ impl Ring {
         Ok(())
     }
 
-    /// Makes a lease nobody's: it is given back by whoever looks for what the dead left.
+    /// Makes a lease nobody's: it is given back by whoever looks for what the dead left, as those do who want it.
     #[cold]
     fn leave_lease(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
         let (block, deliveries) = self.leased(host, offset)?;
+        let mtype = block.mtype.get().cast_signed();
         block.commit(State::Leased(Participant::NOBODY), deliveries);
+        fence(Ordering::SeqCst);
+        self.wake_receiver(host, Entered::Clean, mtype);
         Ok(())
     }
 
@@ -238,7 +241,11 @@ impl Ring {
 
     /// The next piece of the file that can be given back, the last one being so; `None` when there is no more.
     pub(crate) fn hollow_out(&self, host: &impl Host, last: Option<Claim>) -> Result<Option<(Claim, u64)>, Fault> {
-        let claim = self.heap.hollow_out(host, last, Deadline::NOW)?;
+        let claim = self.telling_of_room(host, || self.heap.hollow_out(host, last, Deadline::NOW))?;
+        if last.is_some() {
+            // It was missing meanwhile.
+            self.wake_waiting_senders(host);
+        }
         Ok(claim.map(|claim| (claim, self.geometry.heap_offset() + claim.offset)))
     }
 }

@@ -73,9 +73,11 @@ fn control() -> String {
     );
     let waiting = base + offset_of!(Control, senders_waiting);
     row(&mut table, waiting + offset_of!(Waiting, event), 4, "senders: event");
+    row(&mut table, waiting + offset_of!(Waiting, event) + 4, 4, "senders: who wait by a descriptor; 0 is nobody");
     row(&mut table, waiting + offset_of!(Waiting, wanted), 8, "senders: the smallest message that waits");
     let waiting = base + offset_of!(Control, receivers_waiting);
     row(&mut table, waiting + offset_of!(Waiting, event), 4, "receivers: event");
+    row(&mut table, waiting + offset_of!(Waiting, event) + 4, 4, "receivers: for what some wait by a descriptor");
     in_order(&table)
 }
 

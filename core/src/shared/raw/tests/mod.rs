@@ -32,6 +32,8 @@ struct World {
     wakes: Cell<u32>,
     /// How many all wakes together found.
     woken: Cell<u32>,
+    /// How often those were rung who wait by a descriptor.
+    rings: Cell<u32>,
     sleeps: Cell<u32>,
     longest_sleep: Cell<Duration>,
     /// Whether a signal ends the next sleep.
@@ -117,6 +119,10 @@ impl Host for Actor<'_> {
         woken
     }
 
+    fn ring_watchers(&self) {
+        self.world.rings.set(self.world.rings.get() + 1);
+    }
+
     fn spins(&self) -> bool {
         false
     }
@@ -163,6 +169,10 @@ impl Host for Late<'_> {
 
     fn wake(&self, word: &U32, count: u32, bits: u32) -> u32 {
         self.actor.wake(word, count, bits)
+    }
+
+    fn ring_watchers(&self) {
+        self.actor.ring_watchers();
     }
 
     fn spins(&self) -> bool {

@@ -5,6 +5,7 @@ mod meanwhile;
 mod refused;
 mod scribbled;
 mod waking;
+mod watching;
 
 use std::collections::BTreeMap;
 

@@ -252,10 +252,58 @@ fn a_sender_is_never_forgotten() {
     }
 }
 
+/// And whoever waits by a descriptor finds what he waits for, or is rung; and who rang keeps the end no more.
+#[test]
+fn a_watcher_is_never_missed() {
+    for (receives, accesses) in [false, true].into_iter().flat_map(|receives| (0..100).map(move |at| (receives, at))) {
+        let world = World::default();
+        let (one, two) = (world.participant(0), world.participant(1));
+        let mut tested = Tested::new(near(), if receives { 2 } else { 100 });
+        keep_both(&mut tested, one);
+        (0..2 * usize::from(receives)).for_each(|_| tested.send(one, 24));
+        let message = tested.next(24);
+        let mut found = false;
+        let other = || {
+            if receives {
+                tested.ring.announce_watching_sender(&two, 24);
+                found = tested.ring.send(&two, message.0, &message.1, Deadline::INSTANT) == Ok(Sent::Done);
+            } else {
+                tested.ring.announce_watching_receiver(&two, Want::Any);
+                found = receive(&tested, two).is_some();
+            }
+        };
+        let act = || if receives { receive_kept(&tested, one).is_some() } else { send_kept(&tested, one, &message) };
+        let (done, came) = interrupt_after(accesses, other, act);
+        assert!(done && (!came || found || world.rings.get() > 0), "access {accesses}, receives: {receives}");
+        if world.rings.get() > 0 {
+            let (senders, receivers) = tested.ring.ends();
+            let lock = if receives { &receivers.lock } else { &senders.lock };
+            assert_eq!(lock.held_by(), None);
+        }
+        assert!(!came || accesses < 99, "all were tried");
+    }
+}
+
 /// A keeper looked for sleepers before its commit left its processor's store buffer, and found none: the barrier of whoever then
 /// falls asleep brings it to light.
 #[test]
 fn a_late_commit_is_found_by_who_falls_asleep() {
+    a_late_commit_is_found(
+        |ring, who| _ = ring.announce_receiver(&who, Want::Any),
+        |ring, who| _ = ring.announce_sender(&who, 24),
+    );
+}
+
+/// Or waits by a descriptor.
+#[test]
+fn a_late_commit_is_found_by_who_watches() {
+    a_late_commit_is_found(
+        |ring, who| ring.announce_watching_receiver(&who, Want::Any),
+        |ring, who| ring.announce_watching_sender(&who, 24),
+    );
+}
+
+fn a_late_commit_is_found(receiver: impl Fn(&Ring, Late), sender: impl Fn(&Ring, Late)) {
     let world = World::default();
     let (one, two) = (world.participant(0), world.participant(1));
     let mut tested = kept_by(one);
@@ -271,7 +319,7 @@ fn a_late_commit_is_found_by_who_falls_asleep() {
     world.wakes.set(0);
     tested.ring.scribble(place, 0, 0);
     let barrier = || tested.ring.scribble(place, 0, word);
-    tested.ring.announce_receiver(&Late { actor: two, barrier: &barrier }, Want::Any);
+    receiver(&tested.ring, Late { actor: two, barrier: &barrier });
     assert_eq!(receive(&tested, two), Some(message));
     assert_eq!(world.wakes.get(), 0);
 
@@ -287,7 +335,7 @@ fn a_late_commit_is_found_by_who_falls_asleep() {
     let message = tested.next(24);
     assert_eq!(tested.ring.send(&two, message.0, &message.1, Deadline::NOW), Ok(Sent::Full));
     let barrier = || head.set(after);
-    tested.ring.announce_sender(&Late { actor: two, barrier: &barrier }, 24);
+    sender(&tested.ring, Late { actor: two, barrier: &barrier });
     assert_eq!(tested.ring.send(&two, message.0, &message.1, Deadline::NOW), Ok(Sent::Done));
 }
 
