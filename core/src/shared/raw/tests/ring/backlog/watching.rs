@@ -106,7 +106,7 @@ fn waiting<'a>(world: &'a World, state: usize, awaited: Awaited, sleeper: Option
             Awaited::Room(_) => _ = court.ring().announce_sender(&four, 10),
         }
         // Or he died since.
-        if state % 2 == 0 {
+        if state.is_multiple_of(2) {
             world.asleep.borrow_mut().push(super::super::super::super::ring::bits_for(want));
         }
     }
