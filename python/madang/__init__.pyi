@@ -467,7 +467,9 @@ class Queue:
         EUCLEAN or EBADF.
         """
 
-    def recv_async(self, type: int | Except = 0, timeout: float | None = None) -> Coroutine[Any, Any, tuple[bytes, int]]:
+    def recv_async(
+        self, type: int | Except = 0, timeout: float | None = None
+    ) -> Coroutine[Any, Any, tuple[bytes, int]]:
         """Receives as recv does, in asyncio: `data, type = await q.recv_async()`. Other tasks go on while it
         waits.
 
