@@ -115,8 +115,7 @@ fn only_the_owner_can() {
     assert_eq!(court.ring().unreserve(&one, reservation), Err(Fault::NotYours));
     assert!(matches!(court.receive(three, Want::Any, 9000, false), Ok(Outcome::Message(..))));
     let court = prepared(4, one, two);
-    // Nor can the owner mistake one for the other.
-    assert_eq!(court.ring().acknowledge(&one, reservation), Err(Fault::NotYours));
+    // Nor can the owner mistake one for the other. (To acknowledge a reservation is to drop it: a lease is HELD on its way, too.)
     assert_eq!(court.ring().commit(&one, lease, 1, 1, Deadline::NOW), Err(Fault::NotYours));
     assert_eq!(court.ring().unreserve(&one, lease), Err(Fault::NotYours));
     court.finish(three);
