@@ -125,6 +125,8 @@ fn lease_holders_are_killed() {
     };
     let workers = kill_many(&queue, 11, begin, &mut pass);
     assert!((sent as usize) < MOST);
+    // What the last ones had leased comes back when somebody looks for it.
+    queue.trim().unwrap();
     let mut here = vec![];
     while let Ok(message) = queue.try_recv(Select::Any) {
         let (_, index) = origin(&message.data);
