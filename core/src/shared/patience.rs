@@ -26,6 +26,8 @@ const LEAST_SPINS: u32 = 4;
 const TRY_AGAIN: u32 = 64;
 /// The most pauses in which messages gather for a receiver: some 12 µs.
 const RECEIVERS_GATHER: u32 = 512;
+/// On messages longer than this nobody gathers.
+const LONG: u64 = 4096;
 /// How many for each message taken: more than a sender needs for one, or there would be fewer each time.
 const PAUSES_A_MESSAGE: u64 = 16;
 /// The most pauses in which room gathers for a sender: some 11 µs.
@@ -37,7 +39,11 @@ const LOOK_EVERY: u32 = 8;
 const YIELDS: u32 = 8;
 
 /// How long a receiver gathers who took so many messages since its last wait.
-pub(super) fn receivers_gather(taken: u64) -> u32 {
+pub(super) fn receivers_gather(taken: u64, bytes: u64) -> u32 {
+    // Of long messages a queue holds few, and their copies take longer than a line's transfer.
+    if bytes / taken.max(1) > LONG {
+        return 0;
+    }
     if taken < 2 { 0 } else { taken.saturating_mul(PAUSES_A_MESSAGE).min(RECEIVERS_GATHER.into()) as u32 }
 }
 

@@ -201,6 +201,7 @@ pub struct Queue {
     receivers_patience: Patience,
     /// How many messages had been received when this handle last waited for one.
     last_wait: AtomicU64,
+    last_wait_bytes: AtomicU64,
     descriptors: descriptor::Descriptors,
 }
 
@@ -332,6 +333,7 @@ impl Queue {
             senders_patience: Patience::default(),
             receivers_patience: Patience::default(),
             last_wait: AtomicU64::new(0),
+            last_wait_bytes: AtomicU64::new(0),
             descriptors: descriptor::Descriptors::default(),
         };
         queue.enter()?;

@@ -206,8 +206,9 @@ impl Queue {
             let error = Error::new(libc::EAGAIN, format!("{doing}: there is no message"));
             return self.nothing_to_receive(want, error, attempt);
         }
-        let received = self.ring.received().messages;
-        let taken = received.wrapping_sub(self.last_wait.swap(received, Ordering::Relaxed));
+        let received = self.ring.received();
+        let taken = received.messages.wrapping_sub(self.last_wait.swap(received.messages, Ordering::Relaxed));
+        let bytes = received.bytes.wrapping_sub(self.last_wait_bytes.swap(received.bytes, Ordering::Relaxed));
         let wait = Wait {
             present: &present,
             deadline,
@@ -215,7 +216,7 @@ impl Queue {
             in_vain: "no message came",
             event: self.ring.receivers_event(),
             patience: &self.receivers_patience,
-            gather: receivers_gather(taken),
+            gather: receivers_gather(taken, bytes),
             enough: &|| false,
             may: &|| self.ring.may_receive(),
             announce: &|present| self.ring.announce_receiver(present, want),
