@@ -1,4 +1,4 @@
-"""Writes the docstrings of the installed module into its stub, madang/__init__.pyi.
+"""Writes the docstrings of the installed module into its stubs, madang/**/*.pyi.
 
 They are written once, as doc comments in src/. Run this after a change there, with the new module installed, as
 `python -P docstrings.py` (or it is the sources that are imported); tests/python/test_stub.py fails as long as it would
@@ -6,24 +6,31 @@ change anything.
 """
 
 import ast
+import importlib
 import inspect
 import textwrap
 from pathlib import Path
 
-import madang
-
-STUB = Path(__file__).parent / "madang" / "__init__.pyi"
+ROOT = Path(__file__).parent
 
 
 def main() -> None:
-    STUB.write_text(with_docstrings(STUB.read_text()))
+    for stub, module in stubs():
+        stub.write_text(with_docstrings(stub.read_text(), module))
 
 
-def with_docstrings(stub: str) -> str:
+def stubs():
+    """Each stub, and the module that it is of."""
+    for stub in sorted(ROOT.glob("madang/**/*.pyi")):
+        parts = stub.relative_to(ROOT).with_suffix("").parts
+        yield stub, importlib.import_module(".".join(part for part in parts if part != "__init__"))
+
+
+def with_docstrings(stub: str, module: object) -> str:
     """The stub, with each docstring that it has replaced by the module's."""
     lines = stub.split("\n")
     # From the last to the first, so that line numbers stay right.
-    for node, thing in reversed(list(documented(ast.parse(stub), madang))):
+    for node, thing in reversed(list(documented(ast.parse(stub), module))):
         start, end, indent = node.lineno - 1, node.end_lineno, " " * node.col_offset
         doc = inspect.getdoc(thing) or ""
         text = f'"""{doc}"""' if "\n" not in doc else f'"""{doc}\n"""'

@@ -8,6 +8,7 @@
 //! deadline   timeout_ns and flags become a Deadline
 //! handle     what a C program holds, and how its use after close is found
 //! pointer    the one file that follows C's pointers
+//! kernel/    the kernel's primitives: mapping, …
 //! shared/    queue, descriptor, lease, reservation, segment, list, left_over
 //! ```
 //!
@@ -22,6 +23,7 @@
 pub mod deadline;
 pub mod error;
 mod handle;
+pub mod kernel;
 mod pointer;
 pub mod shared;
 

@@ -24,12 +24,15 @@
 
 mod deadline;
 mod error;
+pub mod kernel;
+mod mapping;
 mod name;
 mod shared;
 mod sys;
 
 pub use deadline::Deadline;
 pub use error::{Error, Result};
+pub use mapping::Mapping;
 pub use shared::Create;
 pub use shared::left_over::{LeftOvers, gc, left_overs};
 pub use shared::list::{Kind, ListOptions, Listed, list};

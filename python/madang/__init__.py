@@ -41,6 +41,7 @@ from ._madang import (
     list,  # noqa: F401
 )
 from ._objects import ObjectQueue
+from . import kernel
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -56,5 +57,6 @@ __all__ = [
     "Reservation",
     "Segment",
     "__version__",
+    "kernel",
     "left_overs",
 ]

@@ -30,6 +30,7 @@ from typing import Any, Literal, Self, final
 
 from typing_extensions import Buffer
 
+from . import kernel as kernel
 from ._objects import ObjectQueue as ObjectQueue
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
@@ -46,6 +47,7 @@ __all__ = [
     "Reservation",
     "Segment",
     "__version__",
+    "kernel",
     "left_overs",
 ]
 

@@ -17,7 +17,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
 
-use madang::{Deadline, Queue, Received, Segment, Select};
+use madang::{Deadline, Mapping, Queue, Received, Segment, Select};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -269,31 +269,49 @@ impl Memory {
     }
 }
 
-/// Lends a segment's memory. The view has a share in the mapping, which so lives until the last view is gone, whatever becomes of
+/// What has memory that is mapped for as long as it lives.
+pub(crate) trait Mapped: Send + Sync {
+    /// The whole of it.
+    fn memory(&self) -> Memory;
+}
+
+impl Mapped for Segment {
+    fn memory(&self) -> Memory {
+        let bytes = NonNull::slice_from_raw_parts(self.data(), self.len());
+        Memory { bytes, is_writable: self.is_writable() }
+    }
+}
+
+impl Mapped for Mapping {
+    fn memory(&self) -> Memory {
+        let bytes = NonNull::slice_from_raw_parts(self.data(), self.len());
+        Memory { bytes, is_writable: self.is_writable() }
+    }
+}
+
+/// Lends mapped memory. The view has a share in the mapping, which so lives until the last view is gone, whatever becomes of
 /// the handle.
 ///
 /// # Safety
 /// `view` is valid to be written, or null.
-pub(crate) unsafe fn lend_segment(
+pub(crate) unsafe fn lend_mapped<T: Mapped>(
     exporter: &Bound<'_, PyAny>,
-    segment: Arc<Segment>,
+    mapped: Arc<T>,
     view: *mut ffi::Py_buffer,
     flags: c_int,
 ) -> PyResult<()> {
-    let bytes = NonNull::slice_from_raw_parts(segment.data(), segment.len());
-    let memory = Memory { bytes, is_writable: segment.is_writable() };
-    // SAFETY: the caller's promise for `view`; the memory is valid as long as the segment, whose share is stored below.
-    unsafe { memory.lend(exporter, view, flags) }?;
+    // SAFETY: the caller's promise for `view`; the memory is valid as long as what has it, whose share is stored below.
+    unsafe { mapped.memory().lend(exporter, view, flags) }?;
     // SAFETY: just filled. `internal` is the exporter's own.
-    unsafe { (*view).internal = Arc::into_raw(segment).cast_mut().cast() };
+    unsafe { (*view).internal = Arc::into_raw(mapped).cast_mut().cast() };
     Ok(())
 }
 
-/// Takes back what [`lend_segment`] gave: the body of `__releasebuffer__`.
+/// Takes back what [`lend_mapped`] gave: the body of `__releasebuffer__`.
 ///
 /// # Safety
-/// `view` was filled by [`lend_segment`], and is released once.
-pub(crate) unsafe fn take_segment_back(view: *mut ffi::Py_buffer) {
-    // SAFETY: the caller's promise: `lend_segment` stored the pointer, which stands for one share.
-    drop(unsafe { Arc::from_raw((*view).internal.cast::<Segment>()) });
+/// `view` was filled by [`lend_mapped`] with a `T`, and is released once.
+pub(crate) unsafe fn take_mapped_back<T: Mapped>(view: *mut ffi::Py_buffer) {
+    // SAFETY: the caller's promise: `lend_mapped` stored the pointer, which stands for one share.
+    drop(unsafe { Arc::from_raw((*view).internal.cast::<T>()) });
 }

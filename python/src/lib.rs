@@ -5,11 +5,12 @@
 //! and Rust share; the only file with pointers) and `options.rs` (sizes as text and the like).
 //!
 //! The doc comments of classes and methods are Python's docstrings. The manual for a Python reader is
-//! `madang/__init__.pyi`, which has the same texts: `docstrings.py` writes them there, and `tests/python/test_stub.py`
-//! compares them.
+//! the stubs (`madang/__init__.pyi`, `madang/kernel/*.pyi`), which have the same texts: `docstrings.py` writes them there, and
+//! `tests/python/test_stub.py` compares them.
 
 mod buffer;
 mod error;
+mod kernel;
 mod options;
 mod shared;
 mod timeout;
@@ -43,6 +44,13 @@ mod _madang {
 
     #[pymodule_export]
     use crate::shared::segment::Segment;
+
+    /// Primitives whose state the kernel holds; `madang/kernel/` makes modules of them.
+    #[pymodule]
+    mod kernel {
+        #[pymodule_export]
+        use crate::kernel::mapping::Mapping;
+    }
 
     #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "the name that Python expects")]

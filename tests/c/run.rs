@@ -24,102 +24,38 @@ fn run(area: &str, build: &str, flags: &[&str]) {
     }
 }
 
-#[test]
-fn shared_queue() {
-    run("shared/queue", "", &[]);
+/// A module for each folder, two tests for each file in it: `shared::queue::plain`, `shared::queue::sanitized`.
+macro_rules! areas {
+    ($($folder:ident { $($area:ident)* })*) => {$(
+        mod $folder {$(
+            mod $area {
+                const AREA: &str = concat!(stringify!($folder), "/", stringify!($area));
+
+                #[test]
+                fn plain() {
+                    crate::run(AREA, "", &[]);
+                }
+
+                #[test]
+                fn sanitized() {
+                    crate::run(AREA, "-sanitized", crate::SANITIZERS);
+                }
+            }
+        )*}
+    )*};
 }
 
-#[test]
-fn shared_queue_sanitized() {
-    run("shared/queue", "-sanitized", SANITIZERS);
-}
-
-#[test]
-fn shared_queue_batch() {
-    run("shared/queue_batch", "", &[]);
-}
-
-#[test]
-fn shared_queue_batch_sanitized() {
-    run("shared/queue_batch", "-sanitized", SANITIZERS);
-}
-
-#[test]
-fn shared_queue_refusals() {
-    run("shared/queue_refusals", "", &[]);
-}
-
-#[test]
-fn shared_queue_refusals_sanitized() {
-    run("shared/queue_refusals", "-sanitized", SANITIZERS);
-}
-
-#[test]
-fn shared_queue_locks() {
-    run("shared/queue_locks", "", &[]);
-}
-
-#[test]
-fn shared_queue_locks_sanitized() {
-    run("shared/queue_locks", "-sanitized", SANITIZERS);
-}
-
-#[test]
-fn shared_descriptor() {
-    run("shared/descriptor", "", &[]);
-}
-
-#[test]
-fn shared_descriptor_sanitized() {
-    run("shared/descriptor", "-sanitized", SANITIZERS);
-}
-
-#[test]
-fn shared_queue_select() {
-    run("shared/queue_select", "", &[]);
-}
-
-#[test]
-fn shared_queue_select_sanitized() {
-    run("shared/queue_select", "-sanitized", SANITIZERS);
-}
-
-#[test]
-fn shared_lease() {
-    run("shared/lease", "", &[]);
-}
-
-#[test]
-fn shared_lease_sanitized() {
-    run("shared/lease", "-sanitized", SANITIZERS);
-}
-
-#[test]
-fn shared_reservation() {
-    run("shared/reservation", "", &[]);
-}
-
-#[test]
-fn shared_reservation_sanitized() {
-    run("shared/reservation", "-sanitized", SANITIZERS);
-}
-
-#[test]
-fn shared_segment() {
-    run("shared/segment", "", &[]);
-}
-
-#[test]
-fn shared_segment_sanitized() {
-    run("shared/segment", "-sanitized", SANITIZERS);
-}
-
-#[test]
-fn shared_list() {
-    run("shared/list", "", &[]);
-}
-
-#[test]
-fn shared_list_sanitized() {
-    run("shared/list", "-sanitized", SANITIZERS);
+areas! {
+    shared {
+        queue
+        queue_batch
+        queue_refusals
+        queue_locks
+        descriptor
+        queue_select
+        lease
+        reservation
+        segment
+        list
+    }
 }

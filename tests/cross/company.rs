@@ -13,6 +13,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use madang_tests::python;
+
 #[path = "../support/c_library.rs"]
 mod c_library;
 
@@ -48,22 +50,6 @@ fn c_actor() -> &'static PathBuf {
     static ACTOR: OnceLock<PathBuf> = OnceLock::new();
     ACTOR.get_or_init(|| c_library::compile(&c_library::top().join("tests/cross/actor.c"), "actor", &[]))
 }
-
-/// An interpreter that has the module: the one that `MADANG_PYTHON` names, else that of `make test`.
-fn python() -> &'static PathBuf {
-    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| {
-        let usual = || c_library::top().join("build/venv/bin/python");
-        let python = std::env::var_os("MADANG_PYTHON").map_or_else(usual, PathBuf::from);
-        let imported = Command::new(&python).args(["-c", "import madang"]).stderr(Stdio::null()).status();
-        let has_it = imported.is_ok_and(|status| status.success());
-        assert!(has_it, "{} has no module madang: {HOW_TO_GET_IT}", python.display());
-        python
-    })
-}
-
-const HOW_TO_GET_IT: &str =
-    "run `make test`, which builds it for build/venv/bin/python, or set MADANG_PYTHON to an interpreter that has it";
 
 /// A process that speaks one of the languages.
 #[derive(Debug)]

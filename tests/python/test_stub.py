@@ -1,10 +1,14 @@
 """The stub says what the module does: the same names and signatures, and the same docstrings."""
 
+import importlib
 import importlib.util
+import pkgutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import madang
 
@@ -31,8 +35,9 @@ def test_docstrings():
     spec = importlib.util.spec_from_file_location("docstrings", ROOT / "python" / "docstrings.py")
     docstrings = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(docstrings)
-    stub = docstrings.STUB.read_text()
-    assert docstrings.with_docstrings(stub) == stub, "run python/docstrings.py"
+    for stub, module in docstrings.stubs():
+        text = stub.read_text()
+        assert docstrings.with_docstrings(text, module) == text, f"{stub}: run python/docstrings.py"
 
 
 def test_types_as_a_user_sees_them(tmp_path):
@@ -73,11 +78,24 @@ with madang.Queue("orders", capacity="4M", create="never") as q:
     run("mypy", "--strict", "--python-version", "3.12", "--cache-dir", str(tmp_path / "cache"), str(program))
 
 
+def modules(module: ModuleType) -> Iterator[ModuleType]:
+    """The module and those in it."""
+    yield module
+    for info in pkgutil.iter_modules(getattr(module, "__path__", [])):
+        if not info.name.startswith("_"):
+            yield from modules(importlib.import_module(f"{module.__name__}.{info.name}"))
+
+
 def test_every_public_name_is_documented():
-    for thing in (madang, *(getattr(madang, name) for name in madang.__all__ if name != "__version__")):
-        assert thing.__doc__
-        for name in dir(thing) if thing is not madang else ():
-            assert name.startswith("_") or getattr(thing, name).__doc__, f"{thing}.{name}"
+    for module in modules(madang):
+        assert module.__doc__, module
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if not isinstance(thing, type | ModuleType) and not callable(thing):
+                continue  # a constant
+            assert thing.__doc__, f"{module.__name__}.{name}"
+            for member in dir(thing) if isinstance(thing, type) else ():
+                assert member.startswith("_") or getattr(thing, member).__doc__, f"{module.__name__}.{name}.{member}"
 
 
 def test_version():

@@ -1,6 +1,10 @@
 //! What the tests of every primitive share: names that clean up after themselves, processes that can't outlive their test,
 //! and checkpoints that order them. Processes are ordered by checkpoints, never by sleeping.
 
+mod python;
+
+pub use python::python;
+
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -19,13 +19,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::bell;
-use super::mapping::{Hold, Mapping};
+use super::mapping::Hold;
 use super::participant;
 use super::raw::Fault;
 use super::raw::cell::U32;
 use super::raw::host::{Host, Participant};
 use super::raw::roster::Slot;
 use crate::error::{Error, Result};
+use crate::mapping::Mapping;
 use crate::name::Name;
 use crate::sys::file::{self, Identity, Stat};
 use crate::sys::{Errno, barrier, clock, futex, ofd, process};

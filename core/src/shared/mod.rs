@@ -10,7 +10,7 @@
 //!   wait              waiting for what another will do
 //!   bell              the same by a descriptor; watcher: by one for many
 //!   patience          how long one looks before one sleeps
-//!   mapping           the one file that maps memory
+//!   mapping           what lies in an object's memory
 //!   raw/              what lies in the memory: no names, no files
 //! ```
 

@@ -9,9 +9,9 @@ use std::os::fd::AsFd;
 use std::ptr::NonNull;
 
 use super::Create;
-use super::mapping::Mapping;
 use super::object::{self, Object};
 use crate::error::{Error, Result};
+use crate::mapping::Mapping;
 use crate::name::Name;
 
 /// How a segment is opened; made by [`Segment::options`].
@@ -101,9 +101,9 @@ impl SegmentOptions {
             let what = format!("open {name}: it has {has} bytes, {asked} were asked for: unlink it, or ask for less");
             return Err(Error::new(libc::EINVAL, what));
         }
-        let mapping = Mapping::of_file(fd.as_fd(), stat.size, options.write)
+        let mapping = Mapping::of_file(fd.as_fd(), 0, stat.size, options.write)
             .map_err(|errno| errno.during(format!("open {name}: mmap of {} bytes", stat.size)))?;
-        Ok(Segment { name: name.as_str().to_owned(), mapping, writable: options.write, is_new })
+        Ok(Segment { name: name.as_str().to_owned(), mapping, is_new })
     }
 }
 
@@ -135,7 +135,6 @@ fn empty(name: &Name) -> Error {
 pub struct Segment {
     name: String,
     mapping: Mapping,
-    writable: bool,
     is_new: bool,
 }
 
@@ -165,13 +164,13 @@ impl Segment {
     /// Other processes may write there at any time.
     #[must_use]
     pub fn data(&self) -> NonNull<u8> {
-        self.mapping.base()
+        self.mapping.data()
     }
 
     /// The length in bytes, as it was at open.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.mapping.length()
+        self.mapping.len()
     }
 
     /// Never true: an empty file can't be opened as a segment.
@@ -183,7 +182,7 @@ impl Segment {
     /// Whether it may be written.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.writable
+        self.mapping.is_writable()
     }
 
     /// Whether this very open created it.
@@ -197,10 +196,7 @@ impl Segment {
     /// # Errors
     /// `EINVAL` if it would not lie within; `EACCES` if it was opened read-only. Then nothing is written.
     pub fn write(&self, offset: usize, from: &[u8]) -> Result<()> {
-        if !self.writable {
-            return Err(Error::new(libc::EACCES, format!("write {:?}: it was opened read-only", self.name)));
-        }
-        if self.mapping.write(offset, from) { Ok(()) } else { Err(self.outside("write", offset, from.len())) }
+        self.mapping.write(offset, from).map_err(|error| self.during(error))
     }
 
     /// Fills `to` with what lies at `offset`.
@@ -208,12 +204,11 @@ impl Segment {
     /// # Errors
     /// `EINVAL` if it would not lie within.
     pub fn read(&self, offset: usize, to: &mut [u8]) -> Result<()> {
-        let length = to.len();
-        if self.mapping.read(offset, to) { Ok(()) } else { Err(self.outside("read", offset, length)) }
+        self.mapping.read(offset, to).map_err(|error| self.during(error))
     }
 
-    fn outside(&self, verb: &str, offset: usize, length: usize) -> Error {
-        let (name, has) = (&self.name, self.len());
-        Error::new(libc::EINVAL, format!("{verb} {name:?}: {length} bytes at {offset} don't lie within its {has}"))
+    #[cold]
+    fn during(&self, error: Error) -> Error {
+        error.during(format_args!("segment {:?}", self.name))
     }
 }

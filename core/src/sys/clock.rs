@@ -7,3 +7,16 @@ pub(crate) fn monotonic_ns() -> u64 {
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
+
+/// Sleeps; `EINTR` if a signal handler ran (clock_nanosleep(2)).
+pub(crate) fn sleep(duration: std::time::Duration) -> Result<(), super::Errno> {
+    let time = libc::timespec {
+        tv_sec: duration.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: duration.subsec_nanos().cast_signed().into(),
+    };
+    // SAFETY: the time is valid; nothing is asked for in return. It returns the errno.
+    match unsafe { libc::clock_nanosleep(libc::CLOCK_MONOTONIC, 0, &raw const time, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        errno => Err(super::Errno(errno)),
+    }
+}

@@ -168,13 +168,13 @@ impl Segment {
     unsafe fn __getbuffer__(slf: &Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> Result<()> {
         let segment = slf.get().handle.share()?;
         // SAFETY: the caller's promise.
-        Ok(unsafe { buffer::lend_segment(slf.as_any(), segment, view, flags) }?)
+        Ok(unsafe { buffer::lend_mapped(slf.as_any(), segment, view, flags) }?)
     }
 
     /// # Safety
     /// As CPython calls it: `view` was filled by `__getbuffer__`, and is released once.
     unsafe fn __releasebuffer__(&self, view: *mut ffi::Py_buffer) {
         // SAFETY: the caller's promise.
-        unsafe { buffer::take_segment_back(view) };
+        unsafe { buffer::take_mapped_back::<madang::Segment>(view) };
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::{KIND, Queue};
 use crate::error::{Error, Result};
+use crate::mapping::Mapping;
 use crate::name::Name;
 use crate::shared::Create;
 use crate::shared::attached::Attached;
-use crate::shared::mapping::Mapping;
 use crate::shared::object::{self, Object};
 use crate::shared::raw::geometry::{Geometry, MOST_BYTES, MOST_MESSAGES};
 use crate::shared::raw::header::{self, Misfit};
@@ -177,7 +177,7 @@ impl QueueOptions {
         if size < HEADER_LENGTH {
             return Err(damaged("its file is too short"));
         }
-        let head = Mapping::of_file(fd, HEADER_LENGTH, false)
+        let head = Mapping::of_file(fd, 0, HEADER_LENGTH, false)
             .map_err(|errno| errno.during(format!("open {name}: mmap of its header")))?;
         let header = head.header().expect("long enough for a header");
         let shape = header.read(header::Kind::Queue, size).map_err(|misfit| match misfit {

@@ -23,7 +23,7 @@ use super::super::index::Want;
 use super::super::ring::{Asked, Received, Ring, Sent};
 use super::{Actor, Late, World};
 use crate::deadline::Deadline;
-use crate::shared::mapping::Mapping;
+use crate::mapping::Mapping;
 use crate::sys::{file, memory};
 
 /// The first message, whole.

@@ -1,0 +1,3 @@
+//! Primitives whose state the kernel holds, for C.
+
+pub mod mapping;

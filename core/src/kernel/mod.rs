@@ -1,0 +1,10 @@
+//! Primitives whose state the kernel holds.
+//!
+//! Each is complete, and alike in Rust, C and Python; and each has what the raw calls never gave: waiting with a [`Deadline`](crate::Deadline),
+//! no race at creation, no death by SIGPIPE, descriptors that don't leak into an exec, errors that say what happened. A guide to all
+//! of them is `docs/kernel.md`.
+//!
+//! What waits comes as `try_x` (never waits: `EAGAIN`), `x` (waits for ever) and `x_until`, which takes a deadline (`ETIMEDOUT`). A signal
+//! handler that runs meanwhile is `EINTR`; nothing was done then, and to the same deadline one can go on.
+
+mod wait;

@@ -1,0 +1,3 @@
+//! Primitives whose state the kernel holds. Each file is a module of `madang.kernel`.
+
+pub(crate) mod mapping;
