@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use madang_tests::python;
+use madang_tests::{HOW_TO_GET_IT, python};
 
 #[path = "../support/c_library.rs"]
 mod c_library;

@@ -3,7 +3,7 @@
 
 mod python;
 
-pub use python::python;
+pub use python::{HOW_TO_GET_IT, python};
 
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;

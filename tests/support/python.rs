@@ -19,5 +19,6 @@ pub fn python() -> &'static PathBuf {
     })
 }
 
-const HOW_TO_GET_IT: &str =
+/// What to do where there is none, or another version.
+pub const HOW_TO_GET_IT: &str =
     "run `make test`, which builds it for build/venv/bin/python, or set MADANG_PYTHON to an interpreter that has it";
