@@ -30,6 +30,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | `ENOSPC` | `/dev/shm` (or `MADANG_DIR`) is full |
 /// | `EUSERS` | no free place among the participants |
 /// | `EOWNERDEAD` | this handle was presumed dead by the others and may not go on |
+/// | `EPIPE` | nobody reads any more, and nobody ever will |
 /// | `EBADF`, `EFAULT` | a closed handle, a null pointer (C, Python) |
 #[derive(Debug, thiserror::Error)]
 #[error("{what}{} ({})", needed(*.length), name(*.errno))]
@@ -37,13 +38,14 @@ pub struct Error {
     errno: i32,
     what: Cow<'static, str>,
     length: u64,
+    transferred: usize,
 }
 
 impl Error {
     /// An error with this errno; `what` was being done, and what can be done about it. For layers above, such as the
     /// C library, whose own failures shall read alike.
     pub fn new(errno: i32, what: impl Into<Cow<'static, str>>) -> Self {
-        Self { errno, what: what.into(), length: 0 }
+        Self { errno, what: what.into(), length: 0, transferred: 0 }
     }
 
     /// The message needs a buffer of `length` bytes.
@@ -52,6 +54,7 @@ impl Error {
             errno: libc::E2BIG,
             what: "recv: the buffer is too small for the message, which stays: receive again with a larger one".into(),
             length,
+            transferred: 0,
         }
     }
 
@@ -65,6 +68,17 @@ impl Error {
     #[must_use]
     pub fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Where what transfers all of some bytes stopped on its way: how many of them had been transferred; otherwise 0.
+    #[must_use]
+    pub fn transferred(&self) -> usize {
+        self.transferred
+    }
+
+    /// So many bytes had been transferred before.
+    pub(crate) fn after(self, transferred: usize) -> Self {
+        Self { transferred, ..self }
     }
 
     /// What was being done and what to do, without the errno's own text.
@@ -97,7 +111,7 @@ fn name(errno: i32) -> Cow<'static, str> {
     names! {
         EAGAIN EBUSY ETIMEDOUT EINTR EINVAL ENAMETOOLONG ENOENT EEXIST EACCES EPERM EISDIR ENOTDIR ELOOP ENODEV
         EMSGSIZE E2BIG ENOTSUP EPROTOTYPE EPROTO EUCLEAN ENOSPC EUSERS EOWNERDEAD EBADF EFAULT ENOMEM EMFILE ENFILE
-        EIDRM EOVERFLOW ENOSYS EROFS EIO ENXIO EFBIG EDQUOT ENOLCK
+        EIDRM EOVERFLOW ENOSYS EROFS EIO ENXIO EFBIG EDQUOT ENOLCK EPIPE
     }
 }
 

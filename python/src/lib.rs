@@ -46,7 +46,7 @@ mod _madang {
     use crate::shared::segment::Segment;
 
     /// Primitives whose state the kernel holds; `madang/kernel/` makes modules of them.
-    #[pymodule]
+    #[pyo3::pymodule]
     mod kernel {
         #[pymodule_export]
         use crate::kernel::mapping::Mapping;

@@ -30,6 +30,11 @@ impl Stat {
         u32::from(self.mode) & libc::S_IFMT == libc::S_IFREG
     }
 
+    /// A pipe, with a name or without.
+    pub(crate) fn is_fifo(&self) -> bool {
+        u32::from(self.mode) & libc::S_IFMT == libc::S_IFIFO
+    }
+
     pub(crate) fn permissions(&self) -> u32 {
         u32::from(self.mode) & 0o7777
     }
@@ -53,6 +58,11 @@ pub(crate) fn open(path: &CStr, write: bool) -> Result<OwnedFd, Errno> {
 /// Opens the file behind `fd` anew, to read and write: another description, with locks of its own.
 pub(crate) fn reopen(fd: BorrowedFd) -> Result<OwnedFd, Errno> {
     open_at(&descriptor_path(fd)?, libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY, 0)
+}
+
+/// Opens whatever is behind `fd` anew with these flags: another description, which doesn't block. Not without `/proc`.
+pub(crate) fn reopen_as(fd: BorrowedFd, flags: i32) -> Result<OwnedFd, Errno> {
+    open_at(&descriptor_path(fd)?, flags | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY, 0)
 }
 
 /// A path to whatever is open there, be it unlinked. Not without `/proc`.

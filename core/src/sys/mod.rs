@@ -16,6 +16,7 @@ pub(crate) mod futex;
 pub(crate) mod inotify;
 pub(crate) mod memory;
 pub(crate) mod ofd;
+pub(crate) mod pipe;
 pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod timer;
