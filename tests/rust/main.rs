@@ -1,5 +1,9 @@
 //! The Rust face of madang, with threads and with real processes.
 
+mod kernel {
+    mod pipe;
+}
+
 mod shared {
     mod backlog;
     mod batch;

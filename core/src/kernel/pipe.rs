@@ -264,12 +264,12 @@ impl Writer {
     /// meanwhile. Then nothing was written.
     pub fn write_until(&self, data: &[u8], deadline: Deadline) -> Result<usize> {
         let doing = || format!("write {} bytes to a pipe", data.len());
-        until_ready(self.as_fd(), poll::OUT, deadline, doing, || self.attempt(data)).map_err(
-            |error| match error.errno() {
+        until_ready(self.as_fd(), poll::OUT, deadline, doing, || self.attempt(data)).map_err(|error| {
+            match error.errno() {
                 libc::EPIPE => gone(data.len()),
                 _ => error,
-            },
-        )
+            }
+        })
     }
 
     /// Waits until all of it is written.
