@@ -260,6 +260,22 @@
 // be 0. For callers who hold a lock of their own meanwhile.
 #define MADANG_INSTANT 2
 
+// How many bytes a single write to a pipe or FIFO transfers as one piece, never mixed with those
+// of other writers: what <limits.h> calls PIPE_BUF.
+#define MADANG_PIPE_BUF 4096
+
+// Option flag of pipes: packet mode. Each write of at most MADANG_PIPE_BUF bytes is a packet, and
+// a read takes one; what doesn't fit its buffer is lost, so read with MADANG_PIPE_BUF bytes. A
+// longer write is several packets. O_DIRECT in pipe(2).
+#define MADANG_PACKETS (1 << 16)
+
+// Option flag of pipes and FIFOs: a write that nobody reads any more raises SIGPIPE, as write(2)
+// does, which kills the process unless it is handled. Without it the write is only -EPIPE.
+#define MADANG_LEAVE_SIGPIPE (1 << 17)
+
+// Flag of madang_pipe_reader_detach() and its like: the descriptor survives exec.
+#define MADANG_INHERITABLE (1 << 18)
+
 // create: opens what exists, else creates it. Two processes that do so at once get the same object.
 // The default.
 #define MADANG_CREATE_IF_MISSING 0
@@ -344,6 +360,27 @@
 // -EOWNERDEAD, frees its memory, and leaves the parent's lease alone.
 typedef struct madang_lease madang_lease;
 
+// Memory that this process shares with others: what one gets by mapping System V or POSIX shared
+// memory, a file, or a memfd. It stays mapped until madang_mapping_close(), whatever becomes of the
+// handle that it was made with.
+//
+// What several processes write there at once they must order among themselves: with semaphores, or
+// with atomics. Who may truncate the file behind it may kill with SIGBUS whoever then touches what
+// was cut off (mmap(2)).
+typedef struct madang_mapping madang_mapping;
+
+// The end of a pipe, or of a FIFO, from which one reads.
+//
+// Its descriptor is close-on-exec and doesn't block; what waits, waits in here. When the last
+// reader of a pipe is closed, in whatever process, who writes gets -EPIPE.
+typedef struct madang_pipe_reader madang_pipe_reader;
+
+// The end of a pipe, or of a FIFO, to which one writes.
+//
+// As madang_pipe_reader. When the last writer of a pipe is closed, in whatever process, who reads
+// gets what is left, and then 0, the end of the file.
+typedef struct madang_pipe_writer madang_pipe_writer;
+
 // An open queue.
 //
 // A bounded queue of messages in shared memory, for any number of senders and receivers in any
@@ -373,6 +410,17 @@ typedef struct madang_reservation madang_reservation;
 // themselves: with a queue, or with atomics. It lives until madang_segment_unlink() or
 // shm_unlink(3), though nobody has it open.
 typedef struct madang_segment madang_segment;
+
+// How a pipe is made: struct_size, and what shall not be the default.
+typedef struct {
+    // sizeof(madang_pipe_options)
+    uint32_t struct_size;
+    // 0, MADANG_PACKETS, MADANG_LEAVE_SIGPIPE, or both with |
+    uint32_t flags;
+    // How many bytes it can hold at least; see madang_pipe_writer_set_capacity(). Default: the
+    // kernel's, 64 KiB as a rule.
+    uint64_t capacity;
+} madang_pipe_options;
 
 // What is said of a message that was received or leased.
 typedef struct {
@@ -561,6 +609,227 @@ const char *madang_last_error(void);
 // Returns a text that is valid for ever, never NULL. Doesn't block; any thread may call it at any
 // time.
 const char *madang_strerror(int error);
+
+// Where its first byte lies: madang_mapping_size() bytes, aligned to a page, until it is closed.
+//
+// Returns an address; NULL if it was closed or is NULL (madang_last_error() tells). Doesn't wait.
+// Any thread may call it at any time.
+void *madang_mapping_data(const madang_mapping *mapping);
+
+// How many bytes are mapped.
+//
+// Returns 1 or more; 0 if it was closed or is NULL (madang_last_error() tells). Doesn't wait. Any
+// thread may call it at any time.
+size_t madang_mapping_size(const madang_mapping *mapping);
+
+// Whether it may be written.
+//
+// Returns 1 or 0; -EBADF if it was closed, -EFAULT if it is NULL. So compare it with 1: the errors
+// are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_mapping_is_writable(const madang_mapping *mapping);
+
+// Unmaps it: pointers into it are dead. No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_mapping_close(madang_mapping *mapping);
+
+// Makes a pipe: bytes that are written to *writer are read from *reader, in order (pipe(7)).
+//
+// options may be NULL. Both ends are written only on success; give each to its close in the end. A
+// child of fork(2) has both; it closes the one that it doesn't use, and so does the parent with
+// the other, or the end of the file is never seen. A program that is started has neither: see
+// madang_pipe_reader_detach().
+//
+// Returns 0, or
+//   -EMFILE, -ENFILE  too many open files
+//   -EPERM, -ENOMEM   options.capacity: see madang_pipe_writer_set_capacity()
+//   -EINVAL           a flag, a struct_size, or a capacity that no pipe can have
+//   -E2BIG            options sets a field that this version doesn't have
+//   -EFAULT           reader or writer is NULL
+//
+// Doesn't wait. Any thread may call it at any time. See pipe(2).
+int madang_pipe_open(const madang_pipe_options *options,
+                     madang_pipe_reader **reader,
+                     madang_pipe_writer **writer);
+
+// Takes over a descriptor from which a pipe is read, such as the standard input that a parent
+// gave.
+//
+// On success fd belongs to *reader, and its number may be another file's: the pipe is opened anew
+// by way of /proc, so that whoever shares the descriptor doesn't find that it doesn't block any
+// more. (Where that can't be, because there is no /proc, or the pipe is another user's, they do.)
+// On failure fd is as it was.
+//
+// Returns 0, or
+//   -ENODEV            fd is not a pipe's
+//   -EBADF             fd is not open, or is the end where it is written
+//   -EFAULT            reader is NULL
+//   -EMFILE, -ENFILE   too many open files
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_pipe_reader_from_fd(int fd, madang_pipe_reader **reader);
+
+// Takes over a descriptor to which a pipe is written; otherwise as madang_pipe_reader_from_fd().
+// flags is 0 or MADANG_LEAVE_SIGPIPE; another one is -EINVAL.
+int madang_pipe_writer_from_fd(int fd, uint32_t flags, madang_pipe_writer **writer);
+
+// Waits until there is something to read, and reads it into the capacity bytes at buffer.
+//
+// It reads what there is, as far as the buffer goes; less than that is usual. flags is 0,
+// MADANG_DEADLINE or MADANG_INSTANT, which means the same as a timeout_ns of 0.
+//
+// Returns how many bytes it read; 0 if there is no writer any more and never will be (with a FIFO:
+// if there is none at the moment), or capacity is 0; or
+//   -EAGAIN     there is nothing, and timeout_ns is 0
+//   -ETIMEDOUT  nothing came in time
+//   -EINTR      a signal handler ran while it waited; nothing was read
+//   -EBADF      the handle was closed
+//   -EFAULT     reader is NULL, or buffer is and capacity is not 0
+//   -EINVAL     an unknown flag
+//
+// Waits as timeout_ns says. Any thread may call it at any time; what comes is shared among those
+// who read. See read(2), pipe(7).
+int64_t madang_pipe_read(madang_pipe_reader *reader,
+                         void *buffer,
+                         size_t capacity,
+                         uint32_t flags,
+                         int64_t timeout_ns);
+
+// Waits until length bytes were read to buffer, or the file ends.
+//
+// *filled, unless it is NULL, becomes how many bytes were read, also on failure: what came before
+// a time-out or a signal stands in the buffer.
+//
+// Returns how many bytes it read: fewer than length only where the file ended before; or fails as
+// madang_pipe_read() does.
+//
+// Waits as timeout_ns says, for all of it together. Any thread may call it at any time; who reads
+// at the same time takes some of what comes.
+int64_t madang_pipe_read_exact(madang_pipe_reader *reader,
+                               void *buffer,
+                               size_t length,
+                               size_t *filled,
+                               uint32_t flags,
+                               int64_t timeout_ns);
+
+// Waits until there is room in the pipe, and writes what there is room for of the length bytes at
+// data.
+//
+// At most MADANG_PIPE_BUF bytes are written whole or not at all, and what other writers write
+// never stands among them. Of more it writes 1 byte or more, perhaps in pieces between which
+// others write.
+//
+// Returns how many bytes it wrote, or
+//   -EPIPE      nobody has the pipe open to read. SIGPIPE doesn't come, but with
+//               MADANG_LEAVE_SIGPIPE
+//   -EAGAIN     there is no room, and timeout_ns is 0
+//   -ETIMEDOUT  there was no room in time
+//   -EINTR      a signal handler ran while it waited; nothing was written
+//   -EBADF      the handle was closed
+//   -EFAULT     writer is NULL, or data is and length is not 0
+//   -EINVAL     an unknown flag
+//
+// Waits as timeout_ns says. Any thread may call it at any time. See write(2), pipe(7). From Linux
+// 6.18 on it costs what write(2) costs; before, SIGPIPE is blocked in the thread around the call,
+// which is three system calls more.
+int64_t madang_pipe_write(madang_pipe_writer *writer,
+                          const void *data,
+                          size_t length,
+                          uint32_t flags,
+                          int64_t timeout_ns);
+
+// Waits until all of the length bytes at data are written.
+//
+// *written, unless it is NULL, becomes how many bytes were written, also on failure: of more than
+// MADANG_PIPE_BUF bytes some may have been.
+//
+// Returns 0, or fails as madang_pipe_write() does. Waits as timeout_ns says, for all of them
+// together. Any thread may call it at any time.
+int madang_pipe_write_all(madang_pipe_writer *writer,
+                          const void *data,
+                          size_t length,
+                          size_t *written,
+                          uint32_t flags,
+                          int64_t timeout_ns);
+
+// The descriptor, for poll(2) and its like: readable means that there is something to read, or the
+// end of the file. It is the handle's: don't close it; and it doesn't block.
+//
+// Returns it, or -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
+// may call it at any time.
+int madang_pipe_reader_fd(const madang_pipe_reader *reader);
+
+// As madang_pipe_reader_fd(); writable means that there is room for MADANG_PIPE_BUF bytes.
+int madang_pipe_writer_fd(const madang_pipe_writer *writer);
+
+// How many bytes wait in the pipe to be read: FIONREAD. Others may read and write meanwhile.
+//
+// Returns it, or -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
+// may call it at any time.
+int64_t madang_pipe_reader_waiting(const madang_pipe_reader *reader);
+
+// As madang_pipe_reader_waiting().
+int64_t madang_pipe_writer_waiting(const madang_pipe_writer *writer);
+
+// How many bytes the pipe can hold: F_GETPIPE_SZ. It holds them in pages, so many small writes
+// fill it before.
+//
+// Returns it, or -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
+// may call it at any time.
+int64_t madang_pipe_reader_capacity(const madang_pipe_reader *reader);
+
+// As madang_pipe_reader_capacity().
+int64_t madang_pipe_writer_capacity(const madang_pipe_writer *writer);
+
+// Lets the pipe hold at least so many bytes: F_SETPIPE_SZ in fcntl(2).
+//
+// Returns how many it can hold now: the next power of two, and a page or more; or
+//   -EPERM   more than /proc/sys/fs/pipe-max-size, and the process is not privileged; or all pipes
+//            of the user together have more than /proc/sys/fs/pipe-user-pages-soft pages
+//   -EBUSY   it holds more than that at the moment
+//   -EINVAL  no pipe can hold so many
+//   -ENOMEM  no memory
+//   -EBADF   the handle was closed
+//   -EFAULT  it is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int64_t madang_pipe_reader_set_capacity(madang_pipe_reader *reader, size_t bytes);
+
+// As madang_pipe_reader_set_capacity().
+int64_t madang_pipe_writer_set_capacity(madang_pipe_writer *writer, size_t bytes);
+
+// Closes the handle, but not its descriptor, which it returns: for a program that knows nothing of
+// madang, mostly a child that is about to be started. From then on it blocks as usual, in all
+// processes that share it.
+//
+// flags is 0 for a descriptor that is dup2(2)ed to a child's standard input, which takes the
+// close-on-exec away; or MADANG_INHERITABLE for one that is inherited by its number. Then every
+// program that any thread starts inherits it, until it is closed here.
+//
+//     int fd = madang_pipe_reader_detach(reader, 0);
+//     pid_t child = fork();
+//     if (child == 0) {
+//         dup2(fd, STDIN_FILENO);
+//         execlp("sort", "sort", NULL);
+//         _exit(127);
+//     }
+//     close(fd);
+//
+// Returns the descriptor, which is the caller's, or -EBADF if the handle was closed before,
+// -EFAULT if it is NULL, -EINVAL for another flag: then nothing is closed. Doesn't wait. No other
+// thread may be inside a call with this handle.
+int madang_pipe_reader_detach(madang_pipe_reader *reader, uint32_t flags);
+
+// As madang_pipe_reader_detach().
+int madang_pipe_writer_detach(madang_pipe_writer *writer, uint32_t flags);
+
+// Closes the end. No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_pipe_reader_close(madang_pipe_reader *reader);
+
+// As madang_pipe_reader_close(). What was written stays for the reader.
+int madang_pipe_writer_close(madang_pipe_writer *writer);
 
 // A descriptor to wait on in poll(2), select(2), epoll(7) and what is built on them, for one of
 // MADANG_FD_RECV and MADANG_FD_SEND.

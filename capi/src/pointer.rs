@@ -15,9 +15,10 @@
 //! openat2(2)), and becomes 0 in one that is filled.
 
 use std::borrow::Cow;
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,6 +28,7 @@ use madang_core::Segment;
 
 use crate::error::{Failure, Result};
 use crate::handle::{Handle, Shell};
+use crate::kernel::pipe::madang_pipe_options;
 use crate::shared::left_over::madang_left_over;
 use crate::shared::list::madang_listed;
 use crate::shared::queue::{
@@ -219,6 +221,7 @@ structs! {
     madang_listed 296
     madang_left_over 32
     madang_segment_options 24
+    madang_pipe_options 16
 }
 
 /// What a struct's first field says, and whether it can be so.
@@ -372,6 +375,31 @@ impl<T: Struct> Outs<T> {
         values.take(self.count).enumerate().for_each(|(index, value)| self.fill(index, &value));
         all
     }
+}
+
+/// A number of the caller's that is to be filled, if he cares.
+pub(crate) fn put(at: *mut usize, value: usize) {
+    if let Some(at) = NonNull::new(at) {
+        // SAFETY: by the contract a number that nobody else touches during the call.
+        unsafe { at.write(value) };
+    }
+}
+
+/// Gives `work` a descriptor of the caller's, for good; if it fails, the caller's own stays open.
+pub(crate) fn take_over<T>(fd: c_int, work: impl FnOnce(OwnedFd) -> Result<T>) -> Result<T> {
+    let bad = || Failure::misuse(libc::EBADF, format!("fd {fd} is not an open descriptor"));
+    if fd < 0 {
+        return Err(bad());
+    }
+    // SAFETY: by the contract nobody closes it during the call; if it is not open, it is only asked for.
+    let copy = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned();
+    let taken = work(copy.map_err(|error| match error.raw_os_error() {
+        Some(libc::EBADF) | None => bad(),
+        Some(errno) => Failure::misuse(errno, format!("fd {fd}: fcntl F_DUPFD_CLOEXEC")),
+    })?)?;
+    // SAFETY: it is open, and by the contract the caller's to give away.
+    drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    Ok(taken)
 }
 
 /// Where a handle is to be put once it is open.

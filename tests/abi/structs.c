@@ -77,3 +77,8 @@ AT(madang_segment_options, length, 8);
 AT(madang_segment_options, mode, 16);
 AT(madang_segment_options, create, 20);
 ENDS_AT(madang_segment_options, 24);
+
+AT(madang_pipe_options, struct_size, 0);
+AT(madang_pipe_options, flags, 4);
+AT(madang_pipe_options, capacity, 8);
+ENDS_AT(madang_pipe_options, 16);

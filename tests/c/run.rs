@@ -46,6 +46,9 @@ macro_rules! areas {
 }
 
 areas! {
+    kernel {
+        pipe
+    }
     shared {
         queue
         queue_batch
