@@ -17,6 +17,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
 
+use madang::pipe::Reader;
 use madang::{Deadline, Mapping, Queue, Received, Segment, Select};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
@@ -171,6 +172,18 @@ impl Room<'_> {
         let received = queue.recv_into_uninit(select, self.space, deadline)?;
         *self.filled = received.length;
         Ok(received)
+    }
+
+    /// Reads once, after what was read before; how many bytes.
+    pub(crate) fn read(&mut self, reader: &Reader, deadline: Deadline) -> madang::Result<usize> {
+        let read = reader.read_uninit(&mut self.space[*self.filled..], deadline)?;
+        *self.filled += read;
+        Ok(read)
+    }
+
+    /// Whether not all of it is filled.
+    pub(crate) fn is_left(&self) -> bool {
+        *self.filled < self.space.len()
     }
 
     pub(crate) fn peek(&mut self, queue: &Queue, position: u64) -> madang::Result<Received> {

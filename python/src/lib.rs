@@ -1,14 +1,16 @@
 //! The Python module `madang`: each file of the core that people hold has its mirror here, under the same path.
 //!
-//! A method converts, calls, converts. What is Python's own affair stands in four files: `error.rs` (an errno becomes an
+//! A method converts, calls, converts. What is Python's own affair stands in five files: `error.rs` (an errno becomes an
 //! `OSError`), `timeout.rs` (waiting without the GIL, with signal handlers running), `buffer.rs` (memory that Python
-//! and Rust share; the only file with pointers) and `options.rs` (sizes as text and the like).
+//! and Rust share; the only file with pointers), `descriptor.rs` (numbers of descriptors) and `options.rs` (sizes as text and the
+//! like).
 //!
 //! The doc comments of classes and methods are Python's docstrings. The manual for a Python reader is
 //! the stubs (`madang/__init__.pyi`, `madang/kernel/*.pyi`), which have the same texts: `docstrings.py` writes them there, and
 //! `tests/python/test_stub.py` compares them.
 
 mod buffer;
+mod descriptor;
 mod error;
 mod kernel;
 mod options;
@@ -50,6 +52,22 @@ mod _madang {
     mod kernel {
         #[pymodule_export]
         use crate::kernel::mapping::Mapping;
+
+        /// `madang/kernel/pipe.py`.
+        #[pyo3::pymodule]
+        mod pipe {
+            #[pymodule_export]
+            use crate::kernel::pipe::{Reader, Writer, pair};
+
+            #[pymodule_export]
+            const PIPE_BUF: usize = madang::pipe::PIPE_BUF;
+        }
+    }
+
+    /// Lets the modules in it be imported by their names.
+    #[pymodule_init]
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        crate::kernel::make_importable(module, "madang._madang")
     }
 
     #[pymodule_export]

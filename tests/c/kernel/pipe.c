@@ -105,7 +105,7 @@ static void inherited_by_its_number(void)
     int fd = madang_pipe_writer_detach(writer, MADANG_INHERITABLE);
     CHECK(fcntl(fd, F_GETFD) == 0 && !(fcntl(fd, F_GETFL) & O_NONBLOCK));
     char command[64], bytes[8];
-    snprintf(command, sizeof command, "echo hello >&%d", fd);
+    snprintf(command, sizeof command, "echo hello >/proc/self/fd/%d", fd);
     CHECK(system(command) == 0);
     close(fd);
     EQUAL(madang_pipe_read(reader, bytes, sizeof bytes, 0, 10000 * MS), 6);

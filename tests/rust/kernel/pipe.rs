@@ -119,7 +119,8 @@ fn inherited_by_its_number() {
         assert!(flags(&writer, libc::F_GETFL) & libc::O_NONBLOCK != 0);
         let fd = writer.into_inheritable().unwrap();
         assert_eq!((flags(&fd, libc::F_GETFD), flags(&fd, libc::F_GETFL) & libc::O_NONBLOCK), (0, 0));
-        let status = Command::new("sh").arg("-c").arg(format!("echo hello >&{}", fd.as_raw_fd())).status().unwrap();
+        let status =
+            Command::new("sh").arg("-c").arg(format!("echo hello >/proc/self/fd/{}", fd.as_raw_fd())).status().unwrap();
         assert!(status.success());
         drop(fd);
         let mut text = String::new();
