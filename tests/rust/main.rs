@@ -1,6 +1,7 @@
 //! The Rust face of madang, with threads and with real processes.
 
 mod kernel {
+    mod fifo;
     mod pipe;
 }
 

@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::wait::until_ready;
+use super::wait::{polling, until_ready};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::sys::pipe::SigpipeBlocked;
@@ -181,7 +181,43 @@ impl Reader {
     /// As [`read_until`](Self::read_until).
     pub fn read_uninit(&self, buffer: &mut [MaybeUninit<u8>], deadline: Deadline) -> Result<usize> {
         let doing = || "read from a pipe".to_owned();
-        until_ready(self.as_fd(), poll::IN, deadline, doing, || pipe::read(self.as_fd(), buffer))
+        until_ready(self.as_fd(), poll::IN, deadline, doing, || self.attempt(buffer))
+    }
+
+    fn attempt(&self, buffer: &mut [MaybeUninit<u8>]) -> std::result::Result<usize, Errno> {
+        loop {
+            let read = pipe::read(self.as_fd(), buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            // There is no writer. That poll hangs up only if there was one since this end was opened is how a FIFO's end differs
+            // from its beginning.
+            match poll::look(self.as_fd(), poll::IN)? {
+                came if came & poll::IN != 0 => {}
+                gone if gone & poll::HUP != 0 => return Ok(0),
+                _ => return Err(Errno(libc::EAGAIN)),
+            }
+        }
+    }
+
+    /// Waits until somebody has the pipe open to write, or had since this end was opened: for a FIFO, whose reader may come
+    /// first. Reading waits for a writer, too; this is for who wants to know before. It looks again and again, at first every
+    /// 50 µs, at last every 5 ms.
+    ///
+    /// # Errors
+    /// `ETIMEDOUT`, `EAGAIN`, `EINTR`; `EMFILE`, `ENFILE`: it takes a pipe of its own to find out.
+    pub fn wait_for_writer_until(&self, deadline: Deadline) -> Result<()> {
+        let doing = || "wait for a writer".to_owned();
+        let (_scratch, to) = pipe::pair(false).map_err(|errno| errno.during(doing()))?;
+        polling(deadline, libc::EAGAIN, doing, || {
+            let had_one = poll::look(self.as_fd(), poll::IN)? != 0;
+            match pipe::tee(self.as_fd(), to.as_fd()) {
+                _ if had_one => Ok(()),
+                Ok(0) => Err(Errno(libc::EAGAIN)),
+                Ok(_) | Err(Errno(libc::EAGAIN)) => Ok(()),
+                Err(errno) => Err(errno),
+            }
+        })
     }
 
     /// Waits until the buffer is full; how many bytes were read: fewer than it holds only where the file ended before.
@@ -342,8 +378,9 @@ fn adopt(fd: OwnedFd) -> Result<(OwnedFd, pipe::Flags)> {
     }
     let flags = pipe::flags(fd.as_fd()).map_err(doing)?;
     match file::reopen_as(fd.as_fd(), flags.to_open()) {
-        Ok(own) => Ok((own, flags)),
-        Err(_) => pipe::set_blocking(fd.as_fd(), false).map(|()| (fd, flags)).map_err(doing),
+        // A FIFO whose writers are gone already would not end when it is opened anew: it would wait for the next.
+        Ok(own) if poll::look(fd.as_fd(), poll::IN).is_ok_and(|seen| seen & poll::HUP == 0) => Ok((own, flags)),
+        _ => pipe::set_blocking(fd.as_fd(), false).map(|()| (fd, flags)).map_err(doing),
     }
 }
 

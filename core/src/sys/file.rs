@@ -35,6 +35,10 @@ impl Stat {
         u32::from(self.mode) & libc::S_IFMT == libc::S_IFIFO
     }
 
+    pub(crate) fn is_link(&self) -> bool {
+        u32::from(self.mode) & libc::S_IFMT == libc::S_IFLNK
+    }
+
     pub(crate) fn permissions(&self) -> u32 {
         u32::from(self.mode) & 0o7777
     }
@@ -53,6 +57,11 @@ fn open_at(path: &CStr, flags: i32, mode: u32) -> Result<OwnedFd, Errno> {
 /// Opens what exists, to read and write or only to read.
 pub(crate) fn open(path: &CStr, write: bool) -> Result<OwnedFd, Errno> {
     open_at(path, EXISTING | if write { libc::O_RDWR } else { libc::O_RDONLY }, 0)
+}
+
+/// Opens what exists, with these flags besides.
+pub(crate) fn open_as(path: &CStr, flags: i32) -> Result<OwnedFd, Errno> {
+    open_at(path, EXISTING | flags, 0)
 }
 
 /// Opens the file behind `fd` anew, to read and write: another description, with locks of its own.
@@ -212,4 +221,37 @@ fn link_at(from: &CStr, path: &CStr, flags: i32) -> Result<(), Errno> {
 pub(crate) fn unlink(path: &CStr) -> Result<(), Errno> {
     // SAFETY: the path is a C string that outlives the call.
     check(unsafe { libc::syscall(libc::SYS_unlinkat, libc::AT_FDCWD, path.as_ptr(), 0) }).map(drop)
+}
+
+/// Makes a FIFO under a name that must be free; of the mode the umask takes its part (mknodat(2)).
+pub(crate) fn make_fifo(path: &CStr, mode: u32) -> Result<(), Errno> {
+    let (call, here, mode) = (libc::SYS_mknodat, libc::AT_FDCWD, libc::S_IFIFO | mode);
+    // SAFETY: the path is a C string that outlives the call.
+    check(unsafe { libc::syscall(call, here, path.as_ptr(), mode, 0) }).map(drop)
+}
+
+/// Renames it to `path`, over what bears that name (renameat2(2)).
+pub(crate) fn rename(from: &CStr, path: &CStr) -> Result<(), Errno> {
+    rename_at(from, path, 0)
+}
+
+/// Renames it to `path`, which must be free. `EINVAL` where the file system can't tell.
+pub(crate) fn rename_to_free(from: &CStr, path: &CStr) -> Result<(), Errno> {
+    rename_at(from, path, libc::RENAME_NOREPLACE)
+}
+
+fn rename_at(from: &CStr, path: &CStr, flags: u32) -> Result<(), Errno> {
+    let here = libc::AT_FDCWD;
+    // SAFETY: both paths are C strings that outlive the call.
+    check(unsafe { libc::syscall(libc::SYS_renameat2, here, from.as_ptr(), here, path.as_ptr(), flags) }).map(drop)
+}
+
+/// Locks the description for itself alone, if no other has it; whether it did (flock(2)).
+pub(crate) fn try_flock(fd: BorrowedFd) -> Result<bool, Errno> {
+    // SAFETY: no memory is passed.
+    match check(unsafe { libc::flock(fd.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }.into()) {
+        Ok(_) => Ok(true),
+        Err(Errno(libc::EWOULDBLOCK)) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }

@@ -92,6 +92,14 @@ pub(crate) fn write_without_signal(fd: BorrowedFd, from: &[u8]) -> Result<usize,
     check(written).map(|written| written as usize)
 }
 
+/// Copies a byte from one pipe to another, and takes none (tee(2)): `EAGAIN` if there is none but somebody to write one; 0 if there is
+/// nobody. Where there is room, and neither blocks.
+pub(crate) fn tee(from: BorrowedFd, to: BorrowedFd) -> Result<usize, Errno> {
+    // SAFETY: no memory is passed.
+    let copied = unsafe { libc::tee(from.as_raw_fd(), to.as_raw_fd(), 1, libc::SPLICE_F_NONBLOCK) };
+    if copied == -1 { Err(Errno::last()) } else { Ok(copied as usize) }
+}
+
 /// While it lives, SIGPIPE is blocked in this thread.
 pub(crate) struct SigpipeBlocked {
     before: libc::sigset_t,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use madang::pipe::{self, PIPE_BUF, Reader, Writer};
 use madang::{Deadline, Error};
-use madang_tests::{WATCHDOG, fork, open_descriptors};
+use madang_tests::{Directory, WATCHDOG, alone, become_nobody, fork, open_descriptors};
 
 const SHORT: Duration = Duration::from_millis(30);
 
@@ -32,16 +32,6 @@ fn fill(writer: &Writer) -> usize {
 fn flags(fd: impl AsFd, command: i32) -> i32 {
     // SAFETY: no memory is passed.
     unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), command) }
-}
-
-/// In a process in which no other test forks: a child of another one's would have our ends open, and so they would not be gone
-/// when we close them.
-fn alone(work: impl FnOnce()) {
-    let succeed = || {
-        work();
-        0
-    };
-    fork(succeed).succeeds();
 }
 
 /// In a child, so that the process's dispositions are as C programs have them: Rust ignores SIGPIPE.
@@ -150,6 +140,22 @@ fn an_end_that_was_inherited() {
         assert_eq!(errno(Reader::from_fd(writer.into())), libc::EBADF);
         let file = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
         assert_eq!(errno(Reader::try_from(file)), libc::ENODEV);
+    });
+}
+
+/// As `program <fifo` would find it, when the writer is gone already.
+#[test]
+fn an_inherited_fifo_ends() {
+    alone(|| {
+        let directory = Directory::new("inherited-fifo");
+        let path = directory.join("fifo");
+        let (reader, writer) = madang::fifo::options().both(&path).unwrap();
+        let fd = OwnedFd::from(reader);
+        writer.write_all(b"last words").unwrap();
+        drop(writer);
+        let reader = Reader::from_fd(fd).unwrap();
+        let mut bytes = [0; 100];
+        assert_eq!(reader.read_exact_until(&mut bytes, soon()).unwrap(), 10);
     });
 }
 
@@ -290,11 +296,6 @@ fn capacity() {
         i32::from(!(error.errno() == libc::EPERM && error.message().contains("/proc/sys/fs/pipe-max-size")))
     })
     .succeeds();
-}
-
-fn become_nobody() {
-    // SAFETY: no memory is passed. By number: libc's function wants the parent's other threads to follow, which a child hasn't.
-    assert_eq!(unsafe { libc::syscall(libc::SYS_setuid, 65534) }, 0, "only root can become another user");
 }
 
 #[test]
