@@ -411,6 +411,18 @@ typedef struct madang_reservation madang_reservation;
 // shm_unlink(3), though nobody has it open.
 typedef struct madang_segment madang_segment;
 
+// How a FIFO is opened: struct_size, and what shall not be the default.
+typedef struct {
+    // sizeof(madang_fifo_options)
+    uint32_t struct_size;
+    // 0, MADANG_ANY_OWNER, MADANG_LEAVE_SIGPIPE, or both with |
+    uint32_t flags;
+    // The permission bits of a new FIFO, exactly: no umask. Default 0600.
+    uint32_t mode;
+    // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
+    uint32_t create;
+} madang_fifo_options;
+
 // How a pipe is made: struct_size, and what shall not be the default.
 typedef struct {
     // sizeof(madang_pipe_options)
@@ -610,6 +622,100 @@ const char *madang_last_error(void);
 // time.
 const char *madang_strerror(int error);
 
+// Makes a FIFO, a pipe with a name, with exactly these permission bits: no umask. The name never
+// shows others. mode 0 is no permission at all.
+//
+// Returns 0, or
+//   -EEXIST         the name is taken
+//   -EINVAL         mode has more than permission bits, or path can't be a file's
+//   -EFAULT         path is NULL
+//   -ENOENT, -EACCES, -ENOTDIR, -EROFS, -ENOSPC, -ENAMETOOLONG
+//                   as with mkfifo(3): the directory
+//
+// Doesn't wait. Any thread may call it at any time. Who is killed meanwhile may leave a file
+// .madang.new.* in the directory.
+int madang_fifo_make(const char *path, uint32_t mode);
+
+// Opens the end of a FIFO from which one reads, or makes the FIFO first.
+//
+// It waits until somebody opened the other end, as open(2) does; but with a timeout_ns of 0 it
+// opens it at once: then the first madang_pipe_read() waits for a writer, and 0 is only returned
+// when one has been there and is gone. options may be NULL. *reader is written only on success;
+// give it to madang_pipe_reader_close() in the end.
+//
+// Returns 0, or
+//   -ETIMEDOUT     nobody opened it to write in time
+//   -EINTR         a signal handler ran while it waited
+//   -ENOENT        there is none, and create is MADANG_CREATE_NEVER; or there is no directory
+//   -EEXIST        there is one, and create is MADANG_CREATE_ONLY
+//   -ENODEV        the name is not a FIFO's
+//   -ELOOP         it is a symbolic link's, which is never followed
+//   -EPERM         it belongs to another user, who may have planted it: see MADANG_ANY_OWNER
+//   -EACCES        permission denied
+//   -EBUSY         others keep making and removing it: try again
+//   -EINVAL        a flag, a struct_size, a mode, or path can't be a file's
+//   -E2BIG         options sets a field that this version doesn't have
+//   -EFAULT        path or reader is NULL
+//   -EMFILE, -ENFILE, and what madang_fifo_make() returns
+//
+// Waits as timeout_ns says: it looks again and again, at first every 50 µs, at last every 5 ms.
+// Any thread may call it at any time. See fifo(7).
+int madang_fifo_open_reader(const char *path,
+                            const madang_fifo_options *options,
+                            madang_pipe_reader **reader,
+                            uint32_t flags,
+                            int64_t timeout_ns);
+
+// Opens the end of a FIFO to which one writes, or makes the FIFO first; and waits until somebody
+// has it open to read.
+//
+// Returns 0, or -EAGAIN if nobody reads and timeout_ns is 0 (what open(2) calls ENXIO); -ETIMEDOUT
+// if nobody opened it to read in time; otherwise as madang_fifo_open_reader(). Waits as that does.
+int madang_fifo_open_writer(const char *path,
+                            const madang_fifo_options *options,
+                            madang_pipe_writer **writer,
+                            uint32_t flags,
+                            int64_t timeout_ns);
+
+// Opens both ends of a FIFO, which needs nobody else: for a server that doesn't want to see the
+// file end whenever a client leaves. As long as the writer is kept, reading never returns 0.
+//
+// Returns 0, or fails as madang_fifo_open_reader(). Doesn't wait. Any thread may call it at any
+// time.
+int madang_fifo_open_both(const char *path,
+                          const madang_fifo_options *options,
+                          madang_pipe_reader **reader,
+                          madang_pipe_writer **writer);
+
+// Opens a side of the two-way channel called path, which is made of the FIFOs path.a and path.b,
+// and waits for the other side: both call the same. What one writes the other reads.
+//
+// A side is taken by a lock on what is read (flock(2)), so there is no race, and the place of one
+// who was killed is free. It is held as long as *reader is open.
+//
+// Returns 1 for the side that reads path.a, which on a new channel is who came first, 2 for the
+// other, by which they can agree who begins; or
+//   -EBUSY      both sides are taken
+//   -ETIMEDOUT  the other side didn't come in time; -EAGAIN if timeout_ns is 0
+// or fails as madang_fifo_open_reader(). Waits as that does.
+int madang_fifo_open_channel(const char *path,
+                             const madang_fifo_options *options,
+                             madang_pipe_reader **reader,
+                             madang_pipe_writer **writer,
+                             uint32_t flags,
+                             int64_t timeout_ns);
+
+// Takes the name away, if it is a FIFO's. Who has it open goes on with it.
+//
+// Returns 0; -ENOENT if there is none; -ENODEV if it is no FIFO, -ELOOP if it is a symbolic link:
+// it stays; -EACCES or -EPERM if the directory doesn't permit it; -EFAULT if path is NULL. Doesn't
+// wait. Any thread may call it at any time.
+int madang_fifo_remove(const char *path);
+
+// Takes the two names of a channel away: those of them that there are. Otherwise as
+// madang_fifo_remove(); -ENOENT if there is neither.
+int madang_fifo_remove_channel(const char *path);
+
 // Where its first byte lies: madang_mapping_size() bytes, aligned to a page, until it is closed.
 //
 // Returns an address; NULL if it was closed or is NULL (madang_last_error() tells). Doesn't wait.
@@ -729,9 +835,9 @@ int64_t madang_pipe_read_exact(madang_pipe_reader *reader,
 //   -EFAULT     writer is NULL, or data is and length is not 0
 //   -EINVAL     an unknown flag
 //
-// Waits as timeout_ns says. Any thread may call it at any time. See write(2), pipe(7). From Linux
-// 6.18 on it costs what write(2) costs; before, SIGPIPE is blocked in the thread around the call,
-// which is three system calls more.
+// Waits as timeout_ns says. Any thread may call it at any time. See write(2), pipe(7). To
+// spare the process SIGPIPE costs 0.1 µs from Linux 6.18 on; before, the signal is blocked in the
+// thread around the call, which is three system calls more.
 int64_t madang_pipe_write(madang_pipe_writer *writer,
                           const void *data,
                           size_t length,

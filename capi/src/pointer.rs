@@ -15,10 +15,12 @@
 //! openat2(2)), and becomes 0 in one that is filled.
 
 use std::borrow::Cow;
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,6 +30,7 @@ use madang_core::Segment;
 
 use crate::error::{Failure, Result};
 use crate::handle::{Handle, Shell};
+use crate::kernel::fifo::madang_fifo_options;
 use crate::kernel::pipe::madang_pipe_options;
 use crate::shared::left_over::madang_left_over;
 use crate::shared::list::madang_listed;
@@ -53,6 +56,15 @@ pub(crate) fn text<'a>(at: *const c_char) -> Result<&'a str> {
     // SAFETY: by the contract, a C string that stays as it is for the call.
     let text = unsafe { CStr::from_ptr(at) };
     text.to_str().map_err(|_| Failure::misuse(libc::EINVAL, format!("the name {text:?} is not UTF-8")))
+}
+
+/// The path of a file.
+pub(crate) fn path<'a>(at: *const c_char) -> Result<&'a Path> {
+    if at.is_null() {
+        return Err(null("path"));
+    }
+    // SAFETY: by the contract, a C string that stays as it is for the call.
+    Ok(Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(at) }.to_bytes())))
 }
 
 /// Bytes of the caller's to be read. NULL is as good as any place for none.
@@ -222,6 +234,7 @@ structs! {
     madang_left_over 32
     madang_segment_options 24
     madang_pipe_options 16
+    madang_fifo_options 16
 }
 
 /// What a struct's first field says, and whether it can be so.

@@ -82,3 +82,9 @@ AT(madang_pipe_options, struct_size, 0);
 AT(madang_pipe_options, flags, 4);
 AT(madang_pipe_options, capacity, 8);
 ENDS_AT(madang_pipe_options, 16);
+
+AT(madang_fifo_options, struct_size, 0);
+AT(madang_fifo_options, flags, 4);
+AT(madang_fifo_options, mode, 8);
+AT(madang_fifo_options, create, 12);
+ENDS_AT(madang_fifo_options, 16);

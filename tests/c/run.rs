@@ -48,6 +48,7 @@ macro_rules! areas {
 areas! {
     kernel {
         pipe
+        fifo
     }
     shared {
         queue

@@ -1,4 +1,5 @@
 //! Primitives whose state the kernel holds, for C.
 
+pub mod fifo;
 pub mod mapping;
 pub mod pipe;
