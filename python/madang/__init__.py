@@ -42,7 +42,7 @@ from ._madang import (
     list,  # noqa: F401
 )
 from ._objects import ObjectQueue
-from .kernel import pipe
+from .kernel import fifo, pipe
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "Reservation",
     "Segment",
     "__version__",
+    "fifo",
     "kernel",
     "left_overs",
     "pipe",

@@ -32,6 +32,7 @@ from typing_extensions import Buffer
 
 from . import kernel as kernel
 from ._objects import ObjectQueue as ObjectQueue
+from .kernel import fifo as fifo
 from .kernel import pipe as pipe
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
@@ -48,6 +49,7 @@ __all__ = [
     "Reservation",
     "Segment",
     "__version__",
+    "fifo",
     "kernel",
     "left_overs",
     "pipe",

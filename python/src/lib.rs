@@ -53,6 +53,15 @@ mod _madang {
         #[pymodule_export]
         use crate::kernel::mapping::Mapping;
 
+        /// `madang/kernel/fifo.py`.
+        #[pyo3::pymodule]
+        mod fifo {
+            #[pymodule_export]
+            use crate::kernel::fifo::{
+                make, open_both, open_channel, open_reader, open_writer, remove, remove_channel,
+            };
+        }
+
         /// `madang/kernel/pipe.py`.
         #[pyo3::pymodule]
         mod pipe {

@@ -379,9 +379,13 @@ fn adopt(fd: OwnedFd) -> Result<(OwnedFd, pipe::Flags)> {
     let flags = pipe::flags(fd.as_fd()).map_err(doing)?;
     match file::reopen_as(fd.as_fd(), flags.to_open()) {
         // A FIFO whose writers are gone already would not end when it is opened anew: it would wait for the next.
-        Ok(own) if poll::look(fd.as_fd(), poll::IN).is_ok_and(|seen| seen & poll::HUP == 0) => Ok((own, flags)),
+        Ok(own) if !has_hung_up(&fd) || has_hung_up(&own) => Ok((own, flags)),
         _ => pipe::set_blocking(fd.as_fd(), false).map(|()| (fd, flags)).map_err(doing),
     }
+}
+
+fn has_hung_up(fd: &OwnedFd) -> bool {
+    poll::look(fd.as_fd(), poll::IN).is_ok_and(|seen| seen & poll::HUP != 0)
 }
 
 /// Why the capacity can't be that.

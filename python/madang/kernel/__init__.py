@@ -8,6 +8,6 @@ that says what to do. Descriptors aren't inherited by programs that are started,
 """
 
 from .._madang.kernel import Mapping
-from . import pipe
+from . import fifo, pipe
 
-__all__ = ["Mapping", "pipe"]
+__all__ = ["Mapping", "fifo", "pipe"]

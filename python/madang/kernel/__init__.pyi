@@ -9,9 +9,10 @@ that says what to do. Descriptors aren't inherited by programs that are started,
 
 from typing import Literal, Self, final
 
+from . import fifo as fifo
 from . import pipe as pipe
 
-__all__ = ["Mapping", "pipe"]
+__all__ = ["Mapping", "fifo", "pipe"]
 
 @final
 class Mapping:

@@ -1,5 +1,6 @@
 //! Primitives whose state the kernel holds. Each file is a module of `madang.kernel`.
 
+pub(crate) mod fifo;
 mod held;
 pub(crate) mod mapping;
 pub(crate) mod pipe;

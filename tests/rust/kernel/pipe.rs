@@ -135,6 +135,13 @@ fn an_end_that_was_inherited() {
         drop((ours, shared));
         assert_eq!(reader.read(&mut bytes).unwrap(), 0);
 
+        // Also when the other end is gone already.
+        let (reader, writer) = io::pipe().unwrap();
+        drop(writer);
+        let shared = reader.try_clone().unwrap();
+        assert_eq!(Reader::from_fd(reader.into()).unwrap().read(&mut bytes).unwrap(), 0);
+        assert_eq!(flags(&shared, libc::F_GETFL) & libc::O_NONBLOCK, 0);
+
         let (reader, writer) = io::pipe().unwrap();
         assert_eq!(errno(Writer::from_fd(reader.into())), libc::EBADF);
         assert_eq!(errno(Reader::from_fd(writer.into())), libc::EBADF);
