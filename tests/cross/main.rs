@@ -49,6 +49,7 @@
 mod company;
 
 mod kernel {
+    mod fifo;
     mod pipe;
 }
 
