@@ -111,6 +111,27 @@ impl Mapping {
         Ok(())
     }
 
+    /// Writes what was changed to the file that is mapped, if it is one, and waits until it is there (msync(2), `MS_SYNC`): it is
+    /// safe then from a power failure. Other processes see changes anyway, at once.
+    ///
+    /// # Errors
+    /// `EIO` if it can't be written.
+    #[doc(alias = "msync")]
+    pub fn sync(&self) -> Result<()> {
+        self.sync_part(0, self.length)
+    }
+
+    /// As [`sync`](Self::sync), of so many bytes at `offset`; in pages.
+    ///
+    /// # Errors
+    /// `EINVAL` if they don't lie within; `EIO`.
+    pub fn sync_part(&self, offset: usize, length: usize) -> Result<()> {
+        self.check("sync", offset, length)?;
+        // SAFETY: just checked.
+        unsafe { memory::sync(self.base.byte_add(offset), length) }
+            .map_err(|errno| errno.during(format!("sync {length} bytes of a mapping: msync")))
+    }
+
     fn check(&self, verb: &str, offset: usize, length: usize) -> Result<()> {
         let has = self.length;
         if offset.checked_add(length).is_none_or(|end| end > has) {

@@ -2,6 +2,7 @@
 
 mod kernel {
     mod fifo;
+    mod file;
     mod pipe;
 }
 

@@ -13,11 +13,11 @@
 
 #![forbid(unsafe_code)]
 
-use std::ffi::{CStr, CString, OsString};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::path::{self, c_path};
 use super::pipe::{Reader, Writer};
 use super::wait::polling;
 use crate::Create;
@@ -360,13 +360,13 @@ fn make_at(path: &Path, c_path: &CStr, mode: u32) -> Result<()> {
     if file::exists(c_path) {
         return Err(taken(path));
     }
-    let temporary = temporary_beside(path)?;
+    let temporary = path::temporary_beside(path)?;
     file::make_fifo(&temporary, MODE).map_err(|errno| errno.during(doing("mknod in its directory")))?;
     let made = file::open_as(&temporary, libc::O_RDONLY)
         .and_then(|fd| file::set_mode(fd.as_fd(), mode))
         .map_err(|errno| errno.during(doing("fchmod")))
         .and_then(|()| {
-            rename_to_free(&temporary, c_path).map_err(|errno| match errno {
+            path::rename_to_free(&temporary, c_path).map_err(|errno| match errno {
                 Errno(libc::EEXIST) => taken(path),
                 errno => errno.during(doing("rename")),
             })
@@ -375,30 +375,6 @@ fn make_at(path: &Path, c_path: &CStr, mode: u32) -> Result<()> {
         let _ = file::unlink(&temporary);
     }
     made
-}
-
-/// As `rename_to_free`, also where the file system can't do that in one step.
-fn rename_to_free(from: &CStr, path: &CStr) -> std::result::Result<(), Errno> {
-    match file::rename_to_free(from, path) {
-        Err(Errno(libc::EINVAL | libc::ENOSYS)) => {
-            file::link(from, path)?;
-            file::unlink(from)
-        }
-        renamed => renamed,
-    }
-}
-
-/// A private name in the same directory.
-fn temporary_beside(path: &Path) -> Result<CString> {
-    c_path(&path.with_file_name(format!(".madang.new.{:016x}", process::random())))
-}
-
-fn c_path(path: &Path) -> Result<CString> {
-    if path.file_name().is_none() {
-        return Err(Error::new(libc::EINVAL, format!("{path:?} can't be the name of a file")));
-    }
-    CString::new(OsString::from(path.as_os_str()).into_vec())
-        .map_err(|_| Error::new(libc::EINVAL, format!("{:?} has a NUL in it", path.as_os_str().as_bytes())))
 }
 
 fn check_kind(verb: &str, path: &Path, stat: &file::Stat) -> Result<()> {

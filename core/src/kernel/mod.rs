@@ -8,5 +8,7 @@
 //! handler that runs meanwhile is `EINTR`; nothing was done then, and to the same deadline one can go on.
 
 pub mod fifo;
+pub mod file;
+mod path;
 pub mod pipe;
 mod wait;

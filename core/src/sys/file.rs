@@ -59,6 +59,12 @@ pub(crate) fn open(path: &CStr, write: bool) -> Result<OwnedFd, Errno> {
     open_at(path, EXISTING | if write { libc::O_RDWR } else { libc::O_RDONLY }, 0)
 }
 
+/// Opens what exists, to read and write or only to read; follows links.
+pub(crate) fn open_followed(path: &CStr, write: bool) -> Result<OwnedFd, Errno> {
+    let flags = EXISTING & !libc::O_NOFOLLOW;
+    open_at(path, flags | if write { libc::O_RDWR } else { libc::O_RDONLY }, 0)
+}
+
 /// Opens what exists, with these flags besides.
 pub(crate) fn open_as(path: &CStr, flags: i32) -> Result<OwnedFd, Errno> {
     open_at(path, EXISTING | flags, 0)

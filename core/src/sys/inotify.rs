@@ -30,6 +30,13 @@ pub(crate) fn watch(inotify: BorrowedFd, path: &CStr) -> Result<i32, Errno> {
     Ok(watch as i32)
 }
 
+/// Watches a directory for names that come into it.
+pub(crate) fn watch_names(inotify: BorrowedFd, directory: &CStr) -> Result<i32, Errno> {
+    let (call, what) = (libc::SYS_inotify_add_watch, libc::IN_CREATE | libc::IN_MOVED_TO | libc::IN_ONLYDIR);
+    // SAFETY: the path is a C string that outlives the call.
+    check(unsafe { libc::syscall(call, inotify.as_raw_fd(), directory.as_ptr(), what) }).map(|watch| watch as i32)
+}
+
 /// Ends a watch, which is told as the last of it.
 pub(crate) fn unwatch(inotify: BorrowedFd, watch: i32) -> Result<(), Errno> {
     // SAFETY: no memory is passed.

@@ -70,6 +70,17 @@ pub(crate) unsafe fn unmap(address: NonNull<u8>, length: usize) {
     unsafe { libc::munmap(address.as_ptr().cast(), length) };
 }
 
+/// Writes what was changed there to the file, and waits until it is written (msync(2)). Of all pages that have to do with the range.
+///
+/// # Safety
+/// The range lies within a mapping.
+pub(crate) unsafe fn sync(address: NonNull<u8>, length: usize) -> Result<(), Errno> {
+    let into_page = address.as_ptr().addr() % page_size();
+    // SAFETY: a page that begins within a mapping lies within it.
+    check(unsafe { libc::msync(address.as_ptr().byte_sub(into_page).cast(), length + into_page, libc::MS_SYNC) }.into())
+        .map(drop)
+}
+
 fn advise(address: NonNull<u8>, length: usize, advice: i32) -> Result<(), Errno> {
     // SAFETY: none of the advices passed below changes what the owner of the mapping reads or writes.
     check(unsafe { libc::madvise(address.as_ptr().cast(), length, advice) }.into()).map(drop)
