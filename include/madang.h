@@ -260,6 +260,15 @@
 // be 0. For callers who hold a lock of their own meanwhile.
 #define MADANG_INSTANT 2
 
+// Flag of locks: together with others who lock it so. Without it, for oneself alone.
+#define MADANG_LOCK_SHARED (1 << 19)
+
+// Flag of madang_file_replace(): the permission bits stay those of the old file, if there is one.
+#define MADANG_KEEP_MODE (1 << 20)
+
+// Flag of madang_file_follow_open(): begin with what is written from now on.
+#define MADANG_FROM_END (1 << 21)
+
 // How many bytes a single write to a pipe or FIFO transfers as one piece, never mixed with those
 // of other writers: what <limits.h> calls PIPE_BUF.
 #define MADANG_PIPE_BUF 4096
@@ -349,6 +358,12 @@
 // redelivered says how often.
 #define MADANG_REDELIVERED 32
 
+// An open regular file: to be locked, mapped, and grown.
+typedef struct madang_file madang_file;
+
+// A file that is read while it grows.
+typedef struct madang_file_follow madang_file_follow;
+
 // A message that was handed out, but is still the queue's.
 //
 // madang_lease_ack() says that it is done with: then it leaves the queue. madang_lease_release(),
@@ -361,8 +376,8 @@
 typedef struct madang_lease madang_lease;
 
 // Memory that this process shares with others: what one gets by mapping System V or POSIX shared
-// memory, a file, or a memfd. It stays mapped until madang_mapping_close(), whatever becomes of the
-// handle that it was made with.
+// memory, a file, or a memfd. It stays mapped until madang_mapping_close(), whatever becomes of
+// the handle that it was made with.
 //
 // What several processes write there at once they must order among themselves: with semaphores, or
 // with atomics. Who may truncate the file behind it may kill with SIGBUS whoever then touches what
@@ -422,6 +437,37 @@ typedef struct {
     // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
     uint32_t create;
 } madang_fifo_options;
+
+// How a file is opened: struct_size, and what shall not be the default.
+typedef struct {
+    // sizeof(madang_file_options)
+    uint32_t struct_size;
+    // 0 or MADANG_READ_ONLY: it must exist; it can be locked shared, its mappings only be read
+    uint32_t flags;
+    // At least so many bytes, of which those that are new are 0: as madang_file_grow(). Default:
+    // as it is; a new one is empty.
+    uint64_t length;
+    // The permission bits of a new file, exactly: no umask. Default 0600.
+    uint32_t mode;
+    // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
+    uint32_t create;
+} madang_file_options;
+
+// Who is in the way of a lock.
+typedef struct {
+    // sizeof(madang_file_holder)
+    uint32_t struct_size;
+    // 0, or MADANG_LOCK_SHARED if he shares it
+    uint32_t flags;
+    // The first byte that he has locked
+    uint64_t start;
+    // How many; 0 is all that follow
+    uint64_t length;
+    // A process that has it, as far as /proc tells this user; or 0
+    int32_t pid;
+    // 0
+    uint32_t reserved;
+} madang_file_holder;
 
 // How a pipe is made: struct_size, and what shall not be the default.
 typedef struct {
@@ -716,6 +762,198 @@ int madang_fifo_remove(const char *path);
 // madang_fifo_remove(); -ENOENT if there is neither.
 int madang_fifo_remove_channel(const char *path);
 
+// Opens a regular file, or makes it. Symbolic links are followed, as open(2) does.
+//
+// options may be NULL. *file is written only on success; give it to madang_file_close() in the
+// end. The name of a new file never shows another mode or length.
+//
+// Returns 0, or
+//   -ENOENT     there is none, and create is MADANG_CREATE_NEVER, or MADANG_READ_ONLY is set; or
+//               there is no directory
+//   -EEXIST     there is one, and create is MADANG_CREATE_ONLY
+//   -EACCES, -EISDIR, -ENOTDIR, -EROFS, -ELOOP, -ENAMETOOLONG, -EMFILE, -ENFILE
+//               as with open(2)
+//   -ENODEV, -ENXIO
+//               it is no regular file
+//   -ENOSPC, -EDQUOT, -EFBIG
+//               options.length
+//   -EINVAL     a flag, a struct_size, a mode; path can't be a file's; or MADANG_READ_ONLY with a
+//               length or MADANG_CREATE_ONLY
+//   -E2BIG      options sets a field that this version doesn't have
+//   -EBUSY      others keep making and removing it: try again
+//   -EFAULT     path or file is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_file_open(const char *path, const madang_file_options *options, madang_file **file);
+
+// Whether this handle's open made the file, and so has to give it its first contents.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1:
+// the errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_file_is_new(const madang_file *file);
+
+// The descriptor, for read(2), pwrite(2) and their like. It is the handle's: don't close it.
+//
+// Returns it, or -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
+// may call it at any time.
+int madang_file_fd(const madang_file *file);
+
+// How many bytes the file has at the moment.
+//
+// Returns it, or -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
+// may call it at any time.
+int64_t madang_file_length(const madang_file *file);
+
+// Makes the file at least so long. What is new is 0, and its space is taken, so that touching it
+// in a mapping can't fail. It never becomes shorter. Mappings stay as they are: map it again.
+//
+// Returns its length then, or -ENOSPC, -EDQUOT, -EFBIG; -EACCES if it was opened with
+// MADANG_READ_ONLY; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait, but for
+// the disk. Any thread may call it at any time. See fallocate(2).
+int64_t madang_file_grow(madang_file *file, uint64_t length);
+
+// Maps length bytes of the file from offset, a multiple of the page size; a length of 0 is all
+// that follows.
+//
+// *mapping is written only on success; give it to madang_mapping_close() in the end. It outlives
+// the file's handle.
+//
+// Returns 0, or -EINVAL if there are no such bytes, or offset is no such multiple; -ENOMEM; -EBADF
+// if the handle was closed, -EFAULT if a pointer is NULL. Doesn't wait. Any thread may call it at
+// any time. See mmap(2).
+int madang_file_map(madang_file *file, uint64_t offset, uint64_t length, madang_mapping **mapping);
+
+// Locks length bytes from start, which need not exist; a length of 0 is all that follows, however
+// long the file becomes: 0 and 0 is the whole file.
+//
+// flags is 0 or MADANG_LOCK_SHARED, with MADANG_DEADLINE or MADANG_INSTANT, which means the same
+// as a timeout_ns of 0.
+//
+// What one handle has locked keeps others out: other handles of the same file, of this process or
+// another, and whoever else uses such locks or those of lockf(3) (not flock(2)). It keeps other
+// threads with the same handle out as well, whether or not both would share it. A thread that
+// locks what it has locked already waits for itself. It is unlocked by madang_file_unlock(), and
+// when the handle is closed or its process dies. A child of fork(2) has locked nothing, and is
+// kept out like any other.
+//
+// The locks are advice: who doesn't lock may read and write.
+//
+// Returns 0, or
+//   -EAGAIN     somebody is in the way, and timeout_ns is 0: see madang_file_holder_of()
+//   -ETIMEDOUT  somebody was, until the time was over
+//   -EINTR      a signal handler ran while it waited; nothing is locked
+//   -EBADF      the handle was closed; or the lock is not shared, and the file MADANG_READ_ONLY
+//   -EINVAL     an unknown flag, or a range that no file has
+//   -ENOLCK     the system has no more locks
+//   -EFAULT     file is NULL
+//
+// Waits as timeout_ns says. With an end, it looks again and again, at first every 50 µs, at last
+// every 5 ms; without one, it waits in the kernel, where a handler that was installed with
+// SA_RESTART doesn't end the wait. Any thread may call it at any time. See F_OFD_SETLK in
+// fcntl(2).
+int madang_file_lock(madang_file *file,
+                     uint64_t start,
+                     uint64_t length,
+                     uint32_t flags,
+                     int64_t timeout_ns);
+
+// Unlocks what was locked, by the same start and length.
+//
+// Returns 0; -EPERM if this handle, in this process, has not locked exactly that; -EBADF if it was
+// closed, -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_file_unlock(madang_file *file, uint64_t start, uint64_t length);
+
+// Tells who is in the way of a lock with that start, length and flags (0 or MADANG_LOCK_SHARED):
+// at the moment, and only one of them. What this handle itself has locked it doesn't tell.
+//
+// Returns 1, and fills *holder; 0 if nobody is; -EINVAL for an unknown flag, a range that no file
+// has, or a struct_size; -EBADF if the handle was closed; -EFAULT if a pointer is NULL. Doesn't
+// wait. Any thread may call it at any time. See F_OFD_GETLK in fcntl(2), and proc_pid_fdinfo(5).
+int madang_file_holder_of(const madang_file *file,
+                          uint64_t start,
+                          uint64_t length,
+                          uint32_t flags,
+                          madang_file_holder *holder);
+
+// Closes the handle: what it has locked is unlocked. Mappings stay. No other thread may be inside
+// a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_file_close(madang_file *file);
+
+// Replaces a file by one with the length bytes at data, or makes it, in one step: whoever opens it
+// finds the old contents or the new ones, also after a power failure. Who has the old one open
+// goes on with that. The new one belongs to this process's user; of a symbolic link, the link is
+// replaced.
+//
+// mode is the permission bits, exactly: no umask; 0 is 0600. flags is 0 or MADANG_KEEP_MODE.
+//
+// Returns 0, or
+//   -ENOENT, -EACCES, -ENOTDIR, -EROFS, -ENAMETOOLONG
+//               the directory
+//   -EISDIR     the name is a directory's
+//   -ENOSPC, -EDQUOT, -EFBIG, -EIO
+//               the disk
+//   -EINVAL     an unknown flag, a mode, or path can't be a file's
+//   -EFAULT     path is NULL, or data is and length is not 0
+// Then the old file is as it was. (Only if the last step fails, to bring the directory to the
+// disk, it is replaced already: madang_last_error() says so.)
+//
+// Waits for the disk. Any thread may call it at any time. Who is killed meanwhile may leave a file
+// .madang.new.* in the directory. See rename(2), fsync(2).
+int madang_file_replace(const char *path,
+                        const void *data,
+                        size_t length,
+                        uint32_t mode,
+                        uint32_t flags);
+
+// Follows a file while it grows, as tail -F does: also when it is truncated, or another file takes
+// its name.
+//
+// flags is 0, to begin with what is in the file already, or MADANG_FROM_END. *follow is written
+// only on success; give it to madang_file_follow_close() in the end.
+//
+// Returns 0; -ENOENT, -EACCES and others as open(2); -ENODEV if it is no regular file; -EINVAL for
+// an unknown flag, or a path that can't be a file's; -EFAULT if a pointer is NULL. Doesn't wait.
+// Any thread may call it at any time.
+int madang_file_follow_open(const char *path, uint32_t flags, madang_file_follow **follow);
+
+// Waits until there is something new in the file, and reads it into the capacity bytes at buffer.
+//
+// Where the file was truncated, it is read from its start. Where another file took its name, the
+// old one is read to its end first. Bytes of two files never come by one call. A file that is
+// truncated and grows past what was read before anybody looks is not found out.
+//
+// Returns how many bytes it read: 1 or more, unless capacity is 0; or
+//   -EAGAIN     nothing is new, and timeout_ns is 0
+//   -ETIMEDOUT  nothing was written in time
+//   -EINTR      a signal handler ran while it waited; nothing was read
+//   -EBUSY      another thread is inside
+//   -EBADF      the handle was closed
+//   -EFAULT     follow is NULL, or buffer is and capacity is not 0
+//   -EINVAL     an unknown flag
+// or what opening the file that took the name fails with.
+//
+// Waits as timeout_ns says; for what inotify(7) tells, and looks four times a second anyway. One
+// thread at a time may call it.
+int64_t madang_file_follow_read(madang_file_follow *follow,
+                                void *buffer,
+                                size_t capacity,
+                                uint32_t flags,
+                                int64_t timeout_ns);
+
+// How often it began at a start again: the file was truncated, or replaced. What was read last is
+// of the present one.
+//
+// Returns it; -EBUSY if another thread is inside a read; -EBADF if the handle was closed, -EFAULT
+// if it is NULL. Doesn't wait.
+int64_t madang_file_follow_restarts(const madang_file_follow *follow);
+
+// Closes the handle. No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_file_follow_close(madang_file_follow *follow);
+
 // Where its first byte lies: madang_mapping_size() bytes, aligned to a page, until it is closed.
 //
 // Returns an address; NULL if it was closed or is NULL (madang_last_error() tells). Doesn't wait.
@@ -733,6 +971,16 @@ size_t madang_mapping_size(const madang_mapping *mapping);
 // Returns 1 or 0; -EBADF if it was closed, -EFAULT if it is NULL. So compare it with 1: the errors
 // are true, too. Doesn't wait. Any thread may call it at any time.
 int madang_mapping_is_writable(const madang_mapping *mapping);
+
+// Writes length bytes at offset that were changed to the file that is mapped, if it is one, and
+// waits until they are there: they are safe then from a power failure. Other processes see changes
+// anyway, at once. It goes by pages; a length of 0 is all that follows.
+//
+// Returns 0; -EINVAL if they don't lie within, -EIO if they can't be written, -EBADF if it was
+// closed, -EFAULT if it is NULL. Waits for the disk. Any thread may call it at any time. See msync(2).
+int madang_mapping_sync(madang_mapping *mapping,
+                        size_t offset,
+                        size_t length);
 
 // Unmaps it: pointers into it are dead. No other thread may be inside a call with it.
 //

@@ -31,6 +31,7 @@ use madang_core::Segment;
 use crate::error::{Failure, Result};
 use crate::handle::{Handle, Shell};
 use crate::kernel::fifo::madang_fifo_options;
+use crate::kernel::file::{madang_file_holder, madang_file_options};
 use crate::kernel::pipe::madang_pipe_options;
 use crate::shared::left_over::madang_left_over;
 use crate::shared::list::madang_listed;
@@ -235,6 +236,8 @@ structs! {
     madang_segment_options 24
     madang_pipe_options 16
     madang_fifo_options 16
+    madang_file_options 24
+    madang_file_holder 32
 }
 
 /// What a struct's first field says, and whether it can be so.

@@ -88,3 +88,18 @@ AT(madang_fifo_options, flags, 4);
 AT(madang_fifo_options, mode, 8);
 AT(madang_fifo_options, create, 12);
 ENDS_AT(madang_fifo_options, 16);
+
+AT(madang_file_options, struct_size, 0);
+AT(madang_file_options, flags, 4);
+AT(madang_file_options, length, 8);
+AT(madang_file_options, mode, 16);
+AT(madang_file_options, create, 20);
+ENDS_AT(madang_file_options, 24);
+
+AT(madang_file_holder, struct_size, 0);
+AT(madang_file_holder, flags, 4);
+AT(madang_file_holder, start, 8);
+AT(madang_file_holder, length, 16);
+AT(madang_file_holder, pid, 24);
+AT(madang_file_holder, reserved, 28);
+ENDS_AT(madang_file_holder, 32);

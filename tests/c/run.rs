@@ -49,6 +49,7 @@ areas! {
     kernel {
         pipe
         fifo
+        file
     }
     shared {
         queue

@@ -9,8 +9,8 @@ use crate::handle::{Handle, shell};
 use crate::pointer;
 
 /// Memory that this process shares with others: what one gets by mapping System V or POSIX shared
-/// memory, a file, or a memfd. It stays mapped until madang_mapping_close(), whatever becomes of the
-/// handle that it was made with.
+/// memory, a file, or a memfd. It stays mapped until madang_mapping_close(), whatever becomes of
+/// the handle that it was made with.
 ///
 /// What several processes write there at once they must order among themselves: with semaphores, or
 /// with atomics. Who may truncate the file behind it may kill with SIGBUS whoever then touches what
@@ -46,6 +46,22 @@ pub extern "C" fn madang_mapping_size(mapping: *const madang_mapping) -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_mapping_is_writable(mapping: *const madang_mapping) -> c_int {
     call("madang_mapping_is_writable", || Ok(pointer::opened(mapping)?.is_writable().into()))
+}
+
+/// Writes length bytes at offset that were changed to the file that is mapped, if it is one, and
+/// waits until they are there: they are safe then from a power failure. Other processes see changes
+/// anyway, at once. It goes by pages; a length of 0 is all that follows.
+///
+/// Returns 0; -EINVAL if they don't lie within, -EIO if they can't be written, -EBADF if it was
+/// closed, -EFAULT if it is NULL. Waits for the disk. Any thread may call it at any time. See msync(2).
+#[unsafe(no_mangle)]
+pub extern "C" fn madang_mapping_sync(mapping: *mut madang_mapping, offset: usize, length: usize) -> c_int {
+    call("madang_mapping_sync", || {
+        let mapping = pointer::opened(mapping)?;
+        let length = if length == 0 { mapping.len().saturating_sub(offset) } else { length };
+        mapping.sync_part(offset, length)?;
+        Ok(0)
+    })
 }
 
 /// Unmaps it: pointers into it are dead. No other thread may be inside a call with it.

@@ -1,5 +1,6 @@
 //! Primitives whose state the kernel holds, for C.
 
 pub mod fifo;
+pub mod file;
 pub mod mapping;
 pub mod pipe;

@@ -422,15 +422,17 @@ impl File {
         Ok(())
     }
 
-    /// Gives back exactly what was [acquired](Self::acquire).
+    /// Gives back what was [acquired](Self::acquire): exactly that part, in whichever way it is locked.
     ///
     /// # Errors
-    /// `EPERM` if it isn't held by this handle, in this process.
+    /// `EPERM` if this handle, in this process, has not locked that.
     pub fn release(&self, lock: Lock) -> Result<()> {
         let doing = || format!("unlock {:?}", self.path);
         let mut held = self.held().map_err(|errno| errno.during(doing()))?;
-        let Some(at) = held.ranges.iter().position(|range| *range == lock) else {
-            return Err(Error::new(libc::EPERM, format!("{}: it is not locked like that by this handle", doing())));
+        let is_it = |range: &Lock| (range.start, range.length) == (lock.start, lock.length);
+        let Some(at) = held.ranges.iter().position(is_it) else {
+            let what = format!("{}: this handle has not locked that, or exactly that", doing());
+            return Err(Error::new(libc::EPERM, what));
         };
         held.ranges.swap_remove(at);
         ofd::unlock_range(self.as_fd(), lock.start, lock.length).map_err(|errno| errno.during(doing()))

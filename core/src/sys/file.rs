@@ -1,6 +1,7 @@
 //! Files and names: what an object is before it is memory.
 
 use std::ffi::{CStr, CString};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::{Errno, check};
@@ -156,6 +157,14 @@ pub(crate) fn punch(fd: BorrowedFd, offset: u64, length: u64) -> Result<(), Errn
     let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
     // SAFETY: no memory is passed.
     check(unsafe { libc::fallocate64(fd.as_raw_fd(), mode, offset, length) }.into()).map(drop)
+}
+
+/// Reads what lies at `offset`; 0 is the end of the file (pread(2)).
+pub(crate) fn read_at(fd: BorrowedFd, into: &mut [MaybeUninit<u8>], offset: u64) -> Result<usize, Errno> {
+    let offset = i64::try_from(offset).map_err(|_| Errno(libc::EFBIG))?;
+    // SAFETY: the buffer is valid for its length.
+    let read = unsafe { libc::pread64(fd.as_raw_fd(), into.as_mut_ptr().cast(), into.len(), offset) };
+    if read == -1 { Err(Errno::last()) } else { Ok(read as usize) }
 }
 
 /// How many bytes are free in the file's file system (fstatfs(2)); `None` where it has no limit of its own.

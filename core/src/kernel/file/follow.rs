@@ -10,9 +10,10 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::kernel::path::{c_path, directory};
 use crate::kernel::wait::failed;
-use crate::sys::{Errno, file, inotify, poll};
+use crate::sys::{Errno, file, inotify, pipe, poll};
 
 /// The longest wait without a look.
 const LOOK: Duration = Duration::from_millis(250);
@@ -103,6 +104,14 @@ impl Follow {
     /// # Errors
     /// `ETIMEDOUT`, `EAGAIN`, `EINTR`; `EIO`; what opening the file that took the name fails with, but `ENOENT`.
     pub fn read_until(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<usize> {
+        self.read_uninit(pipe::room(buffer), deadline)
+    }
+
+    /// As [`read_until`](Self::read_until), into memory that need not be initialised: as many bytes of it as this returns are then.
+    ///
+    /// # Errors
+    /// As [`read_until`](Self::read_until).
+    pub fn read_uninit(&mut self, buffer: &mut [MaybeUninit<u8>], deadline: Deadline) -> Result<usize> {
         loop {
             // Looked at before the last try, so that no deadline passes without one after it.
             let is_last = deadline.has_passed();
@@ -123,14 +132,14 @@ impl Follow {
     }
 
     /// Reads, where there is something to read.
-    fn step(&mut self, buffer: &mut [u8]) -> Result<Option<usize>> {
+    fn step(&mut self, buffer: &mut [MaybeUninit<u8>]) -> Result<Option<usize>> {
         if buffer.is_empty() {
             return Ok(Some(0));
         }
         loop {
             // Before reading: what comes after this look is found by the next.
             let next = self.next_file()?;
-            let read = self.file.read_at(buffer, self.position).map_err(|error| self.failed(&error))?;
+            let read = file::read_at(self.file.as_fd(), buffer, self.position).map_err(|errno| errno.during(self.doing()))?;
             if read > 0 {
                 self.position += read as u64;
                 return Ok(Some(read));
