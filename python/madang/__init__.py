@@ -42,7 +42,7 @@ from ._madang import (
     list,  # noqa: F401
 )
 from ._objects import ObjectQueue
-from .kernel import fifo, pipe
+from .kernel import fifo, file, pipe
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "Segment",
     "__version__",
     "fifo",
+    "file",
     "kernel",
     "left_overs",
     "pipe",

@@ -33,6 +33,7 @@ from typing_extensions import Buffer
 from . import kernel as kernel
 from ._objects import ObjectQueue as ObjectQueue
 from .kernel import fifo as fifo
+from .kernel import file as file
 from .kernel import pipe as pipe
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
@@ -50,6 +51,7 @@ __all__ = [
     "Segment",
     "__version__",
     "fifo",
+    "file",
     "kernel",
     "left_overs",
     "pipe",

@@ -17,6 +17,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
 
+use madang::file::Follow;
 use madang::pipe::Reader;
 use madang::{Deadline, Mapping, Queue, Received, Segment, Select};
 use pyo3::exceptions::PyMemoryError;
@@ -179,6 +180,12 @@ impl Room<'_> {
         let read = reader.read_uninit(&mut self.space[*self.filled..], deadline)?;
         *self.filled += read;
         Ok(read)
+    }
+
+    /// Reads what a file has grown by.
+    pub(crate) fn follow(&mut self, follow: &mut Follow, deadline: Deadline) -> madang::Result<()> {
+        *self.filled = follow.read_uninit(self.space, deadline)?;
+        Ok(())
     }
 
     /// Whether not all of it is filled.

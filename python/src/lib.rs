@@ -62,6 +62,13 @@ mod _madang {
             };
         }
 
+        /// `madang/kernel/file.py`.
+        #[pyo3::pymodule]
+        mod file {
+            #[pymodule_export]
+            use crate::kernel::file::{File, Follow, Guard, Holder, replace};
+        }
+
         /// `madang/kernel/pipe.py`.
         #[pyo3::pymodule]
         mod pipe {

@@ -8,6 +8,6 @@ that says what to do. Descriptors aren't inherited by programs that are started,
 """
 
 from .._madang.kernel import Mapping
-from . import fifo, pipe
+from . import fifo, file, pipe
 
-__all__ = ["Mapping", "fifo", "pipe"]
+__all__ = ["Mapping", "fifo", "file", "pipe"]

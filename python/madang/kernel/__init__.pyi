@@ -10,9 +10,10 @@ that says what to do. Descriptors aren't inherited by programs that are started,
 from typing import Literal, Self, final
 
 from . import fifo as fifo
+from . import file as file
 from . import pipe as pipe
 
-__all__ = ["Mapping", "fifo", "pipe"]
+__all__ = ["Mapping", "fifo", "file", "pipe"]
 
 @final
 class Mapping:
@@ -36,6 +37,15 @@ class Mapping:
     @property
     def read_only(self) -> bool:
         """Whether its memory can't be written."""
+
+    def sync(self, offset: int = 0, length: int | None = None) -> None:
+        """Writes what was changed to the file that is mapped, if it is one, and waits until it is there: it is safe then
+        from a power failure. Other processes see changes anyway, at once.
+
+        offset, length: only so many bytes from there; None is all that follows. It goes by pages.
+
+        Raises OSError with EINVAL if they don't lie within, EIO if they can't be written.
+        """
 
     @property
     def closed(self) -> bool:

@@ -25,7 +25,6 @@ use crate::error::{Error, Result};
 pub(crate) struct Mapping(Mutex<Option<Arc<madang::Mapping>>>);
 
 impl Mapping {
-    // Not used before a first primitive maps.
     pub(crate) fn new(mapping: madang::Mapping) -> Self {
         Self(Mutex::new(Some(Arc::new(mapping))))
     }
@@ -54,6 +53,19 @@ impl Mapping {
     #[getter]
     fn read_only(&self) -> Result<bool> {
         Ok(!self.share()?.is_writable())
+    }
+
+    /// Writes what was changed to the file that is mapped, if it is one, and waits until it is there: it is safe then
+    /// from a power failure. Other processes see changes anyway, at once.
+    ///
+    /// offset, length: only so many bytes from there; None is all that follows. It goes by pages.
+    ///
+    /// Raises OSError with EINVAL if they don't lie within, EIO if they can't be written.
+    #[pyo3(signature = (offset=0, length=None))]
+    fn sync(&self, py: Python, offset: usize, length: Option<usize>) -> Result<()> {
+        let mapping = self.share()?;
+        let length = length.unwrap_or_else(|| mapping.len().saturating_sub(offset));
+        Ok(py.detach(|| mapping.sync_part(offset, length))?)
     }
 
     /// Whether it is closed.

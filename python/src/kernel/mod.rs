@@ -1,6 +1,7 @@
 //! Primitives whose state the kernel holds. Each file is a module of `madang.kernel`.
 
 pub(crate) mod fifo;
+pub(crate) mod file;
 mod held;
 pub(crate) mod mapping;
 pub(crate) mod pipe;
