@@ -50,6 +50,7 @@ mod company;
 
 mod kernel {
     mod fifo;
+    mod file;
     mod pipe;
 }
 

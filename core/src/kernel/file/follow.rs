@@ -139,7 +139,8 @@ impl Follow {
         loop {
             // Before reading: what comes after this look is found by the next.
             let next = self.next_file()?;
-            let read = file::read_at(self.file.as_fd(), buffer, self.position).map_err(|errno| errno.during(self.doing()))?;
+            let read =
+                file::read_at(self.file.as_fd(), buffer, self.position).map_err(|errno| errno.during(self.doing()))?;
             if read > 0 {
                 self.position += read as u64;
                 return Ok(Some(read));
