@@ -977,10 +977,9 @@ int madang_mapping_is_writable(const madang_mapping *mapping);
 // anyway, at once. It goes by pages; a length of 0 is all that follows.
 //
 // Returns 0; -EINVAL if they don't lie within, -EIO if they can't be written, -EBADF if it was
-// closed, -EFAULT if it is NULL. Waits for the disk. Any thread may call it at any time. See msync(2).
-int madang_mapping_sync(madang_mapping *mapping,
-                        size_t offset,
-                        size_t length);
+// closed, -EFAULT if it is NULL. Waits for the disk. Any thread may call it at any time. See
+// msync(2).
+int madang_mapping_sync(madang_mapping *mapping, size_t offset, size_t length);
 
 // Unmaps it: pointers into it are dead. No other thread may be inside a call with it.
 //

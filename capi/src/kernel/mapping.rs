@@ -53,7 +53,8 @@ pub extern "C" fn madang_mapping_is_writable(mapping: *const madang_mapping) -> 
 /// anyway, at once. It goes by pages; a length of 0 is all that follows.
 ///
 /// Returns 0; -EINVAL if they don't lie within, -EIO if they can't be written, -EBADF if it was
-/// closed, -EFAULT if it is NULL. Waits for the disk. Any thread may call it at any time. See msync(2).
+/// closed, -EFAULT if it is NULL. Waits for the disk. Any thread may call it at any time. See
+/// msync(2).
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_mapping_sync(mapping: *mut madang_mapping, offset: usize, length: usize) -> c_int {
     call("madang_mapping_sync", || {
