@@ -32,6 +32,8 @@ mod sys;
 
 pub use deadline::Deadline;
 pub use error::{Error, Result};
+pub use kernel::memfd;
+pub use kernel::posix;
 pub use mapping::Mapping;
 pub use shared::Create;
 pub use shared::left_over::{LeftOvers, gc, left_overs};

@@ -133,6 +133,25 @@ pub(crate) fn punch(fd: BorrowedFd, offset: u64, length: u64) -> Result<(), Errn
     check(unsafe { libc::fallocate64(fd.as_raw_fd(), mode, offset, length) }.into()).map(drop)
 }
 
+/// Reads what is there at `offset`, as much as fits (pread(2)).
+pub(crate) fn read_at(fd: BorrowedFd, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+    let offset = i64::try_from(offset).map_err(|_| Errno(libc::EFBIG))?;
+    // SAFETY: the buffer is valid for its length.
+    let read = unsafe { libc::pread64(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), offset) };
+    usize::try_from(read).map_err(|_| Errno::last())
+}
+
+/// Whether the description was opened to be read, and to be written (`F_GETFL`).
+pub(crate) fn access(fd: BorrowedFd) -> Result<(bool, bool), Errno> {
+    // SAFETY: no memory is passed.
+    let flags = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) }.into())?;
+    Ok(match flags as i32 & libc::O_ACCMODE {
+        libc::O_RDONLY => (true, false),
+        libc::O_WRONLY => (false, true),
+        _ => (true, true),
+    })
+}
+
 /// How many bytes are free in the file's file system (fstatfs(2)); `None` where it has no limit of its own.
 pub(crate) fn free_space(fd: BorrowedFd) -> Option<u64> {
     // SAFETY: all-zero is a valid `statfs64`.
