@@ -1,5 +1,10 @@
 //! The Rust face of madang, with threads and with real processes.
 
+mod kernel {
+    mod memfd;
+    mod posix;
+}
+
 mod shared {
     mod backlog;
     mod batch;

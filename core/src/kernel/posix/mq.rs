@@ -312,7 +312,7 @@ impl Queue {
     /// Takes the name away; who has the queue open goes on with it. The next open makes a new one.
     ///
     /// # Errors
-    /// `ENOENT`; `EACCES` if it is another user's; `EINVAL` or `ENAMETOOLONG` for a bad name.
+    /// `ENOENT`; `EPERM` (or `EACCES`) if it is another user's; `EINVAL` or `ENAMETOOLONG` for a bad name.
     #[doc(alias = "mq_unlink")]
     pub fn unlink(name: &str) -> Result<()> {
         mq::unlink(&name::message_queue(name)?).map_err(|errno| {
