@@ -15,9 +15,10 @@
 //! openat2(2)), and becomes 0 in one that is filled.
 
 use std::borrow::Cow;
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
+use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,6 +28,11 @@ use madang_core::Segment;
 
 use crate::error::{Failure, Result};
 use crate::handle::{Handle, Shell};
+use crate::kernel::memfd::madang_memfd_options;
+use crate::kernel::posix::madang_posix_listed;
+use crate::kernel::posix::mq::{madang_posix_mq_options, madang_posix_mq_status};
+use crate::kernel::posix::sem::{madang_posix_sem_options, madang_posix_sem_status};
+use crate::kernel::posix::shm::{madang_posix_shm_options, madang_posix_shm_status};
 use crate::shared::left_over::madang_left_over;
 use crate::shared::list::madang_listed;
 use crate::shared::queue::{
@@ -83,6 +89,23 @@ pub(crate) fn bytes_mut<'a>(at: *mut c_void, length: usize, what: &str) -> Resul
     let at = place_of(at, length, what)?;
     // SAFETY: by the contract, `length` bytes that nobody else touches during the call.
     Ok(unsafe { slice::from_raw_parts_mut(at.as_ptr().cast(), length) })
+}
+
+/// Puts a number where the caller wants it, if he does.
+pub(crate) fn put_number(at: *mut u32, value: u32) {
+    if let Some(at) = NonNull::new(at) {
+        // SAFETY: by the contract, a number that nobody else touches during the call.
+        unsafe { at.write(value) };
+    }
+}
+
+/// A descriptor of the caller's, for the call.
+pub(crate) fn descriptor<'a>(fd: c_int) -> Result<BorrowedFd<'a>> {
+    if fd < 0 {
+        return Err(Failure::misuse(libc::EBADF, format!("the descriptor {fd}: it is 0 or more")));
+    }
+    // SAFETY: by the contract it stays open for the call; if it is not, system calls say so.
+    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
 /// Fills bytes of the caller's with what lies at `offset` in a segment, or says that they don't lie within.
@@ -219,6 +242,14 @@ structs! {
     madang_listed 296
     madang_left_over 32
     madang_segment_options 24
+    madang_posix_listed 288
+    madang_posix_mq_options 32
+    madang_posix_mq_status 56
+    madang_posix_shm_options 24
+    madang_posix_shm_status 40
+    madang_posix_sem_options 16
+    madang_posix_sem_status 24
+    madang_memfd_options 24
 }
 
 /// What a struct's first field says, and whether it can be so.
