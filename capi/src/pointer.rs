@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -97,15 +97,6 @@ pub(crate) fn put_number(at: *mut u32, value: u32) {
         // SAFETY: by the contract, a number that nobody else touches during the call.
         unsafe { at.write(value) };
     }
-}
-
-/// A descriptor of the caller's, for the call.
-pub(crate) fn descriptor<'a>(fd: c_int) -> Result<BorrowedFd<'a>> {
-    if fd < 0 {
-        return Err(Failure::misuse(libc::EBADF, format!("the descriptor {fd}: it is 0 or more")));
-    }
-    // SAFETY: by the contract it stays open for the call; if it is not, system calls say so.
-    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
 /// Fills bytes of the caller's with what lies at `offset` in a segment, or says that they don't lie within.
@@ -403,6 +394,23 @@ impl<T: Struct> Outs<T> {
         values.take(self.count).enumerate().for_each(|(index, value)| self.fill(index, &value));
         all
     }
+}
+
+/// Gives `work` a descriptor of the caller's, for good; if it fails, the caller's own stays open.
+pub(crate) fn take_over<T>(fd: c_int, work: impl FnOnce(OwnedFd) -> Result<T>) -> Result<T> {
+    let bad = || Failure::misuse(libc::EBADF, format!("fd {fd} is not an open descriptor"));
+    if fd < 0 {
+        return Err(bad());
+    }
+    // SAFETY: by the contract nobody closes it during the call; if it is not open, it is only asked for.
+    let copy = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned();
+    let taken = work(copy.map_err(|error| match error.raw_os_error() {
+        Some(libc::EBADF) | None => bad(),
+        Some(errno) => Failure::misuse(errno, format!("fd {fd}: fcntl F_DUPFD_CLOEXEC")),
+    })?)?;
+    // SAFETY: it is open, and by the contract the caller's to give away.
+    drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    Ok(taken)
 }
 
 /// Where a handle is to be put once it is open.

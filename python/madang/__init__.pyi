@@ -32,6 +32,8 @@ from typing_extensions import Buffer
 
 from . import kernel as kernel
 from ._objects import ObjectQueue as ObjectQueue
+from .kernel import memfd as memfd
+from .kernel import posix as posix
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -49,6 +51,8 @@ __all__ = [
     "__version__",
     "kernel",
     "left_overs",
+    "memfd",
+    "posix",
 ]
 
 __version__: str

@@ -17,6 +17,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
 
+use madang::posix::mq;
 use madang::{Deadline, Mapping, Queue, Received, Segment, Select};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
@@ -171,6 +172,13 @@ impl Room<'_> {
         let received = queue.recv_into_uninit(select, self.space, deadline)?;
         *self.filled = received.length;
         Ok(received)
+    }
+
+    /// Receives from a POSIX message queue; the priority.
+    pub(crate) fn receive_posix(&mut self, queue: &mq::Queue, deadline: Deadline) -> madang::Result<u32> {
+        let received = queue.recv_into_uninit(self.space, deadline)?;
+        *self.filled = received.length;
+        Ok(received.priority)
     }
 
     pub(crate) fn peek(&mut self, queue: &Queue, position: u64) -> madang::Result<Received> {

@@ -1,14 +1,16 @@
 //! The Python module `madang`: each file of the core that people hold has its mirror here, under the same path.
 //!
-//! A method converts, calls, converts. What is Python's own affair stands in four files: `error.rs` (an errno becomes an
+//! A method converts, calls, converts. What is Python's own affair stands in five files: `error.rs` (an errno becomes an
 //! `OSError`), `timeout.rs` (waiting without the GIL, with signal handlers running), `buffer.rs` (memory that Python
-//! and Rust share; the only file with pointers) and `options.rs` (sizes as text and the like).
+//! and Rust share; the only file with pointers), `descriptor.rs` (numbers of descriptors) and `options.rs` (sizes as text and the
+//! like).
 //!
 //! The doc comments of classes and methods are Python's docstrings. The manual for a Python reader is
 //! the stubs (`madang/__init__.pyi`, `madang/kernel/*.pyi`), which have the same texts: `docstrings.py` writes them there, and
 //! `tests/python/test_stub.py` compares them.
 
 mod buffer;
+mod descriptor;
 mod error;
 mod kernel;
 mod options;
@@ -46,10 +48,63 @@ mod _madang {
     use crate::shared::segment::Segment;
 
     /// Primitives whose state the kernel holds; `madang/kernel/` makes modules of them.
-    #[pymodule]
+    #[pyo3::pymodule]
     mod kernel {
         #[pymodule_export]
         use crate::kernel::mapping::Mapping;
+
+        /// `madang/kernel/memfd.py`.
+        #[pyo3::pymodule]
+        mod memfd {
+            #[pymodule_export]
+            use crate::kernel::memfd::Memfd;
+        }
+
+        /// `madang/kernel/posix/`.
+        #[pyo3::pymodule]
+        mod posix {
+            #[pymodule_export]
+            use crate::kernel::posix::Listed;
+
+            /// `madang/kernel/posix/mq.py`.
+            #[pyo3::pymodule]
+            mod mq {
+                #[pymodule_export]
+                use crate::kernel::posix::mq::{Queue, QueueStatus, list};
+
+                #[pymodule_export]
+                const MAX_PRIORITY: u32 = madang::posix::mq::MAX_PRIORITY;
+            }
+
+            /// `madang/kernel/posix/shm.py`.
+            #[pyo3::pymodule]
+            mod shm {
+                #[pymodule_export]
+                use crate::kernel::posix::shm::{Object, ObjectStatus, list};
+            }
+
+            /// `madang/kernel/posix/sem.py`.
+            #[pyo3::pymodule]
+            mod sem {
+                #[pymodule_export]
+                use crate::kernel::posix::sem::{Semaphore, SemaphoreStatus, list};
+
+                #[pymodule_export]
+                const MAX_VALUE: u32 = madang::posix::sem::MAX_VALUE;
+
+                #[pymodule_export]
+                const SIZE: usize = madang::posix::sem::SIZE;
+
+                #[pymodule_export]
+                const ALIGNMENT: usize = madang::posix::sem::ALIGNMENT;
+            }
+        }
+    }
+
+    /// Lets the modules in it be imported by their names.
+    #[pymodule_init]
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        crate::kernel::make_importable(module, "madang._madang")
     }
 
     #[pymodule_export]

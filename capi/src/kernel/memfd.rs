@@ -1,7 +1,7 @@
 //! `madang_memfd_*`: memory without a name that can be sealed, for C.
 
 use std::ffi::{c_char, c_int};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use madang_core::memfd::{Memfd, MemfdOptions, Seals};
 
@@ -121,8 +121,8 @@ pub extern "C" fn madang_memfd_create(
 /// MADANG_SEAL_SHRINK, so that touching it is no risk. Without MADANG_SEAL_WRITE the sender may go
 /// on writing: copy what you check before you check it.
 ///
-/// fd is duplicated; it stays the caller's, who closes it. *memfd is written only on success; give
-/// it to madang_memfd_close() in the end.
+/// fd belongs to the memfd then, and its number may be another file's; if the call fails, it stays the
+/// caller's. *memfd is written only on success; give it to madang_memfd_close() in the end.
 ///
 /// Returns 0; -EPERM if a seal is missing; -EINVAL if it is no memfd; -EBADF if it is no
 /// descriptor; -EMFILE; -EFAULT if memfd is NULL. Doesn't wait. Any thread may call it at any time.
@@ -130,7 +130,7 @@ pub extern "C" fn madang_memfd_create(
 pub extern "C" fn madang_memfd_from_fd(fd: c_int, seals: u32, memfd: *mut *mut madang_memfd) -> c_int {
     call("madang_memfd_from_fd", || {
         let place = Place::new(memfd)?;
-        place.put_nameless(Memfd::from_fd(duplicate(fd)?, Seals::from_bits(seals))?);
+        place.put_nameless(pointer::take_over(fd, |fd| Ok(Memfd::from_fd(fd, Seals::from_bits(seals))?))?);
         Ok(0)
     })
 }
@@ -141,15 +141,8 @@ pub extern "C" fn madang_memfd_from_fd(fd: c_int, seals: u32, memfd: *mut *mut m
 pub extern "C" fn madang_memfd_from_trusted_fd(fd: c_int, memfd: *mut *mut madang_memfd) -> c_int {
     call("madang_memfd_from_trusted_fd", || {
         let place = Place::new(memfd)?;
-        place.put_nameless(Memfd::from_trusted_fd(duplicate(fd)?)?);
+        place.put_nameless(pointer::take_over(fd, |fd| Ok(Memfd::from_trusted_fd(fd)?))?);
         Ok(0)
-    })
-}
-
-fn duplicate(fd: c_int) -> Result<OwnedFd> {
-    let duplicated = pointer::descriptor(fd)?.try_clone_to_owned();
-    duplicated.map_err(|error| {
-        Failure::misuse(error.raw_os_error().unwrap_or(libc::EIO), format!("the descriptor {fd} can't be duplicated"))
     })
 }
 

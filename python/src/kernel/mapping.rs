@@ -25,7 +25,6 @@ use crate::error::{Error, Result};
 pub(crate) struct Mapping(Mutex<Option<Arc<madang::Mapping>>>);
 
 impl Mapping {
-    // Not used before a first primitive maps.
     pub(crate) fn new(mapping: madang::Mapping) -> Self {
         Self(Mutex::new(Some(Arc::new(mapping))))
     }
@@ -34,7 +33,7 @@ impl Mapping {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn share(&self) -> Result<Arc<madang::Mapping>> {
+    pub(crate) fn share(&self) -> Result<Arc<madang::Mapping>> {
         self.get().ok_or_else(|| Error::os(libc::EBADF, "mapping: it is closed (EBADF)".to_owned()))
     }
 }

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use madang::memfd::{Memfd, Seals};
-use madang_tests::{Child, fork};
+use madang_tests::{Child, fork, open_descriptors};
 
 #[track_caller]
 fn fails<T: std::fmt::Debug>(result: madang::Result<T>, errno: i32, words: &str) {
@@ -165,8 +165,7 @@ fn bad_input() {
 #[test]
 fn nothing_leaks() {
     fork(|| {
-        let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-        let before = count();
+        let before = open_descriptors();
         for _ in 0..10 {
             let memory = new(100);
             memory.map(0, 0, true).unwrap();
@@ -174,7 +173,7 @@ fn nothing_leaks() {
             assert_eq!(unsafe { libc::fcntl(memory.as_fd().as_raw_fd(), libc::F_GETFD) }, libc::FD_CLOEXEC);
             Memfd::from_fd(duplicate(&memory), Seals::WRITE).unwrap_err();
         }
-        assert_eq!(count(), before);
+        assert_eq!(open_descriptors(), before);
         0
     })
     .succeeds();

@@ -41,11 +41,6 @@ fn as_nobody(work: impl FnOnce() -> i32) -> Child {
     })
 }
 
-/// How many descriptors this process has.
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
 /// Fails with this errno, and a sentence in which `words` are.
 #[track_caller]
 fn fails<T: std::fmt::Debug>(result: madang::Result<T>, errno: i32, words: &str) {

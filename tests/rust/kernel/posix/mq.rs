@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use madang::posix::mq::{self, Access, MAX_PRIORITY, Notify, Queue};
 use madang::{Create, Deadline};
-use madang_tests::{Checkpoint, Name, WATCHDOG, fork, payload};
+use madang_tests::{Checkpoint, Name, WATCHDOG, fork, open_descriptors, payload};
 
-use super::{SIGNAL, VALUE, as_nobody, descriptors, fails, on_signal};
+use super::{SIGNAL, VALUE, as_nobody, fails, on_signal};
 
 fn new(name: &str, messages: u64, size: u64) -> Queue {
     Queue::options().max_messages(messages).max_message_size(size).create(Create::Only).open(name).unwrap()
@@ -362,7 +362,7 @@ fn no_permission() {
 fn nothing_leaks() {
     let name = Name::new("mq-leaks");
     fork(|| {
-        let before = descriptors();
+        let before = open_descriptors();
         for _ in 0..10 {
             let queue = Queue::open(&name).unwrap();
             queue.stat().unwrap();
@@ -372,7 +372,7 @@ fn nothing_leaks() {
             Queue::options().create(Create::Only).open(&name).unwrap_err();
             Queue::options().max_message_size(1 << 20).open(&name).unwrap_err();
         }
-        assert_eq!(descriptors(), before);
+        assert_eq!(open_descriptors(), before);
         0
     })
     .succeeds();

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use madang::posix::sem::{self, ALIGNMENT, MAX_VALUE, SIZE, Semaphore};
 use madang::posix::shm::Object;
 use madang::{Create, Deadline, Segment};
-use madang_tests::{Checkpoint, Name, WATCHDOG, fork};
+use madang_tests::{Checkpoint, Name, WATCHDOG, fork, open_descriptors};
 
-use super::{as_nobody, descriptors, fails, on_signal};
+use super::{as_nobody, fails, on_signal};
 
 fn new(name: &str, value: u32) -> Semaphore {
     Semaphore::options().value(value).create(Create::Only).open(name).unwrap()
@@ -254,12 +254,12 @@ fn no_permission() {
 fn nothing_leaks() {
     let name = Name::new("sem-leaks");
     fork(|| {
-        let before = descriptors();
+        let before = open_descriptors();
         for _ in 0..10 {
             Semaphore::options().open(&name).unwrap();
             Semaphore::options().create(Create::Only).open(&name).unwrap_err();
         }
-        assert_eq!(descriptors(), before, "a handle needs none");
+        assert_eq!(open_descriptors(), before, "a handle needs none");
         0
     })
     .succeeds();

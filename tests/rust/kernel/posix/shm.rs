@@ -5,9 +5,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use madang::posix::shm::{self, Object};
 use madang::{Create, Segment};
-use madang_tests::{Name, fork};
+use madang_tests::{Name, fork, open_descriptors};
 
-use super::{as_nobody, descriptors, fails};
+use super::{as_nobody, fails};
 
 fn new(name: &str, size: u64) -> Object {
     Object::options().size(size).create(Create::Only).open(name).unwrap()
@@ -156,7 +156,7 @@ fn no_permission() {
 fn nothing_leaks() {
     let name = Name::new("shm-leaks");
     fork(|| {
-        let before = descriptors();
+        let before = open_descriptors();
         for _ in 0..10 {
             let object = Object::options().size(100).open(&name).unwrap();
             object.map(0, 0, true).unwrap();
@@ -166,7 +166,7 @@ fn nothing_leaks() {
             drop(OwnedFd::from(object));
             Object::options().size(1000).open(&name).unwrap_err();
         }
-        assert_eq!(descriptors(), before);
+        assert_eq!(open_descriptors(), before);
         0
     })
     .succeeds();
