@@ -46,6 +46,12 @@ macro_rules! areas {
 }
 
 areas! {
+    kernel {
+        memfd
+        posix_mq
+        posix_sem
+        posix_shm
+    }
     shared {
         queue
         queue_batch
