@@ -467,7 +467,8 @@ typedef struct {
     uint32_t struct_size;
     // 0, MADANG_MEMFD_EXECUTABLE, MADANG_MEMFD_HUGE_PAGES, or both with |
     uint32_t flags;
-    // Bytes, whose space is taken at once. Default 0.
+    // Bytes. Default 0. Memory is taken as it is touched (huge pages at once): nothing but the
+    // machine's limits it, at whose end somebody is killed, not refused.
     uint64_t size;
     // With MADANG_MEMFD_HUGE_PAGES: the size of a huge page, which is a power of 2 and divides
     // size. Default: the machine's.
@@ -821,7 +822,7 @@ int madang_mapping_close(madang_mapping *mapping);
 // Returns 0, or
 //   -EINVAL   a bad name, flag or struct_size; or size is no multiple of the huge page's
 //   -ENOSPC, -ENOMEM
-//             no memory, or no huge pages
+//             not so many huge pages
 //   -ENODEV, -ENOTSUP
 //             no huge pages of that size
 //   -EACCES   MADANG_MEMFD_EXECUTABLE, and the sysctl vm.memfd_noexec forbids it
@@ -841,8 +842,8 @@ int madang_memfd_create(const char *name,
 // MADANG_SEAL_SHRINK, so that touching it is no risk. Without MADANG_SEAL_WRITE the sender may go
 // on writing: copy what you check before you check it.
 //
-// fd is duplicated; it stays the caller's, who closes it. *memfd is written only on success; give
-// it to madang_memfd_close() in the end.
+// fd belongs to the memfd then, and its number may be another file's; if the call fails, it stays
+// the caller's. *memfd is written only on success; give it to madang_memfd_close() in the end.
 //
 // Returns 0; -EPERM if a seal is missing; -EINVAL if it is no memfd; -EBADF if it is no
 // descriptor; -EMFILE; -EFAULT if memfd is NULL. Doesn't wait. Any thread may call it at any time.
@@ -858,12 +859,12 @@ int madang_memfd_from_trusted_fd(int fd, madang_memfd **memfd);
 // thread may call it at any time.
 int64_t madang_memfd_size(const madang_memfd *memfd);
 
-// Gives the memfd another size, in bytes. What is added is 0, and its space is taken at once; if
-// there is none, nothing changes.
+// Gives the memfd another size, in bytes. What is added is 0, and memory is taken as it is
+// touched.
 //
-// Returns 0; -EPERM if it is sealed against that; -ENOSPC, -ENOMEM; -EFBIG; -EINVAL if its
-// descriptor is read-only, or size no multiple of its huge pages'; -EBADF if the handle was
-// closed, -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any time.
+// Returns 0; -EPERM if it is sealed against that; -EFBIG; -EINVAL if its descriptor is read-only,
+// or size no multiple of its huge pages'; -EBADF if the handle was closed, -EFAULT if it is NULL.
+// Doesn't wait. Any thread may call it at any time.
 int madang_memfd_set_size(madang_memfd *memfd, uint64_t size);
 
 // The seals that the memfd has: MADANG_SEAL_SHRINK and its like, with |.
@@ -892,7 +893,7 @@ int madang_memfd_seal(madang_memfd *memfd, uint32_t seals);
 //   -EINVAL  they don't lie within it, it is empty, the offset, or a flag
 //   -EPERM   it is to be written, and is sealed with MADANG_SEAL_WRITE or _FUTURE_WRITE
 //   -EACCES  it is to be written, and its descriptor is read-only
-//   -ENOMEM  as with mmap(2)
+//   -ENOMEM  as with mmap(2); or not so many huge pages
 //   -EBADF   the handle was closed
 //   -EFAULT  a pointer is NULL
 //

@@ -47,7 +47,8 @@ pub struct madang_memfd_options {
     pub struct_size: u32,
     /// 0, MADANG_MEMFD_EXECUTABLE, MADANG_MEMFD_HUGE_PAGES, or both with |
     pub flags: u32,
-    /// Bytes, whose space is taken at once. Default 0.
+    /// Bytes. Default 0. Memory is taken as it is touched (huge pages at once): nothing but the
+    /// machine's limits it, at whose end somebody is killed, not refused.
     pub size: u64,
     /// With MADANG_MEMFD_HUGE_PAGES: the size of a huge page, which is a power of 2 and divides
     /// size. Default: the machine's.
@@ -91,7 +92,7 @@ shell!(madang_memfd, Memfd, b"memf", "memfd");
 /// Returns 0, or
 ///   -EINVAL   a bad name, flag or struct_size; or size is no multiple of the huge page's
 ///   -ENOSPC, -ENOMEM
-///             no memory, or no huge pages
+///             not so many huge pages
 ///   -ENODEV, -ENOTSUP
 ///             no huge pages of that size
 ///   -EACCES   MADANG_MEMFD_EXECUTABLE, and the sysctl vm.memfd_noexec forbids it
@@ -121,8 +122,8 @@ pub extern "C" fn madang_memfd_create(
 /// MADANG_SEAL_SHRINK, so that touching it is no risk. Without MADANG_SEAL_WRITE the sender may go
 /// on writing: copy what you check before you check it.
 ///
-/// fd belongs to the memfd then, and its number may be another file's; if the call fails, it stays the
-/// caller's. *memfd is written only on success; give it to madang_memfd_close() in the end.
+/// fd belongs to the memfd then, and its number may be another file's; if the call fails, it stays
+/// the caller's. *memfd is written only on success; give it to madang_memfd_close() in the end.
 ///
 /// Returns 0; -EPERM if a seal is missing; -EINVAL if it is no memfd; -EBADF if it is no
 /// descriptor; -EMFILE; -EFAULT if memfd is NULL. Doesn't wait. Any thread may call it at any time.
@@ -155,12 +156,12 @@ pub extern "C" fn madang_memfd_size(memfd: *const madang_memfd) -> i64 {
     call("madang_memfd_size", || Ok(pointer::opened(memfd)?.size()?.cast_signed()))
 }
 
-/// Gives the memfd another size, in bytes. What is added is 0, and its space is taken at once; if
-/// there is none, nothing changes.
+/// Gives the memfd another size, in bytes. What is added is 0, and memory is taken as it is
+/// touched.
 ///
-/// Returns 0; -EPERM if it is sealed against that; -ENOSPC, -ENOMEM; -EFBIG; -EINVAL if its
-/// descriptor is read-only, or size no multiple of its huge pages'; -EBADF if the handle was
-/// closed, -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any time.
+/// Returns 0; -EPERM if it is sealed against that; -EFBIG; -EINVAL if its descriptor is read-only,
+/// or size no multiple of its huge pages'; -EBADF if the handle was closed, -EFAULT if it is NULL.
+/// Doesn't wait. Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_memfd_set_size(memfd: *mut madang_memfd, size: u64) -> c_int {
     call("madang_memfd_set_size", || {
@@ -204,7 +205,7 @@ pub extern "C" fn madang_memfd_seal(memfd: *mut madang_memfd, seals: u32) -> c_i
 ///   -EINVAL  they don't lie within it, it is empty, the offset, or a flag
 ///   -EPERM   it is to be written, and is sealed with MADANG_SEAL_WRITE or _FUTURE_WRITE
 ///   -EACCES  it is to be written, and its descriptor is read-only
-///   -ENOMEM  as with mmap(2)
+///   -ENOMEM  as with mmap(2); or not so many huge pages
 ///   -EBADF   the handle was closed
 ///   -EFAULT  a pointer is NULL
 ///

@@ -119,7 +119,8 @@ pub struct MemfdOptions {
 }
 
 impl MemfdOptions {
-    /// Its size in bytes, whose space is taken at once; by default 0.
+    /// Its size in bytes; by default 0. Its memory is taken as it is touched, for nothing but the machine's (or the container's) limits it:
+    /// at their end somebody is killed, not refused.
     #[must_use]
     pub fn size(mut self, bytes: u64) -> Self {
         self.size = bytes;
@@ -134,7 +135,7 @@ impl MemfdOptions {
     }
 
     /// Lets it lie in huge pages of so many bytes, 0 for the machine's default size; its size is a multiple of that. The machine must have
-    /// some: `/proc/sys/vm/nr_hugepages`.
+    /// some: `/proc/sys/vm/nr_hugepages`; they are taken at once.
     #[must_use]
     pub fn huge_pages(mut self, page_size: u64) -> Self {
         self.huge_pages = Some(page_size);
@@ -145,7 +146,7 @@ impl MemfdOptions {
     /// Doesn't wait.
     ///
     /// # Errors
-    /// `ENOSPC` or `ENOMEM` for want of memory, or of huge pages; `EINVAL` for a bad name, or where a size is no multiple of the
+    /// `ENOSPC` or `ENOMEM` for want of huge pages; `EINVAL` for a bad name, or where a size is no multiple of the
     /// huge pages'; `ENODEV` or `ENOTSUP` where there are none of that size; `EACCES` for one that may be executed where `vm.memfd_noexec`
     /// forbids it; `EFBIG`, `EMFILE`, `ENFILE`.
     #[doc(alias = "memfd_create")]
@@ -164,9 +165,12 @@ impl MemfdOptions {
             made => made,
         };
         let fd = made.map_err(|errno| self.cannot(errno, &doing))?;
-        if self.size > 0 {
-            space::resize(fd.as_fd(), 0, self.size).map_err(|errno| self.cannot(errno, &doing))?;
-        }
+        let sized = match self.huge_pages {
+            None => file::set_size(fd.as_fd(), self.size),
+            // There are so many, and no more.
+            Some(_) => space::resize(fd.as_fd(), 0, self.size),
+        };
+        sized.map_err(|errno| self.cannot(errno, &doing))?;
         Ok(Memfd { fd, is_writable: true })
     }
 
@@ -277,14 +281,14 @@ impl Memfd {
         Ok(file::stat(self.fd.as_fd()).map_err(|errno| errno.during("memfd: size"))?.size)
     }
 
-    /// Gives it another size. What is added is zero, and its space is taken at once; if there is none, nothing changes.
+    /// Gives it another size. What is added is zero, and its memory is taken as it is touched.
     ///
     /// # Errors
-    /// `EPERM` if it is sealed against that; `ENOSPC`, `ENOMEM`; `EFBIG`; `EINVAL` if its descriptor is read-only, or the size no multiple of
+    /// `EPERM` if it is sealed against that; `EFBIG`; `EINVAL` if its descriptor is read-only, or the size no multiple of
     /// its huge pages'.
     #[doc(alias = "ftruncate")]
     pub fn set_size(&self, size: u64) -> Result<()> {
-        space::resize(self.fd.as_fd(), self.size()?, size).map_err(|errno| {
+        file::set_size(self.fd.as_fd(), size).map_err(|errno| {
             let doing = format!("memfd: set its size to {size} bytes");
             errno.during(match errno.0 {
                 libc::EPERM => format!("{doing}: it is sealed ({})", self.seals().unwrap_or_default()),
@@ -339,6 +343,9 @@ impl Memfd {
             errno.during(match errno.0 {
                 libc::EPERM => format!("{doing} to write: it is sealed ({})", self.seals().unwrap_or_default()),
                 libc::EACCES => format!("{doing} to write: its descriptor is read-only"),
+                libc::ENOMEM => {
+                    format!("{doing}: no {length} bytes; of huge pages there are /proc/sys/vm/nr_hugepages")
+                }
                 _ => format!("{doing}: mmap of {length} bytes at {offset}"),
             })
         })

@@ -48,7 +48,8 @@ fn seals<'py>(names: impl IntoIterator<Item = Bound<'py, PyAny>>) -> PyResult<Se
 /// The constructor makes one, filled with zeros. It doesn't wait.
 ///
 /// name: up to 249 bytes of UTF-8. It is for people, who see it in /proc/PID/fd; it need not be unique.
-/// size: in bytes; an int, or text such as "8M". Its space is taken at once. None: it is empty.
+/// size: in bytes; an int, or text such as "8M". None: it is empty. Memory is taken as it is touched (huge
+///     pages at once): nothing but the machine's limits it, at whose end somebody is killed, not refused.
 /// executable: it may be executed. Otherwise it may not, and is sealed so ("exec"), where the kernel knows
 ///     that (from Linux 6.3 on).
 /// huge_pages: it lies in huge pages: True for those of the machine's default size, or their size, such as
@@ -61,7 +62,7 @@ fn seals<'py>(names: impl IntoIterator<Item = Bound<'py, PyAny>>) -> PyResult<Se
 /// It is closed by close(), at the end of a `with` block, and when it is forgotten; what was mapped stays.
 /// What is used after that raises OSError with EBADF.
 ///
-/// Raises OSError with ENOSPC or ENOMEM for want of memory, or of huge pages; EINVAL for a bad name, or a
+/// Raises OSError with ENOSPC or ENOMEM for want of huge pages; EINVAL for a bad name, or a
 /// size that is no multiple of the huge pages'; ENODEV or ENOTSUP where there are none of that size; EFBIG,
 /// EMFILE, ENFILE; PermissionError (EACCES) for one that may be executed where vm.memfd_noexec forbids it.
 #[pyclass(frozen, module = "madang.kernel.memfd")]
@@ -134,11 +135,11 @@ impl Memfd {
         Ok(self.0.share()?.size()?)
     }
 
-    /// Gives it another size, 1 byte or more, as a number or as text such as "8M". What is added is zero, and its
-    /// space is taken at once; if there is none, nothing changes.
+    /// Gives it another size, 1 byte or more, as a number or as text such as "8M". What is added is zero, and
+    /// memory is taken as it is touched.
     ///
-    /// Raises PermissionError (EPERM) if it is sealed against that; OSError with ENOSPC, ENOMEM, EFBIG; EINVAL if
-    /// its descriptor is read-only, or the size no multiple of its huge pages'.
+    /// Raises PermissionError (EPERM) if it is sealed against that; OSError with EFBIG; EINVAL if its descriptor
+    /// is read-only, or the size no multiple of its huge pages'.
     fn set_size(&self, py: Python, size: Size) -> Result<()> {
         let memory = self.0.share()?;
         Ok(py.detach(|| memory.set_size(size.into()))?)

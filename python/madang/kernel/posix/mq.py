@@ -7,5 +7,5 @@ with madang.posix.mq.Queue("orders") as q:  # opens it, or creates it
 
 from ..._madang.kernel.posix.mq import MAX_PRIORITY, Queue, QueueStatus, list  # noqa: F401
 
-# Without `list`: `from madang.posix.mq import *` must not hide Python's own.
+# Without `list`: `from madang.kernel.posix.mq import *` must not hide Python's own.
 __all__ = ["MAX_PRIORITY", "Queue", "QueueStatus"]

@@ -7,5 +7,5 @@ turn.post()
 
 from ..._madang.kernel.posix.sem import ALIGNMENT, MAX_VALUE, SIZE, Semaphore, SemaphoreStatus, list  # noqa: F401
 
-# Without `list`: `from madang.posix.sem import *` must not hide Python's own.
+# Without `list`: `from madang.kernel.posix.sem import *` must not hide Python's own.
 __all__ = ["ALIGNMENT", "MAX_VALUE", "SIZE", "Semaphore", "SemaphoreStatus"]

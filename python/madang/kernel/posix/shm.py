@@ -6,5 +6,5 @@ with madang.posix.shm.Object("frame", size="8M") as o, o.map() as m:
 
 from ..._madang.kernel.posix.shm import Object, ObjectStatus, list  # noqa: F401
 
-# Without `list`: `from madang.posix.shm import *` must not hide Python's own.
+# Without `list`: `from madang.kernel.posix.shm import *` must not hide Python's own.
 __all__ = ["Object", "ObjectStatus"]
