@@ -11,6 +11,14 @@ const MOST_AT_ONCE: u64 = 4 << 20;
 
 /// Lets a file of `from` bytes have `to`. If it can't have as much, it stays as it is.
 pub(super) fn resize(fd: BorrowedFd, from: u64, to: u64) -> Result<(), Errno> {
+    if i64::try_from(to).is_err() {
+        return Err(Errno(libc::EFBIG));
+    }
+    // What certainly doesn't fit isn't begun: others would starve meanwhile.
+    let more = to.saturating_sub(from);
+    if more > MOST_AT_ONCE && file::free_space(fd).is_some_and(|free| more > free) {
+        return Err(Errno(libc::ENOSPC));
+    }
     file::set_size(fd, to)?;
     let taken = take(fd, from, to);
     if taken.is_err() {
@@ -21,10 +29,6 @@ pub(super) fn resize(fd: BorrowedFd, from: u64, to: u64) -> Result<(), Errno> {
 }
 
 fn take(fd: BorrowedFd, from: u64, to: u64) -> Result<(), Errno> {
-    // What certainly doesn't fit isn't begun: others would starve meanwhile.
-    if to.saturating_sub(from) > MOST_AT_ONCE && file::free_space(fd).is_some_and(|free| to - from > free) {
-        return Err(Errno(libc::ENOSPC));
-    }
     let mut done = from;
     while done < to {
         let piece = (to - done).min(MOST_AT_ONCE);

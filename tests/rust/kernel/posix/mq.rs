@@ -214,6 +214,38 @@ fn who_is_registered_is_told_once() {
     fails(queue.notify(Notify::Signal { signal: 1000, value: 0 }), libc::EINVAL, "there is no signal 1000");
 }
 
+/// Closing any handle takes it back; and one who waits in `recv` doesn't keep another from being told.
+#[test]
+fn what_a_registration_depends_on() {
+    let name = Name::new("mq-registered");
+    let queue = new(&name, 4, 8);
+    let (registered, waits) = (Checkpoint::default(), Checkpoint::default());
+    let told = fork(|| {
+        queue.notify(Notify::Nothing).unwrap();
+        drop(Queue::open(&name).unwrap());
+        assert_eq!(queue.stat().unwrap().notified_pid, Some(0));
+        on_signal(libc::SIGUSR2);
+        queue.notify(Notify::Signal { signal: libc::SIGUSR2, value: 1 }).unwrap();
+        registered.reach();
+        let begun = Instant::now();
+        while SIGNAL.load(Ordering::Relaxed) == 0 {
+            assert!(begun.elapsed() < WATCHDOG, "no signal comes");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        0
+    });
+    registered.wait();
+    let receiver = fork(|| {
+        waits.reach();
+        i32::from(queue.recv().unwrap().data != b"for both")
+    });
+    waits.wait();
+    receiver.wait_until_asleep();
+    queue.send(0, b"for both").unwrap();
+    receiver.succeeds();
+    told.succeeds();
+}
+
 /// A descriptor is taken over with what it was opened for, and goes on not blocking.
 #[test]
 fn from_a_descriptor() {
