@@ -119,8 +119,8 @@ pub struct MemfdOptions {
 }
 
 impl MemfdOptions {
-    /// Its size in bytes; by default 0. Its memory is taken as it is touched, for nothing but the machine's (or the container's) limits it:
-    /// at their end somebody is killed, not refused.
+    /// Its size in bytes; by default 0. Memory is taken as it is touched, not before: nothing but the machine's (or the container's) limits
+    /// it, at whose end somebody is killed, not refused.
     #[must_use]
     pub fn size(mut self, bytes: u64) -> Self {
         self.size = bytes;
@@ -240,7 +240,8 @@ impl Memfd {
     /// One that was received from somebody who need not be trusted: it must be a memfd, and be sealed with `wanted`, and in any case
     /// with [`Seals::SHRINK`], so that touching it is no risk.
     ///
-    /// Without [`Seals::WRITE`] the sender may go on writing: copy what you check before you check it.
+    /// Without [`Seals::WRITE`] the sender may go on writing: copy what you check before you check it. Ask for it too where a memfd may lie in
+    /// huge pages: without it the sender could take pages away whose place none is left to fill.
     ///
     /// # Errors
     /// `EPERM` if a seal is missing; `EINVAL` if it is no memfd.
