@@ -945,6 +945,16 @@ int madang_posix_mq_open(const char *name,
                          const madang_posix_mq_options *options,
                          madang_posix_mq **queue);
 
+// Takes over a descriptor of a queue that was inherited or received. From then on it doesn't
+// block, for all who share it.
+//
+// fd belongs to the queue then, and its number may be another file's; if the call fails, it stays
+// the caller's. *queue is written only on success; give it to madang_posix_mq_close() in the end.
+//
+// Returns 0; -EBADF if it is no descriptor, or not one of a message queue; -EMFILE; -EFAULT if
+// queue is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_posix_mq_from_fd(int fd, madang_posix_mq **queue);
+
 // Sends length bytes at data, with a priority from 0 to MADANG_POSIX_MQ_MAX_PRIORITY (mq_send(3)).
 //
 // flags: 0, MADANG_DEADLINE or MADANG_INSTANT (here the same as no time). Waits for room for
@@ -1023,7 +1033,7 @@ int madang_posix_mq_cancel_notify(madang_posix_mq *queue);
 // thread may call it at any time.
 int madang_posix_mq_fd(const madang_posix_mq *queue);
 
-// The name by which the queue was opened.
+// The name by which the queue was opened; empty if it was made of a descriptor.
 //
 // Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
 // NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.
@@ -1206,6 +1216,17 @@ int madang_posix_shm_open(const char *name,
                           const madang_posix_shm_options *options,
                           madang_posix_shm **object);
 
+// Takes over a descriptor of shared memory that was inherited or received; or of any regular file.
+// Whoever else can write it can truncate it: from a stranger take a madang_memfd instead.
+//
+// fd belongs to the object then, and its number may be another file's; if the call fails, it stays
+// the caller's. *object is written only on success; give it to madang_posix_shm_close() in the
+// end.
+//
+// Returns 0; -ENODEV if it is no regular file's; -EBADF if it is no descriptor; -EMFILE; -EFAULT
+// if object is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_posix_shm_from_fd(int fd, madang_posix_shm **object);
+
 // Tells what the object is: its size as it is now, its owner, its mode.
 //
 // Returns 0; -EINVAL if struct_size is not set, -EBADF if the handle was closed, -EFAULT if a
@@ -1240,7 +1261,7 @@ int madang_posix_shm_map(madang_posix_shm *object,
 // thread may call it at any time.
 int madang_posix_shm_fd(const madang_posix_shm *object);
 
-// The name by which the object was opened.
+// The name by which the object was opened; empty if it was made of a descriptor.
 //
 // Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
 // NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.

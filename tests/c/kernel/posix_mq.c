@@ -247,6 +247,19 @@ static void other_users(void)
     as_user(65534, use_what_root_made);
 }
 
+static void from_fd(void)
+{
+    madang_posix_mq *queue = small(), *received;
+    char text[8];
+    EQUAL(madang_posix_mq_from_fd(dup(madang_posix_mq_fd(queue)), &received), 0);
+    CHECK(*madang_posix_mq_name(received) == '\0');
+    EQUAL(madang_posix_mq_send(received, 3, "by fd", 5, 0, 0), 0);
+    EQUAL(madang_posix_mq_recv(queue, text, 8, 0, NULL, 0), 5);
+    FAILS(madang_posix_mq_from_fd(open("/dev/null", O_RDWR), &received), EBADF, "not one of a message queue");
+    FAILS(madang_posix_mq_from_fd(-1, &received), EBADF, "not an open descriptor");
+    FAILS(madang_posix_mq_from_fd(0, NULL), EFAULT, "queue is NULL");
+}
+
 static void null_pointers(void)
 {
     madang_posix_mq *queue = small();
@@ -287,7 +300,7 @@ int main(int argc, char **argv)
     static const struct test_case cases[] = {
         CASE(smoke),         CASE(the_c_library_s), CASE(timeouts),    CASE(processes), CASE(interrupted),
         CASE(notification),  CASE(stat_and_poll),   CASE(list),        CASE(create),    CASE(bad_input),
-        CASE(other_users),   CASE(null_pointers),   CASE(closed_handle),
+        CASE(other_users),   CASE(null_pointers),   CASE(closed_handle), CASE(from_fd),
     };
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

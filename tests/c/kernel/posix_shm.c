@@ -177,6 +177,20 @@ static void other_users(void)
     as_user(65534, use_what_root_made);
 }
 
+static void from_fd(void)
+{
+    madang_posix_shm *object = of_size(4096), *received;
+    int fd = dup(madang_posix_shm_fd(object)), before = open_descriptors();
+    EQUAL(madang_posix_shm_from_fd(fd, &received), 0);
+    EQUAL(open_descriptors(), before);
+    CHECK(*madang_posix_shm_name(received) == '\0');
+    strcpy(madang_mapping_data(map(received, 0, 0, 0)), "ok");
+    CHECK(strcmp(madang_mapping_data(map(object, 0, 0, 0)), "ok") == 0);
+    FAILS(madang_posix_shm_from_fd(open("/dev/null", O_RDWR), &received), ENODEV, "not one of a regular file");
+    FAILS(madang_posix_shm_from_fd(-1, &received), EBADF, "not an open descriptor");
+    FAILS(madang_posix_shm_from_fd(0, NULL), EFAULT, "object is NULL");
+}
+
 static void null_pointers(void)
 {
     madang_posix_shm *object = of_size(8);
@@ -211,6 +225,7 @@ int main(int argc, char **argv)
     static const struct test_case cases[] = {
         CASE(smoke),         CASE(the_c_library_s), CASE(a_child_writes), CASE(grow_and_shrink), CASE(a_full_file_system),
         CASE(stat_and_list), CASE(bad_input),       CASE(other_users),    CASE(null_pointers),   CASE(closed_handle),
+        CASE(from_fd),
     };
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

@@ -276,6 +276,17 @@ def test_as_another_user(name):
         as_user(NOBODY, poor)
 
 
+def test_from_fd(queue):
+    with mq.Queue.from_fd(os.dup(queue.fileno())) as received:
+        assert (received.name, received.is_new, received.max_messages) == ("", False, 2)
+        received.send(b"by fd", 3)
+        assert queue.recv(timeout=0) == (b"by fd", 3)
+    with open("/dev/null") as null, fails(errno.EBADF, "not one of a message queue"):
+        mq.Queue.from_fd(null.fileno())
+    with fails(errno.EBADF, "fd -1"):
+        mq.Queue.from_fd(-1)
+
+
 def test_closed(queue):
     assert repr(queue) == f'<madang.posix.mq.Queue "{queue.name}": 2 messages of 64 bytes>'
     queue.close()

@@ -194,6 +194,18 @@ def test_as_another_user(name):
         assert as_user(NOBODY, lambda: bytes(shm.Object(name, read_only=True).map(read_only=True))) == bytes(8)
 
 
+def test_from_fd(object):
+    with shm.Object.from_fd(os.dup(object.fileno())) as received, received.map() as mapping:
+        assert (received.name, received.is_new, received.read_only, received.size) == ("", False, False, 8192)
+        memoryview(mapping)[:2] = b"ok"
+    with shm.Object.from_fd(os.open(SHM / object.name, os.O_RDONLY)) as reader:
+        assert reader.read_only and bytes(reader.map(read_only=True))[:2] == b"ok"
+    with open("/dev/null") as null, fails(errno.ENODEV, "not one of a regular file"):
+        shm.Object.from_fd(null.fileno())
+    with fails(errno.EBADF, "fd 1000"):
+        shm.Object.from_fd(1000)
+
+
 def test_closed(object):
     assert repr(object) == f'<madang.posix.shm.Object "{object.name}": 8192 bytes>'
     assert fcntl.fcntl(object, fcntl.F_GETFD) == fcntl.FD_CLOEXEC

@@ -171,6 +171,23 @@ pub extern "C" fn madang_posix_mq_open(
     })
 }
 
+/// Takes over a descriptor of a queue that was inherited or received. From then on it doesn't
+/// block, for all who share it.
+///
+/// fd belongs to the queue then, and its number may be another file's; if the call fails, it stays
+/// the caller's. *queue is written only on success; give it to madang_posix_mq_close() in the end.
+///
+/// Returns 0; -EBADF if it is no descriptor, or not one of a message queue; -EMFILE; -EFAULT if
+/// queue is NULL. Doesn't wait. Any thread may call it at any time.
+#[unsafe(no_mangle)]
+pub extern "C" fn madang_posix_mq_from_fd(fd: c_int, queue: *mut *mut madang_posix_mq) -> c_int {
+    call("madang_posix_mq_from_fd", || {
+        let place = Place::new(queue)?;
+        place.put_nameless(pointer::take_over(fd, |fd| Ok(Queue::try_from(fd)?))?);
+        Ok(0)
+    })
+}
+
 /// Sends length bytes at data, with a priority from 0 to MADANG_POSIX_MQ_MAX_PRIORITY (mq_send(3)).
 ///
 /// flags: 0, MADANG_DEADLINE or MADANG_INSTANT (here the same as no time). Waits for room for
@@ -293,7 +310,7 @@ pub extern "C" fn madang_posix_mq_fd(queue: *const madang_posix_mq) -> c_int {
     call("madang_posix_mq_fd", || Ok(pointer::opened(queue)?.as_fd().as_raw_fd()))
 }
 
-/// The name by which the queue was opened.
+/// The name by which the queue was opened; empty if it was made of a descriptor.
 ///
 /// Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
 /// NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.

@@ -122,6 +122,24 @@ pub extern "C" fn madang_posix_shm_open(
     })
 }
 
+/// Takes over a descriptor of shared memory that was inherited or received; or of any regular file.
+/// Whoever else can write it can truncate it: from a stranger take a madang_memfd instead.
+///
+/// fd belongs to the object then, and its number may be another file's; if the call fails, it stays
+/// the caller's. *object is written only on success; give it to madang_posix_shm_close() in the
+/// end.
+///
+/// Returns 0; -ENODEV if it is no regular file's; -EBADF if it is no descriptor; -EMFILE; -EFAULT
+/// if object is NULL. Doesn't wait. Any thread may call it at any time.
+#[unsafe(no_mangle)]
+pub extern "C" fn madang_posix_shm_from_fd(fd: c_int, object: *mut *mut madang_posix_shm) -> c_int {
+    call("madang_posix_shm_from_fd", || {
+        let place = Place::new(object)?;
+        place.put_nameless(pointer::take_over(fd, |fd| Ok(Object::try_from(fd)?))?);
+        Ok(0)
+    })
+}
+
 /// Tells what the object is: its size as it is now, its owner, its mode.
 ///
 /// Returns 0; -EINVAL if struct_size is not set, -EBADF if the handle was closed, -EFAULT if a
@@ -182,7 +200,7 @@ pub extern "C" fn madang_posix_shm_fd(object: *const madang_posix_shm) -> c_int 
     call("madang_posix_shm_fd", || Ok(pointer::opened(object)?.as_fd().as_raw_fd()))
 }
 
-/// The name by which the object was opened.
+/// The name by which the object was opened; empty if it was made of a descriptor.
 ///
 /// Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
 /// NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.

@@ -158,7 +158,7 @@ impl Object {
         named::unlink(&name, &format!("shm_unlink {name}"))
     }
 
-    /// The name by which it was opened.
+    /// The name by which it was opened; empty if it was made of a descriptor.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -254,6 +254,22 @@ pub(in crate::kernel) fn range(offset: u64, length: u64, size: u64, doing: &str)
 impl AsFd for Object {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// A descriptor that was inherited or received, of any regular file. Whoever else can write it can truncate it: from a stranger take a
+/// [`Memfd`](crate::memfd::Memfd) instead.
+impl TryFrom<OwnedFd> for Object {
+    type Error = Error;
+
+    fn try_from(fd: OwnedFd) -> Result<Self> {
+        let doing = "posix shared memory of a descriptor";
+        let errno = |errno: Errno| errno.during(doing);
+        if !file::stat(fd.as_fd()).map_err(errno)?.is_regular() {
+            return Err(Error::new(libc::ENODEV, format!("{doing}: it is not one of a regular file")));
+        }
+        let (_, is_writable) = file::access(fd.as_fd()).map_err(errno)?;
+        Ok(Self { fd, name: String::new(), is_new: false, is_writable })
     }
 }
 

@@ -64,6 +64,17 @@ class Queue:
         max_message_size: int | str | None = None,
         access: Literal["both", "receive", "send"] = "both",
     ) -> Self: ...
+    @staticmethod
+    def from_fd(fd: int) -> Queue:
+        """Takes over a descriptor of a queue that was inherited or received. From then on it doesn't block, for all
+        who share it.
+
+        It belongs to the Queue then, and its number may be another file's.
+
+        Raises OSError with EBADF if it is not one of a message queue, or not open; EMFILE. Then it stays the
+        caller's.
+        """
+
     def send(self, data: Buffer, priority: int = 0, *, timeout: float | None = None) -> None:
         """Waits until there is room, and sends the data (bytes, a bytearray, an array, …).
 
@@ -112,7 +123,7 @@ class Queue:
 
     @property
     def name(self) -> str:
-        """The name by which it was opened."""
+        """The name by which it was opened; "" if it was made of a descriptor."""
 
     @property
     def is_new(self) -> bool:

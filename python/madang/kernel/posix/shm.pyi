@@ -60,6 +60,17 @@ class Object:
         create: Literal["if-missing", "never", "only"] = "if-missing",
         read_only: bool = False,
     ) -> Self: ...
+    @staticmethod
+    def from_fd(fd: int) -> Object:
+        """Takes over a descriptor of shared memory that was inherited or received; or of any regular file. Whoever else
+        can write it can truncate it: from a stranger take a madang.memfd.Memfd instead.
+
+        It belongs to the Object then, and its number may be another file's.
+
+        Raises OSError with ENODEV if it is no regular file's, EBADF if it is not open, EMFILE. Then it stays the
+        caller's.
+        """
+
     @property
     def size(self) -> int:
         """Its size in bytes, as it is now."""
@@ -87,7 +98,7 @@ class Object:
 
     @property
     def name(self) -> str:
-        """The name by which it was opened."""
+        """The name by which it was opened; "" if it was made of a descriptor."""
 
     @property
     def is_new(self) -> bool:

@@ -9,6 +9,7 @@ use pyo3::types::PyTuple;
 
 use super::Listed;
 use crate::buffer::{self, NewBytes, Readable, Writable};
+use crate::descriptor;
 use crate::error::Result;
 use crate::kernel::held::Held;
 use crate::options::{self, Count, Size};
@@ -62,6 +63,18 @@ fn access(access: &str) -> PyResult<Access> {
     }
 }
 
+impl Queue {
+    fn open(queue: mq::Queue) -> Self {
+        Self {
+            name: queue.name().to_owned(),
+            is_new: queue.is_new(),
+            max_messages: queue.max_messages(),
+            max_message_size: queue.max_message_size(),
+            held: Held::new("posix queue", queue),
+        }
+    }
+}
+
 #[pymethods]
 impl Queue {
     #[new]
@@ -81,13 +94,19 @@ impl Queue {
             .max_message_size(max_message_size.map_or(0, u64::from))
             .access(self::access(access)?)
             .open(name)?;
-        Ok(Self {
-            name: name.to_owned(),
-            is_new: queue.is_new(),
-            max_messages: queue.max_messages(),
-            max_message_size: queue.max_message_size(),
-            held: Held::new("posix queue", queue),
-        })
+        Ok(Self::open(queue))
+    }
+
+    /// Takes over a descriptor of a queue that was inherited or received. From then on it doesn't block, for all
+    /// who share it.
+    ///
+    /// It belongs to the Queue then, and its number may be another file's.
+    ///
+    /// Raises OSError with EBADF if it is not one of a message queue, or not open; EMFILE. Then it stays the
+    /// caller's.
+    #[staticmethod]
+    fn from_fd(fd: i32) -> Result<Self> {
+        Ok(Self::open(descriptor::take_over(fd, mq::Queue::try_from)?))
     }
 
     /// Waits until there is room, and sends the data (bytes, a bytearray, an array, …).
@@ -160,7 +179,7 @@ impl Queue {
         Ok(self.held.share()?.cancel_notify()?)
     }
 
-    /// The name by which it was opened.
+    /// The name by which it was opened; "" if it was made of a descriptor.
     #[getter]
     fn name(&self) -> &str {
         &self.name

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::Listed;
+use crate::descriptor;
 use crate::error::Result;
 use crate::kernel::held::Held;
 use crate::kernel::mapping::Mapping;
@@ -71,6 +72,20 @@ impl Object {
         Ok(Self { held: Held::new("posix shared memory", object), name: name.to_owned(), is_new, read_only })
     }
 
+    /// Takes over a descriptor of shared memory that was inherited or received; or of any regular file. Whoever else
+    /// can write it can truncate it: from a stranger take a madang.memfd.Memfd instead.
+    ///
+    /// It belongs to the Object then, and its number may be another file's.
+    ///
+    /// Raises OSError with ENODEV if it is no regular file's, EBADF if it is not open, EMFILE. Then it stays the
+    /// caller's.
+    #[staticmethod]
+    fn from_fd(fd: i32) -> Result<Self> {
+        let object = descriptor::take_over(fd, shm::Object::try_from)?;
+        let read_only = !object.is_writable();
+        Ok(Self { held: Held::new("posix shared memory", object), name: String::new(), is_new: false, read_only })
+    }
+
     /// Its size in bytes, as it is now.
     #[getter]
     fn size(&self) -> Result<u64> {
@@ -105,7 +120,7 @@ impl Object {
         Ok(Mapping::new(self.held.share()?.map(offset, length.map_or(0, u64::from), !read_only)?))
     }
 
-    /// The name by which it was opened.
+    /// The name by which it was opened; "" if it was made of a descriptor.
     #[getter]
     fn name(&self) -> &str {
         &self.name

@@ -153,6 +153,23 @@ fn no_permission() {
 }
 
 #[test]
+fn from_a_descriptor() {
+    let name = Name::new("shm-fd");
+    let object = new(&name, 4096);
+    let received = Object::try_from(object.as_fd().try_clone_to_owned().unwrap()).unwrap();
+    assert!(received.name().is_empty() && received.is_writable() && !received.is_new());
+    received.map(0, 0, true).unwrap().write(0, b"ok").unwrap();
+    let reader = std::fs::File::open(name.segment_path()).unwrap();
+    let reader = Object::try_from(OwnedFd::from(reader)).unwrap();
+    fails(reader.map(0, 0, true), libc::EACCES, "read-only");
+    let mut bytes = [0; 2];
+    reader.map(0, 0, false).unwrap().read(0, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"ok");
+    let null = std::fs::File::open("/dev/null").unwrap();
+    fails(Object::try_from(OwnedFd::from(null)), libc::ENODEV, "not one of a regular file");
+}
+
+#[test]
 fn nothing_leaks() {
     let name = Name::new("shm-leaks");
     fork(|| {
