@@ -269,6 +269,33 @@
 // Flag of madang_file_follow_open(): begin with what is written from now on.
 #define MADANG_FROM_END (1 << 21)
 
+// Seal of a memfd: no seals can be added. The seals' numbers are those of fcntl(2).
+#define MADANG_SEAL_SEAL 1
+
+// Seal of a memfd: it can't be made smaller, so touching it is no risk.
+#define MADANG_SEAL_SHRINK 2
+
+// Seal of a memfd: it can't be made larger.
+#define MADANG_SEAL_GROW 4
+
+// Seal of a memfd: it can't be written. Can be added only while it is not mapped to be written.
+#define MADANG_SEAL_WRITE 8
+
+// Seal of a memfd: it can't be written but through mappings that are there already (from Linux 5.1
+// on).
+#define MADANG_SEAL_FUTURE_WRITE 16
+
+// Seal of a memfd: whether it may be executed can't be changed (from Linux 6.3 on).
+#define MADANG_SEAL_EXEC 32
+
+// Option flag of memfds: it may be executed. Without it, it may not, and is sealed so, where the
+// kernel knows that (from Linux 6.3 on).
+#define MADANG_MEMFD_EXECUTABLE (1 << 15)
+
+// Option flag of memfds: it lies in huge pages, of huge_page_size bytes. The machine must have
+// some: /proc/sys/vm/nr_hugepages.
+#define MADANG_MEMFD_HUGE_PAGES (1 << 16)
+
 // How many bytes a single write to a pipe or FIFO transfers as one piece, never mixed with those
 // of other writers: what <limits.h> calls PIPE_BUF.
 #define MADANG_PIPE_BUF 4096
@@ -285,6 +312,17 @@
 // Flag of madang_pipe_reader_detach() and its like: the descriptor survives exec.
 #define MADANG_INHERITABLE (1 << 18)
 
+// Option flag of POSIX message queues: opened only to receive, which needs the permission to read
+// and no other.
+#define MADANG_POSIX_MQ_RECEIVE_ONLY (1 << 13)
+
+// Option flag of POSIX message queues: opened only to send, which needs the permission to write
+// and no other.
+#define MADANG_POSIX_MQ_SEND_ONLY (1 << 14)
+
+// The greatest priority of a message in a POSIX message queue.
+#define MADANG_POSIX_MQ_MAX_PRIORITY 32767
+
 // create: opens what exists, else creates it. Two processes that do so at once get the same object.
 // The default.
 #define MADANG_CREATE_IF_MISSING 0
@@ -300,8 +338,8 @@
 // SIGBUS. For users who trust each other.
 #define MADANG_ANY_OWNER (1 << 8)
 
-// Option flag of segments: opens it only to be read. Writing to it then kills the process with
-// SIGSEGV. It must exist.
+// Option flag of segments and of POSIX shared memory: opens it only to be read. It must exist. And
+// a flag of what maps memory: only to be read. Writing to it then kills the process with SIGSEGV.
 #define MADANG_READ_ONLY (1 << 9)
 
 // Option flag of queues: this handle alone sends, as long as it is open; other senders, and whoever
@@ -384,6 +422,14 @@ typedef struct madang_lease madang_lease;
 // was cut off (mmap(2)).
 typedef struct madang_mapping madang_mapping;
 
+// Memory without a name in any directory, which lives as long as somebody has it open or mapped
+// (memfd_create(2)).
+//
+// Fill it, seal it, hand its descriptor on, to a child or over a Unix socket: what the seals say
+// then holds for everybody, for ever. It is the safe way between processes that don't trust each
+// other.
+typedef struct madang_memfd madang_memfd;
+
 // The end of a pipe, or of a FIFO, from which one reads.
 //
 // Its descriptor is close-on-exec and doesn't block; what waits, waits in here. When the last
@@ -395,6 +441,38 @@ typedef struct madang_pipe_reader madang_pipe_reader;
 // As madang_pipe_reader. When the last writer of a pipe is closed, in whatever process, who reads
 // gets what is left, and then 0, the end of the file.
 typedef struct madang_pipe_writer madang_pipe_writer;
+
+// An open POSIX message queue (mq_overview(7)): the same as mq_open("/name") gives.
+//
+// A message is some bytes with a priority. The one with the greatest is received first; of
+// several, the one sent first. Any number of processes send and receive; each message is received
+// once. It persists until madang_posix_mq_unlink(), or the machine stops.
+//
+// A child of fork(2) may use the handle that it inherited; both close theirs.
+typedef struct madang_posix_mq madang_posix_mq;
+
+// An open POSIX semaphore (sem_overview(7)): a counter that processes share.
+//
+// A named one is the same as sem_open("/name") gives; an unnamed one, as sem_init(3) makes it,
+// lies in memory that the processes share. Programs that use the C library's functions on them
+// must have the same C library (one of glibc's is nothing to musl) and the same word size.
+//
+// Who is killed keeps what he took: nobody notices. Where that matters use a System V semaphore
+// with undo, or a lock on a file, which the kernel takes back from the dead.
+//
+// A child of fork(2) may use the handle that it inherited; both close theirs.
+typedef struct madang_posix_sem madang_posix_sem;
+
+// An open POSIX shared memory object (shm_overview(7)): what shm_open("/name") gives.
+//
+// It is the same object as a madang_segment of that name. Take the segment where it will do: it
+// opens, checks owner and size, and maps in one step. Take this one for what is more: to let it
+// grow or shrink, to map parts of it, to look at it without mapping it, to hand its descriptor on.
+//
+// Whoever owns it, it is opened; madang_posix_shm_stat() tells whose it is. Who may write it may
+// truncate it, which is SIGBUS for all who then touch what was cut off: between strangers use a
+// sealed madang_memfd.
+typedef struct madang_posix_shm madang_posix_shm;
 
 // An open queue.
 //
@@ -469,6 +547,20 @@ typedef struct {
     uint32_t reserved;
 } madang_file_holder;
 
+// How a memfd is made: struct_size, and what shall not be the default.
+typedef struct {
+    // sizeof(madang_memfd_options)
+    uint32_t struct_size;
+    // 0, MADANG_MEMFD_EXECUTABLE, MADANG_MEMFD_HUGE_PAGES, or both with |
+    uint32_t flags;
+    // Bytes. Default 0. Memory is taken as it is touched (huge pages at once): nothing but the
+    // machine's limits it, at whose end somebody is killed, not refused.
+    uint64_t size;
+    // With MADANG_MEMFD_HUGE_PAGES: the size of a huge page, which is a power of 2 and divides
+    // size. Default: the machine's.
+    uint64_t huge_page_size;
+} madang_memfd_options;
+
 // How a pipe is made: struct_size, and what shall not be the default.
 typedef struct {
     // sizeof(madang_pipe_options)
@@ -479,6 +571,135 @@ typedef struct {
     // kernel's, 64 KiB as a rule.
     uint64_t capacity;
 } madang_pipe_options;
+
+// How a POSIX message queue is opened: struct_size, and what shall not be the default.
+typedef struct {
+    // sizeof(madang_posix_mq_options)
+    uint32_t struct_size;
+    // 0, MADANG_POSIX_MQ_RECEIVE_ONLY or MADANG_POSIX_MQ_SEND_ONLY
+    uint32_t flags;
+    // Messages that a new queue holds; of an existing one the least that will do. Default: what
+    // /proc/sys/fs/mqueue/msg_default says, mostly 10; up to msg_max there, with CAP_SYS_RESOURCE
+    // up to 65,536.
+    uint64_t max_messages;
+    // Bytes that a message in a new queue may have; of an existing one the least that will do.
+    // Default: what /proc/sys/fs/mqueue/msgsize_default says, mostly 8,192; up to msgsize_max
+    // there, with CAP_SYS_RESOURCE up to 16 MiB.
+    uint64_t max_message_size;
+    // The permission bits of a new queue, exactly: no umask. Default 0600.
+    uint32_t mode;
+    // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
+    uint32_t create;
+} madang_posix_mq_options;
+
+// What madang_posix_mq_stat() tells; a snapshot.
+typedef struct {
+    // sizeof(madang_posix_mq_status), set by the caller
+    uint32_t struct_size;
+    // Permission bits
+    uint32_t mode;
+    // The owner's user id
+    uint32_t uid;
+    // The owner's group id
+    uint32_t gid;
+    // The most messages that it holds
+    uint64_t max_messages;
+    // The most bytes that one of them has
+    uint64_t max_message_size;
+    // Messages held
+    uint64_t messages;
+    // Bytes that they have together; -1 where it was opened only to send
+    int64_t bytes;
+    // Whom the queue is to tell of a message: a process id; 0 for nobody, or for one of another pid
+    // namespace; -1 where it was opened only to send
+    int32_t notified_pid;
+    // 0
+    uint32_t reserved;
+} madang_posix_mq_status;
+
+// A POSIX message queue, shared memory object or semaphore that exists.
+typedef struct {
+    // sizeof(madang_posix_listed), set by the caller in the first of them
+    uint32_t struct_size;
+    // Permission bits
+    uint32_t mode;
+    // The owner's user id
+    uint32_t uid;
+    // The owner's group id
+    uint32_t gid;
+    // Bytes: of shared memory its size; of a message queue what its messages have together, -1 if
+    // this process may not read it; of a semaphore its memory
+    int64_t size;
+    // 0
+    uint64_t reserved;
+    // The name by which it is opened, and a NUL
+    char name[256];
+} madang_posix_listed;
+
+// How a named POSIX semaphore is opened: struct_size, and what shall not be the default.
+typedef struct {
+    // sizeof(madang_posix_sem_options)
+    uint32_t struct_size;
+    // The value of a new semaphore, up to SEM_VALUE_MAX, 2,147,483,647. Default 0. An existing one
+    // is left as it is.
+    uint32_t value;
+    // The permission bits of a new semaphore, exactly: no umask. Default 0600. Who is to use it
+    // must be able to read and to write it.
+    uint32_t mode;
+    // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
+    uint32_t create;
+} madang_posix_sem_options;
+
+// What madang_posix_sem_stat() tells; a snapshot.
+typedef struct {
+    // sizeof(madang_posix_sem_status), set by the caller
+    uint32_t struct_size;
+    // Its value
+    uint32_t value;
+    // Permission bits
+    uint32_t mode;
+    // The owner's user id
+    uint32_t uid;
+    // The owner's group id
+    uint32_t gid;
+    // 0
+    uint32_t reserved;
+} madang_posix_sem_status;
+
+// How a POSIX shared memory object is opened: struct_size, and what shall not be the default.
+typedef struct {
+    // sizeof(madang_posix_shm_options)
+    uint32_t struct_size;
+    // 0 or MADANG_READ_ONLY
+    uint32_t flags;
+    // Bytes: of a new object exactly, and its space is taken at once; of an existing one at least.
+    // Default 0: a new one is empty then.
+    uint64_t size;
+    // The permission bits of a new object, exactly: no umask. Default 0600.
+    uint32_t mode;
+    // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
+    uint32_t create;
+} madang_posix_shm_options;
+
+// What madang_posix_shm_stat() tells; a snapshot.
+typedef struct {
+    // sizeof(madang_posix_shm_status), set by the caller
+    uint32_t struct_size;
+    // Permission bits
+    uint32_t mode;
+    // The owner's user id
+    uint32_t uid;
+    // The owner's group id
+    uint32_t gid;
+    // Its size in bytes
+    uint64_t size;
+    // Bytes of memory that it takes
+    uint64_t allocated;
+    // 1 if it has no name any more, else 0
+    uint32_t is_unlinked;
+    // 0
+    uint32_t reserved;
+} madang_posix_shm_status;
 
 // What is said of a message that was received or leased.
 typedef struct {
@@ -986,6 +1207,106 @@ int madang_mapping_sync(madang_mapping *mapping, size_t offset, size_t length);
 // Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
 int madang_mapping_close(madang_mapping *mapping);
 
+// Makes a memfd, all 0. name, up to 249 bytes of UTF-8, is for people, who see it in /proc/PID/fd;
+// it need not be unique. options may be NULL: then it is empty. *memfd is written only on success;
+// give it to madang_memfd_close() in the end. Its descriptor is close-on-exec.
+//
+// Returns 0, or
+//   -EINVAL   a bad name, flag or struct_size; or size is no multiple of the huge page's
+//   -ENOSPC, -ENOMEM
+//             not so many huge pages
+//   -ENODEV, -ENOTSUP
+//             no huge pages of that size
+//   -EACCES   MADANG_MEMFD_EXECUTABLE, and the sysctl vm.memfd_noexec forbids it
+//   -EFBIG    size is more than a file may have
+//   -E2BIG    options sets a field that this version doesn't have
+//   -EFAULT   name or memfd is NULL
+//   -EMFILE, -ENFILE
+//             as with memfd_create(2)
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_memfd_create(const char *name,
+                        const madang_memfd_options *options,
+                        madang_memfd **memfd);
+
+// Opens a memfd that came from somebody who need not be trusted: fd must be one of a memfd, and
+// that be sealed with the seals, MADANG_SEAL_GROW and its like with |, and in any case with
+// MADANG_SEAL_SHRINK, so that touching it is no risk. Without MADANG_SEAL_WRITE the sender may go
+// on writing: copy what you check before you check it.
+//
+// fd belongs to the memfd then, and its number may be another file's; if the call fails, it stays
+// the caller's. *memfd is written only on success; give it to madang_memfd_close() in the end.
+//
+// Returns 0; -EPERM if a seal is missing; -EINVAL if it is no memfd; -EBADF if it is no
+// descriptor; -EMFILE; -EFAULT if memfd is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_memfd_from_fd(int fd, uint32_t seals, madang_memfd **memfd);
+
+// As madang_memfd_from_fd(), from somebody who is trusted: no seals are asked for. Who can write
+// it can then truncate it, which is SIGBUS for who touches what was cut off.
+int madang_memfd_from_trusted_fd(int fd, madang_memfd **memfd);
+
+// The memfd's size in bytes, as it is now.
+//
+// Returns 0 or more; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int64_t madang_memfd_size(const madang_memfd *memfd);
+
+// Gives the memfd another size, in bytes. What is added is 0, and memory is taken as it is
+// touched.
+//
+// Returns 0; -EPERM if it is sealed against that; -EFBIG; -EINVAL if its descriptor is read-only,
+// or size no multiple of its huge pages'; -EBADF if the handle was closed, -EFAULT if it is NULL.
+// Doesn't wait. Any thread may call it at any time.
+int madang_memfd_set_size(madang_memfd *memfd, uint64_t size);
+
+// The seals that the memfd has: MADANG_SEAL_SHRINK and its like, with |.
+//
+// Returns 0 or more; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int madang_memfd_seals(const madang_memfd *memfd);
+
+// Adds seals to the memfd, MADANG_SEAL_SHRINK and its like with |. They can't be taken away.
+//
+// Returns 0, or
+//   -EBUSY   MADANG_SEAL_WRITE while it is mapped to be written, in any process
+//   -EPERM   it is sealed with MADANG_SEAL_SEAL, or its descriptor is read-only
+//   -EINVAL  this kernel doesn't know a seal
+//   -EBADF   the handle was closed
+//   -EFAULT  it is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_memfd_seal(madang_memfd *memfd, uint32_t seals);
+
+// Maps length bytes of the memfd at offset, which is a multiple of the page size; length 0 means
+// up to its end. flags: 0 or MADANG_READ_ONLY. *mapping is written only on success; it stays
+// whatever becomes of the memfd's handle, until madang_mapping_close().
+//
+// Returns 0, or
+//   -EINVAL  they don't lie within it, it is empty, the offset, or a flag
+//   -EPERM   it is to be written, and is sealed with MADANG_SEAL_WRITE or _FUTURE_WRITE
+//   -EACCES  it is to be written, and its descriptor is read-only
+//   -ENOMEM  as with mmap(2); or not so many huge pages
+//   -EBADF   the handle was closed
+//   -EFAULT  a pointer is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_memfd_map(madang_memfd *memfd,
+                     uint64_t offset,
+                     uint64_t length,
+                     uint32_t flags,
+                     madang_mapping **mapping);
+
+// The memfd's descriptor: to be handed on. It is the handle's, and must not be closed.
+//
+// Returns 0 or more; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int madang_memfd_fd(const madang_memfd *memfd);
+
+// Closes the handle; what was mapped by it stays. No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_memfd_close(madang_memfd *memfd);
+
 // Makes a pipe: bytes that are written to *writer are read from *reader, in order (pipe(7)).
 //
 // options may be NULL. Both ends are written only on success; give each to its close in the end. A
@@ -1183,6 +1504,386 @@ int madang_pipe_reader_close(madang_pipe_reader *reader);
 
 // As madang_pipe_reader_close(). What was written stays for the reader.
 int madang_pipe_writer_close(madang_pipe_writer *writer);
+
+// Opens the POSIX message queue called name, or creates it.
+//
+// name is 1 to 255 bytes of UTF-8 without '/': what is "/orders" for mq_open(3) is "orders" here.
+// options may be NULL. *queue is written only on success; give it to madang_posix_mq_close() in
+// the end. Its descriptor is close-on-exec and doesn't block.
+//
+// A new queue gets its mode exactly, but for a moment it may have less: whoever opens it then may
+// see -EACCES.
+//
+// Returns 0, or
+//   -EINVAL        a bad name, flag, mode or struct_size; limits above the machine's; or the
+//                  existing queue is smaller than asked for
+//   -ENAMETOOLONG  the name
+//   -ENOENT        there is none, and create is MADANG_CREATE_NEVER
+//   -EEXIST        there is one, and create is MADANG_CREATE_ONLY
+//   -EACCES        its permission bits don't let this process use it so
+//   -EMFILE        it would hold more than this user's queues may together, RLIMIT_MSGQUEUE bytes
+//                  (getrlimit(2)); or the process has too many open files
+//   -ENOSPC        there are /proc/sys/fs/mqueue/queues_max queues already
+//   -EBUSY         others keep making and removing it: try again
+//   -E2BIG         options sets a field that this version doesn't have
+//   -EFAULT        name or queue is NULL
+//   -ENFILE, -ENOMEM
+//                  as with mq_open(3)
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_posix_mq_open(const char *name,
+                         const madang_posix_mq_options *options,
+                         madang_posix_mq **queue);
+
+// Takes over a descriptor of a queue that was inherited or received. From then on it doesn't
+// block, for all who share it.
+//
+// fd belongs to the queue then, and its number may be another file's; if the call fails, it stays
+// the caller's. *queue is written only on success; give it to madang_posix_mq_close() in the end.
+//
+// Returns 0; -EBADF if it is no descriptor, or not one of a message queue; -EMFILE; -EFAULT if
+// queue is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_posix_mq_from_fd(int fd, madang_posix_mq **queue);
+
+// Sends length bytes at data, with a priority from 0 to MADANG_POSIX_MQ_MAX_PRIORITY (mq_send(3)).
+//
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT (here the same as no time). Waits for room for
+// timeout_ns nanoseconds, negative is for ever, by the monotonic clock.
+//
+// Returns 0, or
+//   -EAGAIN     it is full, and the call was not to wait
+//   -ETIMEDOUT  the time is over
+//   -EINTR      a signal handler ran while it waited; nothing was sent
+//   -EMSGSIZE   longer than a message in this queue may be
+//   -EINVAL     a bad priority or flag
+//   -EBADF      the handle was closed, or opened only to receive
+//   -EFAULT     queue is NULL; or data, and length is not 0
+//
+// Any thread may call it at any time.
+int madang_posix_mq_send(madang_posix_mq *queue,
+                         uint32_t priority,
+                         const void *data,
+                         size_t length,
+                         uint32_t flags,
+                         int64_t timeout_ns);
+
+// Receives the first message of the greatest priority (mq_receive(3)).
+//
+// buffer has room for capacity bytes, at least what madang_posix_mq_stat() tells as
+// max_message_size. priority may be NULL. flags and timeout_ns are as in madang_posix_mq_send().
+//
+// Returns the message's length, or
+//   -EAGAIN     it is empty, and the call was not to wait
+//   -ETIMEDOUT  the time is over
+//   -EINTR      a signal handler ran while it waited; nothing was received
+//   -E2BIG      the buffer is smaller than the longest message that the queue takes
+//   -EINVAL     a bad flag
+//   -EBADF      the handle was closed, or opened only to send
+//   -EFAULT     queue or buffer is NULL
+//
+// Any thread may call it at any time.
+int64_t madang_posix_mq_recv(madang_posix_mq *queue,
+                             void *buffer,
+                             size_t capacity,
+                             uint32_t flags,
+                             uint32_t *priority,
+                             int64_t timeout_ns);
+
+// Tells what the queue is, and what it holds (mq_getattr(3)).
+//
+// Returns 0; -EINVAL if struct_size is not set, -EBADF if the handle was closed, -EFAULT if a
+// pointer is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_posix_mq_stat(madang_posix_mq *queue, madang_posix_mq_status *status);
+
+// Registers this process to be told, once, when a message comes into the empty queue: by signal,
+// which carries value (si_value), SI_MESGQ as si_code, and the sender's pid and user; or, if
+// signal is 0, not at all, but nobody else can be registered meanwhile (mq_notify(3)).
+//
+// Only one process can be. It isn't told as long as somebody waits in a plain mq_receive(3); who
+// waits in madang_posix_mq_recv() or poll(2) doesn't count as such. When it was told it is
+// registered no more: register anew first, then receive until -EAGAIN. The registration goes when
+// this process closes any handle of the queue.
+//
+// Returns 0; -EBUSY if a process is registered already, be it this one; -EINVAL if there is no
+// such signal; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
+// may call it at any time.
+int madang_posix_mq_notify(madang_posix_mq *queue, int signal, int value);
+
+// Takes back what madang_posix_mq_notify() registered; does nothing if this process isn't
+// registered.
+//
+// Returns 0; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread may
+// call it at any time.
+int madang_posix_mq_cancel_notify(madang_posix_mq *queue);
+
+// The queue's descriptor for poll(2) and its like: readable when there is a message, writable when
+// there is room. It is the handle's, and must not be closed.
+//
+// Returns 0 or more; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int madang_posix_mq_fd(const madang_posix_mq *queue);
+
+// The name by which the queue was opened; empty if it was made of a descriptor.
+//
+// Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
+// NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.
+const char *madang_posix_mq_name(const madang_posix_mq *queue);
+
+// Whether this handle's open created the queue.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1:
+// the errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_posix_mq_is_new(const madang_posix_mq *queue);
+
+// Closes the handle, which also takes back what this process registered with the queue, by
+// whatever handle (mq_close(3)). No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_posix_mq_close(madang_posix_mq *queue);
+
+// Takes the queue's name away; who has it open goes on with it. The next open makes a new one.
+//
+// Returns 0; -ENOENT if there is none; -EPERM or -EACCES if it is another user's; -EINVAL or
+// -ENAMETOOLONG for a bad name; -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any
+// time.
+int madang_posix_mq_unlink(const char *name);
+
+// Lists the POSIX message queues that exist, in the order of their names. They can be seen only
+// where root has mounted their file system: mkdir -p /dev/mqueue, then
+// mount -t mqueue none /dev/mqueue.
+//
+// objects is an array of capacity structs, of which only the first one's struct_size need be set.
+//
+// Returns how many there are, of which the first capacity are written; with capacity 0, objects
+// may be NULL. Or -ENOENT where it is not mounted; -EINVAL if struct_size is not set; -EFAULT if
+// objects is NULL; -EMFILE, -ENFILE. Doesn't wait. Any thread may call it at any time.
+int64_t madang_posix_mq_list(madang_posix_listed *objects, size_t capacity);
+
+// Opens the POSIX semaphore called name, or creates it.
+//
+// name is 1 to 251 bytes of UTF-8 without '/': what is "/turn" for sem_open(3) is "turn" here.
+// options may be NULL. *semaphore is written only on success; give it to madang_posix_sem_close()
+// in the end. It keeps no descriptor. A new one has its value and its mode before it has its name.
+//
+// Returns 0, or
+//   -EINVAL        a bad name, value, mode or struct_size; or what has the name is no semaphore
+//   -ENAMETOOLONG  the name
+//   -ENOENT        there is none, and create is MADANG_CREATE_NEVER
+//   -EEXIST        there is one, and create is MADANG_CREATE_ONLY
+//   -EACCES        its permission bits don't let this process use it
+//   -EISDIR, -ELOOP, -ENODEV, -ENXIO
+//                  the name is that of something that is no regular file
+//   -ENOSPC        /dev/shm is full; a container's often has 64 MB
+//   -EBUSY         others keep making and removing it: try again
+//   -E2BIG         options sets a field that this version doesn't have
+//   -EFAULT        name or semaphore is NULL
+//   -ENOMEM, -EMFILE, -ENFILE
+//                  as with open(2) and mmap(2)
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_posix_sem_open(const char *name,
+                          const madang_posix_sem_options *options,
+                          madang_posix_sem **semaphore);
+
+// Makes an unnamed semaphore in memory that is shared: sizeof(sem_t) bytes at offset, which is a
+// multiple of what a sem_t is aligned to (sem_init(3)). Once, before anybody uses it: to make it
+// anew while others wait for it leaves them waiting.
+//
+// *semaphore is written only on success; give it to madang_posix_sem_close() in the end. The
+// memory stays mapped until then, also if the mapping is closed before.
+//
+// Returns 0; -EINVAL if it doesn't lie within, or for a bad offset or value; -EACCES if the memory
+// is read-only; -EBADF if the mapping was closed; -EFAULT if a pointer is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int madang_posix_sem_init(madang_mapping *mapping,
+                          size_t offset,
+                          uint32_t value,
+                          madang_posix_sem **semaphore);
+
+// Opens the unnamed semaphore that was made in that memory, at that offset, by whatever process or
+// language; also by sem_init(3) with pshared. Whether there is one can't be seen: of other bytes
+// it makes one with some value. Else as madang_posix_sem_init().
+int madang_posix_sem_at(madang_mapping *mapping, size_t offset, madang_posix_sem **semaphore);
+
+// Adds 1 to the semaphore, and wakes one who waits, if somebody does (sem_post(3)).
+//
+// Returns 0; -EOVERFLOW if its value is SEM_VALUE_MAX; -EBADF if the handle was closed, -EFAULT if
+// it is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_posix_sem_post(madang_posix_sem *semaphore);
+
+// Takes 1 from the semaphore as soon as its value is more than 0 (sem_clockwait(3)).
+//
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT (here the same as no time). Waits for timeout_ns
+// nanoseconds, negative is for ever; by the monotonic clock, where the C library can (glibc from
+// 2.30 on), else by the one that is set, looking each second whether the two agree.
+//
+// Returns 0, or
+//   -EAGAIN     its value is 0, and the call was not to wait
+//   -ETIMEDOUT  the time is over
+//   -EINTR      a signal handler ran while it waited; nothing was taken
+//   -EINVAL     a bad flag
+//   -EBADF      the handle was closed
+//   -EFAULT     it is NULL
+//
+// Any thread may call it at any time.
+int madang_posix_sem_wait(madang_posix_sem *semaphore, uint32_t flags, int64_t timeout_ns);
+
+// The semaphore's value, which may be another one by now (sem_getvalue(3)).
+//
+// Returns 0 or more; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int madang_posix_sem_value(const madang_posix_sem *semaphore);
+
+// Tells what the semaphore called name is.
+//
+// Returns 0; -ENOENT if there is none; -EINVAL if struct_size is not set; -EFAULT if a pointer is
+// NULL; else as madang_posix_sem_open(). Doesn't wait. Any thread may call it at any time.
+int madang_posix_sem_stat(const char *name, madang_posix_sem_status *status);
+
+// The name by which the semaphore was opened; empty for an unnamed one.
+//
+// Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
+// NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.
+const char *madang_posix_sem_name(const madang_posix_sem *semaphore);
+
+// Whether the call that made this handle made the semaphore.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1:
+// the errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_posix_sem_is_new(const madang_posix_sem *semaphore);
+
+// Closes the handle, which does nothing to the semaphore. No other thread may be inside a call
+// with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_posix_sem_close(madang_posix_sem *semaphore);
+
+// Takes the semaphore's name away; who has it open goes on with it (sem_unlink(3)).
+//
+// Returns 0; -ENOENT if there is none; -EPERM or -EACCES if it is another user's; -EINVAL or
+// -ENAMETOOLONG for a bad name; -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any
+// time.
+int madang_posix_sem_unlink(const char *name);
+
+// Lists the named POSIX semaphores that exist, in the order of their names. (With musl none, for
+// nothing tells them from shared memory there.)
+//
+// objects is an array of capacity structs, of which only the first one's struct_size need be set.
+//
+// Returns how many there are, of which the first capacity are written; with capacity 0, objects
+// may be NULL. Or -ENOENT or -EACCES if /dev/shm can't be read; -EINVAL if struct_size is not set;
+// -EFAULT if objects is NULL; -EMFILE, -ENFILE. Doesn't wait. Any thread may call it at any time.
+int64_t madang_posix_sem_list(madang_posix_listed *objects, size_t capacity);
+
+// Opens the POSIX shared memory object called name, or creates it. It isn't mapped by that.
+//
+// name is 1 to 255 bytes of UTF-8 without '/', and doesn't begin with "madang.": what is "/frame"
+// for shm_open(3) is "frame" here. options may be NULL. *object is written only on success; give
+// it to madang_posix_shm_close() in the end. Its descriptor is close-on-exec. A new one has its
+// size and its mode before it has its name.
+//
+// Returns 0, or
+//   -EINVAL        a bad name, flag, mode or struct_size; MADANG_CREATE_ONLY with
+//   MADANG_READ_ONLY;
+//                  or the existing object is smaller than asked for
+//   -ENAMETOOLONG  the name
+//   -ENOENT        there is none, and create is MADANG_CREATE_NEVER, or MADANG_READ_ONLY is set
+//   -EEXIST        there is one, and create is MADANG_CREATE_ONLY
+//   -EACCES        its permission bits don't let this process use it so
+//   -EISDIR, -ELOOP, -ENODEV, -ENXIO
+//                  the name is a directory's, a symbolic link's, or that of some other thing that
+//                  is no regular file
+//   -ENOSPC        /dev/shm is full; a container's often has 64 MB
+//   -EFBIG         size is more than a file may have
+//   -EBUSY         others keep making and removing it: try again
+//   -E2BIG         options sets a field that this version doesn't have
+//   -EFAULT        name or object is NULL
+//   -ENOMEM, -EMFILE, -ENFILE
+//                  as with open(2)
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_posix_shm_open(const char *name,
+                          const madang_posix_shm_options *options,
+                          madang_posix_shm **object);
+
+// Takes over a descriptor of shared memory that was inherited or received; or of any regular file.
+// Whoever else can write it can truncate it: from a stranger take a madang_memfd instead.
+//
+// fd belongs to the object then, and its number may be another file's; if the call fails, it stays
+// the caller's. *object is written only on success; give it to madang_posix_shm_close() in the
+// end.
+//
+// Returns 0; -ENODEV if it is no regular file's; -EBADF if it is no descriptor; -EMFILE; -EFAULT
+// if object is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_posix_shm_from_fd(int fd, madang_posix_shm **object);
+
+// Tells what the object is: its size as it is now, its owner, its mode.
+//
+// Returns 0; -EINVAL if struct_size is not set, -EBADF if the handle was closed, -EFAULT if a
+// pointer is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_posix_shm_stat(madang_posix_shm *object, madang_posix_shm_status *status);
+
+// Gives the object another size, in bytes. What is added is 0, and its space is taken at once; if
+// there is none, nothing changes. Who touches what was cut off is killed by SIGBUS.
+//
+// Returns 0; -ENOSPC if /dev/shm is full; -EFBIG; -EACCES if it was opened with MADANG_READ_ONLY;
+// -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread may call it at
+// any time.
+int madang_posix_shm_set_size(madang_posix_shm *object, uint64_t size);
+
+// Maps length bytes of the object at offset, which is a multiple of the page size; length 0 means
+// up to its end. flags: 0 or MADANG_READ_ONLY. *mapping is written only on success; it stays
+// whatever becomes of the object's handle, until madang_mapping_close().
+//
+// Returns 0; -EINVAL if they don't lie within it, if it is empty, or for the offset or a flag;
+// -EACCES to write what was opened with MADANG_READ_ONLY; -ENOMEM; -EBADF if the handle was
+// closed, -EFAULT if a pointer is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_posix_shm_map(madang_posix_shm *object,
+                         uint64_t offset,
+                         uint64_t length,
+                         uint32_t flags,
+                         madang_mapping **mapping);
+
+// The object's descriptor, for mmap(2), sendmsg(2) and their like. It is the handle's, and must
+// not be closed.
+//
+// Returns 0 or more; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int madang_posix_shm_fd(const madang_posix_shm *object);
+
+// The name by which the object was opened; empty if it was made of a descriptor.
+//
+// Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
+// NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.
+const char *madang_posix_shm_name(const madang_posix_shm *object);
+
+// Whether this handle's open created the object.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1:
+// the errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_posix_shm_is_new(const madang_posix_shm *object);
+
+// Closes the handle; what was mapped by it stays. No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_posix_shm_close(madang_posix_shm *object);
+
+// Takes the object's name away; who has it open or mapped goes on with it (shm_unlink(3)).
+//
+// Returns 0; -ENOENT if there is none; -EPERM or -EACCES if it is another user's; -EISDIR; -EINVAL
+// or -ENAMETOOLONG for a bad name; -EFAULT if it is NULL. Doesn't wait. Any thread may call it at
+// any time.
+int madang_posix_shm_unlink(const char *name);
+
+// Lists the POSIX shared memory objects that exist, in the order of their names: all regular files
+// in /dev/shm but madang's own and semaphores.
+//
+// objects is an array of capacity structs, of which only the first one's struct_size need be set.
+//
+// Returns how many there are, of which the first capacity are written; with capacity 0, objects
+// may be NULL. Or -ENOENT or -EACCES if /dev/shm can't be read; -EINVAL if struct_size is not set;
+// -EFAULT if objects is NULL; -EMFILE, -ENFILE. Doesn't wait. Any thread may call it at any time.
+int64_t madang_posix_shm_list(madang_posix_listed *objects, size_t capacity);
 
 // A descriptor to wait on in poll(2), select(2), epoll(7) and what is built on them, for one of
 // MADANG_FD_RECV and MADANG_FD_SEND.

@@ -184,7 +184,7 @@ pub extern "C" fn madang_strerror(error: c_int) -> *const c_char {
     let errno = c_int::try_from(error.unsigned_abs()).unwrap_or(c_int::MAX);
     let text = texts! { errno;
         EAGAIN "the call was not to wait, and the queue is full, or has no message"
-        EBUSY "another participant is inside and doesn't get on: try again"
+        EBUSY "another participant is inside and doesn't get on, or somebody else has it: try again"
         ETIMEDOUT "the time is over"
         EINTR "a signal handler ran while the call waited; nothing was done"
         EINVAL "an argument is not in its range, or what exists is smaller than asked for"
@@ -192,7 +192,7 @@ pub extern "C" fn madang_strerror(error: c_int) -> *const c_char {
         ENOENT "there is nothing of that name"
         EEXIST "the name is taken"
         EACCES "permission denied"
-        EPERM "it belongs to another user"
+        EPERM "it belongs to another user, or is sealed against that"
         EISDIR "the name is a directory's"
         ENOTDIR "a part of the path is no directory"
         ELOOP "the name is a symbolic link's, which is never followed"

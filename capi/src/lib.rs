@@ -8,7 +8,7 @@
 //! deadline   timeout_ns and flags become a Deadline
 //! handle     what a C program holds, and how its use after close is found
 //! pointer    the one file that follows C's pointers
-//! kernel/    the kernel's primitives: mapping, pipe, fifo, file, …
+//! kernel/    the kernel's primitives: mapping, pipe, fifo, file, memfd, posix/, sysv/, socket, signal
 //! shared/    queue, descriptor, lease, reservation, segment, list, left_over
 //! ```
 //!

@@ -32,7 +32,12 @@ use crate::error::{Failure, Result};
 use crate::handle::{Handle, Shell};
 use crate::kernel::fifo::madang_fifo_options;
 use crate::kernel::file::{madang_file_holder, madang_file_options};
+use crate::kernel::memfd::madang_memfd_options;
 use crate::kernel::pipe::madang_pipe_options;
+use crate::kernel::posix::madang_posix_listed;
+use crate::kernel::posix::mq::{madang_posix_mq_options, madang_posix_mq_status};
+use crate::kernel::posix::sem::{madang_posix_sem_options, madang_posix_sem_status};
+use crate::kernel::posix::shm::{madang_posix_shm_options, madang_posix_shm_status};
 use crate::shared::left_over::madang_left_over;
 use crate::shared::list::madang_listed;
 use crate::shared::queue::{
@@ -98,6 +103,14 @@ pub(crate) fn bytes_mut<'a>(at: *mut c_void, length: usize, what: &str) -> Resul
     let at = place_of(at, length, what)?;
     // SAFETY: by the contract, `length` bytes that nobody else touches during the call.
     Ok(unsafe { slice::from_raw_parts_mut(at.as_ptr().cast(), length) })
+}
+
+/// Puts a number where the caller wants it, if he does.
+pub(crate) fn put_number(at: *mut u32, value: u32) {
+    if let Some(at) = NonNull::new(at) {
+        // SAFETY: by the contract, a number that nobody else touches during the call.
+        unsafe { at.write(value) };
+    }
 }
 
 /// Fills bytes of the caller's with what lies at `offset` in a segment, or says that they don't lie within.
@@ -238,6 +251,14 @@ structs! {
     madang_fifo_options 16
     madang_file_options 24
     madang_file_holder 32
+    madang_posix_listed 288
+    madang_posix_mq_options 32
+    madang_posix_mq_status 56
+    madang_posix_shm_options 24
+    madang_posix_shm_status 40
+    madang_posix_sem_options 16
+    madang_posix_sem_status 24
+    madang_memfd_options 24
 }
 
 /// What a struct's first field says, and whether it can be so.

@@ -15,7 +15,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | errno | meaning |
 /// |---|---|
 /// | `EAGAIN` | a try found the queue full, or empty |
-/// | `EBUSY` | a try found another participant inside for longer than it may wait |
+/// | `EBUSY` | a try found another participant inside for longer than it may wait; or somebody else has it |
 /// | `ETIMEDOUT` | the deadline passed |
 /// | `EINTR` | a signal handler ran while waiting; nothing was done |
 /// | `EINVAL` | an argument is not in its range, or an existing object is smaller than asked for |
@@ -31,6 +31,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | `EUSERS` | no free place among the participants |
 /// | `EOWNERDEAD` | this handle was presumed dead by the others and may not go on |
 /// | `EPIPE` | nobody reads any more, and nobody ever will |
+/// | `EOVERFLOW` | a semaphore's value would get too large |
+/// | `EMFILE`, `ENFILE` | too many open descriptors; `EMFILE`: or more than a user's POSIX message queues may hold |
 /// | `EBADF`, `EFAULT` | a closed handle, a null pointer (C, Python) |
 #[derive(Debug, thiserror::Error)]
 #[error("{what}{} ({})", needed(*.length), name(*.errno))]

@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 
 use crate::error::{Error, Result};
-use crate::sys::{Errno, memory};
+use crate::sys::{Errno, memory, sem};
 
 /// A part of a file, in bytes; both are multiples of 64 KiB, so that any page size can map it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,12 @@ impl Mapping {
     ) -> std::result::Result<Self, Errno> {
         let length = usize::try_from(length).map_err(|_| Errno(libc::ENOMEM))?;
         Ok(Self { base: memory::map_file(fd, offset, length, writable)?, length, writable })
+    }
+
+    /// As [`of_file`](Self::of_file), only to be read, of a file that nobody can write: some kernels refuse to map one shared.
+    pub(crate) fn of_unwritable_file(fd: BorrowedFd, offset: u64, length: u64) -> std::result::Result<Self, Errno> {
+        let length = usize::try_from(length).map_err(|_| Errno(libc::ENOMEM))?;
+        Ok(Self { base: memory::map_file_privately(fd, offset, length)?, length, writable: false })
     }
 
     /// The given parts of the file, one after the other; a part may come twice.
@@ -132,6 +138,27 @@ impl Mapping {
             .map_err(|errno| errno.during(format!("sync {length} bytes of a mapping: msync")))
     }
 
+    /// The semaphore of the C library's that lies at `offset`, or whose place is there.
+    pub(crate) fn semaphore(&self, offset: usize) -> Result<&sem::Semaphore> {
+        const SIZE: usize = size_of::<sem::Semaphore>();
+        const ALIGNMENT: usize = align_of::<sem::Semaphore>();
+        if !self.writable {
+            return Err(Error::new(
+                libc::EACCES,
+                "a semaphore needs memory that may be written, and this is read-only",
+            ));
+        }
+        self.check("a semaphore", offset, SIZE)?;
+        // The base is aligned to a page.
+        if !offset.is_multiple_of(ALIGNMENT) {
+            let what = format!("a semaphore at {offset}: its offset must be a multiple of {ALIGNMENT}");
+            return Err(Error::new(libc::EINVAL, what));
+        }
+        // SAFETY: it lies within the mapping, aligned, and any bytes are a semaphore; what others do there meanwhile
+        // the type's cell allows for.
+        Ok(unsafe { self.base.byte_add(offset).cast().as_ref() })
+    }
+
     fn check(&self, verb: &str, offset: usize, length: usize) -> Result<()> {
         let has = self.length;
         if offset.checked_add(length).is_none_or(|end| end > has) {
@@ -139,6 +166,12 @@ impl Mapping {
             return Err(Error::new(libc::EINVAL, what));
         }
         Ok(())
+    }
+}
+
+impl AsRef<Mapping> for Mapping {
+    fn as_ref(&self) -> &Mapping {
+        self
     }
 }
 

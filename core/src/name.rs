@@ -19,6 +19,9 @@ pub(crate) const PREFIX: &str = "madang.";
 /// What follows it in the temporary name of what is being made; then 16 hexadecimal digits.
 const NEW: &str = "new.";
 
+/// What the C library puts before a POSIX semaphore's name (sem_overview(7); musl puts nothing).
+pub(crate) const SEMAPHORE: &str = if cfg!(target_env = "musl") { "" } else { "sem." };
+
 /// The longest file name that Linux file systems take, in bytes.
 const NAME_MAX: usize = 255;
 
@@ -47,6 +50,12 @@ impl Name {
             return Err(Error::new(libc::EINVAL, what));
         }
         Self::within(SHM.to_owned(), name, name)
+    }
+
+    /// The file of a POSIX semaphore.
+    pub(crate) fn semaphore(name: &str) -> Result<Self> {
+        check(name, SEMAPHORE)?;
+        Self::within(SHM.to_owned(), name, &format!("{SEMAPHORE}{name}"))
     }
 
     fn within(directory: CString, name: &str, file: &str) -> Result<Self> {
@@ -100,6 +109,12 @@ pub(crate) fn directory() -> Result<CString> {
             Err(Error::new(libc::EINVAL, what))
         }
     }
+}
+
+/// A POSIX message queue's name as the kernel wants it: it has no path, but its rules are those of a file's name.
+pub(crate) fn message_queue(name: &str) -> Result<CString> {
+    check(name, "")?;
+    CString::new(name).map_err(|_| Error::new(libc::EINVAL, "a name has no NUL in it"))
 }
 
 /// A name is 1 to 255 bytes (with what madang puts before it), any but `/` and NUL, and neither `.` nor `..`.

@@ -42,7 +42,7 @@ from ._madang import (
     list,  # noqa: F401
 )
 from ._objects import ObjectQueue
-from .kernel import fifo, file, pipe
+from .kernel import fifo, file, memfd, pipe, posix
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -63,4 +63,6 @@ __all__ = [
     "kernel",
     "left_overs",
     "pipe",
+    "memfd",
+    "posix",
 ]

@@ -35,6 +35,8 @@ from ._objects import ObjectQueue as ObjectQueue
 from .kernel import fifo as fifo
 from .kernel import file as file
 from .kernel import pipe as pipe
+from .kernel import memfd as memfd
+from .kernel import posix as posix
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -55,6 +57,8 @@ __all__ = [
     "kernel",
     "left_overs",
     "pipe",
+    "memfd",
+    "posix",
 ]
 
 __version__: str

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use madang::file::Follow;
 use madang::pipe::Reader;
+use madang::posix::mq;
 use madang::{Deadline, Mapping, Queue, Received, Segment, Select};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
@@ -191,6 +192,13 @@ impl Room<'_> {
     /// Whether not all of it is filled.
     pub(crate) fn is_left(&self) -> bool {
         *self.filled < self.space.len()
+    }
+
+    /// Receives from a POSIX message queue; the priority.
+    pub(crate) fn receive_posix(&mut self, queue: &mq::Queue, deadline: Deadline) -> madang::Result<u32> {
+        let received = queue.recv_into_uninit(self.space, deadline)?;
+        *self.filled = received.length;
+        Ok(received.priority)
     }
 
     pub(crate) fn peek(&mut self, queue: &Queue, position: u64) -> madang::Result<Received> {

@@ -78,6 +78,53 @@ mod _madang {
             #[pymodule_export]
             const PIPE_BUF: usize = madang::pipe::PIPE_BUF;
         }
+
+        /// `madang/kernel/memfd.py`.
+        #[pyo3::pymodule]
+        mod memfd {
+            #[pymodule_export]
+            use crate::kernel::memfd::Memfd;
+        }
+
+        /// `madang/kernel/posix/`.
+        #[pyo3::pymodule]
+        mod posix {
+            #[pymodule_export]
+            use crate::kernel::posix::Listed;
+
+            /// `madang/kernel/posix/mq.py`.
+            #[pyo3::pymodule]
+            mod mq {
+                #[pymodule_export]
+                use crate::kernel::posix::mq::{Queue, QueueStatus, list};
+
+                #[pymodule_export]
+                const MAX_PRIORITY: u32 = madang::posix::mq::MAX_PRIORITY;
+            }
+
+            /// `madang/kernel/posix/shm.py`.
+            #[pyo3::pymodule]
+            mod shm {
+                #[pymodule_export]
+                use crate::kernel::posix::shm::{Object, ObjectStatus, list};
+            }
+
+            /// `madang/kernel/posix/sem.py`.
+            #[pyo3::pymodule]
+            mod sem {
+                #[pymodule_export]
+                use crate::kernel::posix::sem::{Semaphore, SemaphoreStatus, list};
+
+                #[pymodule_export]
+                const MAX_VALUE: u32 = madang::posix::sem::MAX_VALUE;
+
+                #[pymodule_export]
+                const SIZE: usize = madang::posix::sem::SIZE;
+
+                #[pymodule_export]
+                const ALIGNMENT: usize = madang::posix::sem::ALIGNMENT;
+            }
+        }
     }
 
     /// Lets the modules in it be imported by their names.

@@ -103,3 +103,68 @@ AT(madang_file_holder, length, 16);
 AT(madang_file_holder, pid, 24);
 AT(madang_file_holder, reserved, 28);
 ENDS_AT(madang_file_holder, 32);
+AT(madang_posix_listed, struct_size, 0);
+AT(madang_posix_listed, mode, 4);
+AT(madang_posix_listed, uid, 8);
+AT(madang_posix_listed, gid, 12);
+AT(madang_posix_listed, size, 16);
+AT(madang_posix_listed, reserved, 24);
+AT(madang_posix_listed, name, 32);
+ENDS_AT(madang_posix_listed, 288);
+
+AT(madang_posix_mq_options, struct_size, 0);
+AT(madang_posix_mq_options, flags, 4);
+AT(madang_posix_mq_options, max_messages, 8);
+AT(madang_posix_mq_options, max_message_size, 16);
+AT(madang_posix_mq_options, mode, 24);
+AT(madang_posix_mq_options, create, 28);
+ENDS_AT(madang_posix_mq_options, 32);
+
+AT(madang_posix_mq_status, struct_size, 0);
+AT(madang_posix_mq_status, mode, 4);
+AT(madang_posix_mq_status, uid, 8);
+AT(madang_posix_mq_status, gid, 12);
+AT(madang_posix_mq_status, max_messages, 16);
+AT(madang_posix_mq_status, max_message_size, 24);
+AT(madang_posix_mq_status, messages, 32);
+AT(madang_posix_mq_status, bytes, 40);
+AT(madang_posix_mq_status, notified_pid, 48);
+AT(madang_posix_mq_status, reserved, 52);
+ENDS_AT(madang_posix_mq_status, 56);
+
+AT(madang_posix_shm_options, struct_size, 0);
+AT(madang_posix_shm_options, flags, 4);
+AT(madang_posix_shm_options, size, 8);
+AT(madang_posix_shm_options, mode, 16);
+AT(madang_posix_shm_options, create, 20);
+ENDS_AT(madang_posix_shm_options, 24);
+
+AT(madang_posix_shm_status, struct_size, 0);
+AT(madang_posix_shm_status, mode, 4);
+AT(madang_posix_shm_status, uid, 8);
+AT(madang_posix_shm_status, gid, 12);
+AT(madang_posix_shm_status, size, 16);
+AT(madang_posix_shm_status, allocated, 24);
+AT(madang_posix_shm_status, is_unlinked, 32);
+AT(madang_posix_shm_status, reserved, 36);
+ENDS_AT(madang_posix_shm_status, 40);
+
+AT(madang_posix_sem_options, struct_size, 0);
+AT(madang_posix_sem_options, value, 4);
+AT(madang_posix_sem_options, mode, 8);
+AT(madang_posix_sem_options, create, 12);
+ENDS_AT(madang_posix_sem_options, 16);
+
+AT(madang_posix_sem_status, struct_size, 0);
+AT(madang_posix_sem_status, value, 4);
+AT(madang_posix_sem_status, mode, 8);
+AT(madang_posix_sem_status, uid, 12);
+AT(madang_posix_sem_status, gid, 16);
+AT(madang_posix_sem_status, reserved, 20);
+ENDS_AT(madang_posix_sem_status, 24);
+
+AT(madang_memfd_options, struct_size, 0);
+AT(madang_memfd_options, flags, 4);
+AT(madang_memfd_options, size, 8);
+AT(madang_memfd_options, huge_page_size, 16);
+ENDS_AT(madang_memfd_options, 24);

@@ -11,7 +11,8 @@
  * A case ends by returning, by a CHECK that does not hold, or by skip(), which is said aloud.
  *
  * Before it includes this, a program that is about named objects says which kind it is about: KIND(suffix) is what follows
- * madang_ in its names, and FILES what its files' names begin with.
+ * madang_ in its names, and FILES what its files' names begin with. Of objects that are no files it may say how those that a case
+ * left are removed: REMOVE().
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -204,11 +205,15 @@ struct test_case {
 
 static inline void remove_left_over(void)
 {
-    char pattern[3][128];
+#ifdef REMOVE
+    REMOVE();
+#endif
+    char pattern[4][128];
     snprintf(pattern[0], sizeof pattern[0], "/dev/shm/madang.queue.%s-*", prefix_text);
     snprintf(pattern[1], sizeof pattern[1], "/dev/shm/%s-*/*", prefix_text);
     snprintf(pattern[2], sizeof pattern[2], "/dev/shm/%s-*", prefix_text);
-    for (int i = 0; i < 3; i++) {
+    snprintf(pattern[3], sizeof pattern[3], "/dev/shm/sem.%s-*", prefix_text);
+    for (int i = 0; i < 4; i++) {
         glob_t found;
         if (glob(pattern[i], 0, NULL, &found) == 0) {
             for (size_t at = 0; at < found.gl_pathc; at++)

@@ -50,6 +50,10 @@ areas! {
         pipe
         fifo
         file
+        memfd
+        posix_mq
+        posix_sem
+        posix_shm
     }
     shared {
         queue

@@ -52,6 +52,7 @@ mod kernel {
     mod fifo;
     mod file;
     mod pipe;
+    mod posix;
 }
 
 mod shared {

@@ -14,13 +14,13 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def name() -> Iterator[str]:
-    """A name for a queue and a segment of the test's own, and for others that begin with it."""
+    """A name for objects of the test's own in /dev/shm, and for others that begin with it."""
     mine = f"pytest-{os.getpid()}-{next(_numbers)}-"
     yield mine
     left = [path for path in SHM.iterdir() if mine in path.name]
     for path in left:
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-    objects = (mine, f"madang.queue.{mine}")
+    objects = (mine, f"madang.queue.{mine}", f"sem.{mine}")
     assert all(path.name.startswith(objects) for path in left), f"what is this? {left}"
 
 

@@ -3,7 +3,9 @@
 mod kernel {
     mod fifo;
     mod file;
+    mod memfd;
     mod pipe;
+    mod posix;
 }
 
 mod shared {

@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use madang::posix::{mq, sem};
 use madang::{Queue, Segment};
 
 /// After so long a test is stuck: nothing in madang may take it.
@@ -59,6 +60,8 @@ impl Drop for Name {
         // Most tests made only one of them, if any.
         let _ = Queue::unlink(self);
         let _ = Segment::unlink(self);
+        let _ = mq::Queue::unlink(self);
+        let _ = sem::Semaphore::unlink(self);
         let _ = std::fs::remove_dir(self.queue_path());
     }
 }

@@ -3,4 +3,6 @@
 pub mod fifo;
 pub mod file;
 pub mod mapping;
+pub mod memfd;
 pub mod pipe;
+pub mod posix;

@@ -27,8 +27,8 @@ pub const MADANG_CREATE_ONLY: u32 = 2;
 /// SIGBUS. For users who trust each other.
 pub const MADANG_ANY_OWNER: u32 = 1 << 8;
 
-/// Option flag of segments: opens it only to be read. Writing to it then kills the process with
-/// SIGSEGV. It must exist.
+/// Option flag of segments and of POSIX shared memory: opens it only to be read. It must exist. And
+/// a flag of what maps memory: only to be read. Writing to it then kills the process with SIGSEGV.
 pub const MADANG_READ_ONLY: u32 = 1 << 9;
 
 /// Option flag of queues: this handle alone sends, as long as it is open; other senders, and whoever

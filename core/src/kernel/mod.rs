@@ -4,11 +4,17 @@
 //! no race at creation, no death by SIGPIPE, descriptors that don't leak into an exec, errors that say what happened. A guide to all
 //! of them is `docs/kernel.md`.
 //!
+//! - [`memfd`]: memory without a name that can be sealed, to be handed to a stranger
+//! - [`posix`]: message queues, shared memory and semaphores by mq_overview(7), shm_overview(7) and sem_overview(7)
+//!
 //! What waits comes as `try_x` (never waits: `EAGAIN`), `x` (waits for ever) and `x_until`, which takes a deadline (`ETIMEDOUT`). A signal
 //! handler that runs meanwhile is `EINTR`; nothing was done then, and to the same deadline one can go on.
 
 pub mod fifo;
 pub mod file;
+pub mod memfd;
 mod path;
 pub mod pipe;
+pub mod posix;
+mod space;
 mod wait;

@@ -212,3 +212,10 @@ impl Segment {
         error.during(format_args!("segment {:?}", self.name))
     }
 }
+
+/// For what lies in shared memory, such as a [semaphore](crate::posix::sem::Semaphore::init_in).
+impl AsRef<Mapping> for Segment {
+    fn as_ref(&self) -> &Mapping {
+        &self.mapping
+    }
+}

@@ -8,6 +8,14 @@ pub(crate) fn monotonic_ns() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
+/// Nanoseconds on `CLOCK_REALTIME`, which may be set: only for calls that know no other clock.
+pub(crate) fn real_ns() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: as above.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
 /// Sleeps; `EINTR` if a signal handler ran (clock_nanosleep(2)).
 pub(crate) fn sleep(duration: std::time::Duration) -> Result<(), super::Errno> {
     let time = libc::timespec {

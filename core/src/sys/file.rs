@@ -167,6 +167,24 @@ pub(crate) fn read_at(fd: BorrowedFd, into: &mut [MaybeUninit<u8>], offset: u64)
     if read == -1 { Err(Errno::last()) } else { Ok(read as usize) }
 }
 
+/// As [`read_at`], into bytes.
+pub(crate) fn read_bytes_at(fd: BorrowedFd, into: &mut [u8], offset: u64) -> Result<usize, Errno> {
+    // SAFETY: the same memory; what is written there by a read is bytes.
+    let into = unsafe { std::slice::from_raw_parts_mut(into.as_mut_ptr().cast(), into.len()) };
+    read_at(fd, into, offset)
+}
+
+/// Whether the description was opened to be read, and to be written (`F_GETFL`).
+pub(crate) fn access(fd: BorrowedFd) -> Result<(bool, bool), Errno> {
+    // SAFETY: no memory is passed.
+    let flags = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) }.into())?;
+    Ok(match flags as i32 & libc::O_ACCMODE {
+        libc::O_RDONLY => (true, false),
+        libc::O_WRONLY => (false, true),
+        _ => (true, true),
+    })
+}
+
 /// How many bytes are free in the file's file system (fstatfs(2)); `None` where it has no limit of its own.
 pub(crate) fn free_space(fd: BorrowedFd) -> Option<u64> {
     // SAFETY: all-zero is a valid `statfs64`.

@@ -41,6 +41,11 @@ pub(crate) fn map_file(fd: BorrowedFd, offset: u64, length: usize, write: bool) 
     map(std::ptr::null_mut(), length, protection, libc::MAP_SHARED, fd.as_raw_fd(), offset)
 }
 
+/// Maps `length` bytes of the file at `offset`, privately and only to be read.
+pub(crate) fn map_file_privately(fd: BorrowedFd, offset: u64, length: usize) -> Result<NonNull<u8>, Errno> {
+    map(std::ptr::null_mut(), length, libc::PROT_READ, libc::MAP_PRIVATE, fd.as_raw_fd(), offset)
+}
+
 /// Maps a page of the file that can't be touched: it keeps the open file description (and its locks) alive.
 pub(crate) fn hold_file(fd: BorrowedFd, length: usize) -> Result<NonNull<u8>, Errno> {
     map(std::ptr::null_mut(), length, libc::PROT_NONE, libc::MAP_SHARED, fd.as_raw_fd(), 0)

@@ -14,11 +14,14 @@ pub(crate) mod epoll;
 pub(crate) mod file;
 pub(crate) mod futex;
 pub(crate) mod inotify;
+pub(crate) mod memfd;
 pub(crate) mod memory;
+pub(crate) mod mq;
 pub(crate) mod ofd;
 pub(crate) mod pipe;
 pub(crate) mod poll;
 pub(crate) mod process;
+pub(crate) mod sem;
 pub(crate) mod timer;
 
 use crate::error::Error;

@@ -11,9 +11,11 @@ from typing import Literal, Self, final
 
 from . import fifo as fifo
 from . import file as file
+from . import memfd as memfd
 from . import pipe as pipe
+from . import posix as posix
 
-__all__ = ["Mapping", "fifo", "file", "pipe"]
+__all__ = ["Mapping", "fifo", "file", "memfd", "pipe", "posix"]
 
 @final
 class Mapping:

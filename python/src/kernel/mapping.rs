@@ -33,7 +33,7 @@ impl Mapping {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn share(&self) -> Result<Arc<madang::Mapping>> {
+    pub(crate) fn share(&self) -> Result<Arc<madang::Mapping>> {
         self.get().ok_or_else(|| Error::os(libc::EBADF, "mapping: it is closed (EBADF)".to_owned()))
     }
 }

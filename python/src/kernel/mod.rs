@@ -4,7 +4,9 @@ pub(crate) mod fifo;
 pub(crate) mod file;
 mod held;
 pub(crate) mod mapping;
+pub(crate) mod memfd;
 pub(crate) mod pipe;
+pub(crate) mod posix;
 
 use pyo3::prelude::*;
 use pyo3::types::PyModule;

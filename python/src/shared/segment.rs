@@ -1,6 +1,7 @@
 //! `madang.Segment`.
 
 use std::ffi::c_int;
+use std::sync::Arc;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -60,6 +61,13 @@ use crate::shared::handle::Handle;
 pub(crate) struct Segment {
     handle: Handle<madang::Segment>,
     read_only: bool,
+}
+
+impl Segment {
+    /// A share of it, if it isn't closed.
+    pub(crate) fn share(&self) -> Result<Arc<madang::Segment>> {
+        self.handle.share()
+    }
 }
 
 #[pymethods]
