@@ -25,6 +25,7 @@ use super::raw::Fault;
 use super::raw::cell::U32;
 use super::raw::host::{Host, Participant};
 use super::raw::roster::Slot;
+use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::mapping::Mapping;
 use crate::name::Name;
@@ -54,6 +55,8 @@ pub(crate) struct Attached {
     spins: bool,
     /// Whether barriers reach this process.
     registered: AtomicBool,
+    /// This process, as its own namespace numbers it: to ask takes a system call.
+    pid: AtomicU32,
     /// The thread that used it first, and whether others did since ([`SEVERAL`]); see [`nobody_yet`].
     thread: AtomicUsize,
 }
@@ -90,6 +93,7 @@ impl Attached {
             hold: Mutex::new(None),
             spins: process::is_one_of_several(),
             registered: AtomicBool::new(false),
+            pid: AtomicU32::new(0),
             thread: AtomicUsize::new(nobody_yet()),
         })
     }
@@ -150,6 +154,7 @@ impl Attached {
             // A child's threads are its own.
             self.thread.store(nobody_yet(), Ordering::Relaxed);
             self.registered.store(barrier::register(), Ordering::Relaxed);
+            self.pid.store(process::id(), Ordering::Relaxed);
             let (me, hold) = self.take_slot(settle)?;
             *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold);
             self.me.store(me.word(), Ordering::Relaxed);
@@ -272,6 +277,17 @@ impl Attached {
         if self.is_object(fd.as_fd()) { Ok(fd) } else { Err(Errno(libc::ENOENT)) }
     }
 
+    /// A fault in words. Who waits to a deadline for a lock has waited for what the object is there for.
+    #[cold]
+    pub(crate) fn explain_until(&self, fault: Fault, doing: &str, deadline: Deadline) -> Error {
+        if fault != Fault::Busy || deadline.is_try() {
+            return self.explain(fault, doing);
+        }
+        let name = &self.name;
+        let what = format!("{doing} {name}: another participant is inside and doesn't get on (is it stopped?)");
+        Error::new(libc::ETIMEDOUT, what)
+    }
+
     /// A fault in words.
     #[cold]
     pub(crate) fn explain(&self, fault: Fault, doing: &str) -> Error {
@@ -341,6 +357,14 @@ impl AsFd for Descriptor<'_> {
 pub(crate) struct Present<'a> {
     attached: &'a Attached,
     me: Participant,
+}
+
+impl Present<'_> {
+    /// The process.
+    #[inline]
+    pub(crate) fn pid(&self) -> u32 {
+        self.attached.pid.load(Ordering::Relaxed)
+    }
 }
 
 impl Host for Present<'_> {

@@ -8,6 +8,7 @@ use super::raw::geometry::{Geometry, Side};
 use super::raw::header::{CONTROL, Header, ROSTER};
 use super::raw::ring::Ring;
 use super::raw::roster::Slot;
+use super::raw::semaphores::{self, Semaphores};
 use crate::mapping::{Mapping, Part};
 use crate::sys::{Errno, memory, process};
 
@@ -26,6 +27,13 @@ impl Mapping {
         // SAFETY: within the mapping (just checked), aligned since the mapping is; a slot consists of atomics, for
         // which every content is valid.
         unsafe { NonNull::slice_from_raw_parts(self.data().byte_add(start).cast(), count).as_ref() }
+    }
+
+    /// The set of semaphores in a mapping of the whole file.
+    pub(crate) fn semaphores(self: &Arc<Self>, geometry: semaphores::Geometry) -> Semaphores {
+        assert!(geometry.size() <= self.len() as u64, "mapped with another geometry");
+        // SAFETY: page-aligned and large enough (just checked); the set keeps the mapping alive; only madang's protocols write there.
+        unsafe { Semaphores::at(self.data(), geometry, self.clone()) }
     }
 
     /// Maps a queue: the header once, each ring twice in a row, the heap once.

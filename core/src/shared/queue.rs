@@ -340,17 +340,9 @@ impl Queue {
         Ok(queue)
     }
 
-    /// A fault in words. Who waits to a deadline for a lock has waited for the queue.
     #[cold]
     fn explain(&self, fault: Fault, doing: &str, deadline: Deadline) -> Error {
-        match fault {
-            Fault::Busy if !deadline.is_try() => {
-                let name = self.attached.name();
-                let what = format!("{doing} {name}: another participant is inside and doesn't get on (is it stopped?)");
-                Error::new(libc::ETIMEDOUT, what)
-            }
-            fault => self.attached.explain(fault, doing),
-        }
+        self.attached.explain_until(fault, doing, deadline)
     }
 
     #[inline]

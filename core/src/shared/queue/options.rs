@@ -13,8 +13,9 @@ use crate::shared::Create;
 use crate::shared::attached::Attached;
 use crate::shared::object::{self, Object};
 use crate::shared::raw::geometry::{Geometry, MOST_BYTES, MOST_MESSAGES};
-use crate::shared::raw::header::{self, Misfit};
+use crate::shared::raw::header;
 use crate::shared::raw::host::MOST_SLOTS;
+use crate::shared::shape;
 
 const DEFAULT_CAPACITY: u64 = 1 << 20;
 const DEFAULT_MAX_MESSAGES: u64 = 65_536;
@@ -172,42 +173,16 @@ impl QueueOptions {
 
     /// Reads the geometry of an existing queue, and holds it against what was asked for.
     fn check(&self, name: &Name, fd: BorrowedFd, size: u64) -> Result<Geometry> {
-        let error = |errno, what: String| Error::new(errno, format!("open {name}: {what}"));
-        let damaged = |what| error(libc::EUCLEAN, format!("it is damaged ({what}): unlink it and make a new one"));
-        if size < HEADER_LENGTH {
-            return Err(damaged("its file is too short"));
-        }
-        let head = Mapping::of_file(fd, 0, HEADER_LENGTH, false)
-            .map_err(|errno| errno.during(format!("open {name}: mmap of its header")))?;
-        let header = head.header().expect("long enough for a header");
-        let shape = header.read(header::Kind::Queue, size).map_err(|misfit| match misfit {
-            Misfit::Damaged(what) => damaged(what),
-            Misfit::OtherKind(what) => error(libc::EPROTOTYPE, format!("it is {what}, not a queue")),
-            Misfit::OtherLayout(theirs) => {
-                let ours = header::LAYOUT;
-                error(
-                    libc::EPROTO,
-                    format!("it has layout version {theirs}, this library {ours}: use one version of madang"),
-                )
-            }
-            Misfit::OtherByteOrder => error(libc::EPROTO, "it was made by a machine of another byte order".to_owned()),
-        })?;
-        let geometry = Geometry::of(&shape).ok_or_else(|| damaged("its sizes contradict each other"))?;
-        for (what, has, asked) in [
-            ("capacity", geometry.capacity, self.capacity),
-            ("max_messages", geometry.max_messages, self.max_messages),
-            ("max_participants", geometry.slots.into(), self.participants.into()),
-        ] {
-            if has < asked {
-                return Err(error(
-                    libc::EINVAL,
-                    format!("its {what} is {has}, {asked} was asked for: unlink it, or ask for less"),
-                ));
-            }
-        }
+        let shape = shape::read(name, fd, size, header::Kind::Queue, "a queue")?;
+        let geometry = Geometry::of(&shape).ok_or_else(|| shape::damaged(name, "its sizes contradict each other"))?;
+        shape::suffices(
+            name,
+            &[
+                ("capacity", geometry.capacity, self.capacity),
+                ("max_messages", geometry.max_messages, self.max_messages),
+                ("max_participants", geometry.slots.into(), self.participants.into()),
+            ],
+        )?;
         Ok(geometry)
     }
 }
-
-/// As much of a file as is looked at before it is believed.
-const HEADER_LENGTH: u64 = 64 << 10;

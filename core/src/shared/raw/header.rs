@@ -38,12 +38,14 @@ const PARAMETERS: usize = 8;
 #[repr(u32)]
 pub(crate) enum Kind {
     Queue = 1,
+    SemaphoreSet = 2,
 }
 
 impl Kind {
     fn of(word: u32) -> &'static str {
         match word {
             1 => "a queue",
+            2 => "a set of semaphores",
             _ => "an object that this version doesn't know",
         }
     }

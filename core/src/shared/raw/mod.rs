@@ -21,6 +21,7 @@ mod keep;
 pub(crate) mod lock;
 pub(crate) mod ring;
 pub(crate) mod roster;
+pub(crate) mod semaphores;
 pub(crate) mod view;
 
 #[cfg(test)]

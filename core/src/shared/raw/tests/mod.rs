@@ -12,6 +12,7 @@ mod layout;
 mod lock;
 mod ring;
 mod roster;
+mod semaphores;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
