@@ -56,6 +56,7 @@ areas! {
         lease
         reservation
         segment
+        semaphore_set
         list
     }
 }

@@ -16,4 +16,5 @@ mod shared {
     mod participants;
     mod queue;
     mod segment;
+    mod semaphore_set;
 }

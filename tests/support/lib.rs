@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use madang::{Queue, Segment};
+use madang::{Queue, Segment, SemaphoreSet};
 
 /// After so long a test is stuck: nothing in madang may take it.
 pub const WATCHDOG: Duration = Duration::from_secs(10);
@@ -59,6 +59,7 @@ impl Drop for Name {
         // Most tests made only one of them, if any.
         let _ = Queue::unlink(self);
         let _ = Segment::unlink(self);
+        let _ = SemaphoreSet::unlink(self);
         let _ = std::fs::remove_dir(self.queue_path());
     }
 }
