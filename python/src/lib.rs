@@ -45,11 +45,20 @@ mod _madang {
     #[pymodule_export]
     use crate::shared::segment::Segment;
 
+    #[pymodule_export]
+    use crate::shared::semaphore_set::{Operation, SemaphoreSet, SemaphoreSetStatus, Waiting};
+
     /// Primitives whose state the kernel holds; `madang/kernel/` makes modules of them.
-    #[pymodule]
+    #[pyo3::pymodule]
     mod kernel {
         #[pymodule_export]
         use crate::kernel::mapping::Mapping;
+    }
+
+    /// Lets the modules in it be imported by their names.
+    #[pymodule_init]
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        crate::kernel::make_importable(module, "madang._madang")
     }
 
     #[pymodule_export]
