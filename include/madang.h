@@ -308,6 +308,9 @@
 // kind: a segment.
 #define MADANG_KIND_SEGMENT 2
 
+// kind: a set of semaphores.
+#define MADANG_KIND_SEMAPHORE_SET 3
+
 // Flag of madang_participant: it lives.
 #define MADANG_LIVES 1
 
@@ -440,9 +443,9 @@ typedef struct {
 typedef struct {
     // sizeof(madang_listed), set by the caller in the first of them
     uint32_t struct_size;
-    // MADANG_KIND_QUEUE, _SEGMENT or _OTHER
+    // MADANG_KIND_QUEUE, _SEMAPHORE_SET, _SEGMENT or _OTHER
     uint32_t kind;
-    // Its file's size in bytes: of a queue all that it may ever take, of a segment its length
+    // Its file's size in bytes: of a segment its length, of all else what it may ever take
     uint64_t size;
     // Bytes of memory that it takes
     uint64_t allocated;
@@ -803,7 +806,7 @@ int madang_gc(madang_left_over *removed);
 // at any time.
 int madang_left_overs(madang_left_over *found);
 
-// Lists the objects that exist: queues, in the order of their names.
+// Lists the objects that exist: queues and sets of semaphores, by kind and name.
 //
 // objects is an array of capacity structs, of which only the first one's struct_size need be set.
 // flags: 0; MADANG_SEGMENTS, MADANG_ANY_OWNER, or both with |. What can't be opened is listed too:

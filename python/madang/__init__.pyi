@@ -179,7 +179,7 @@ class Listed:
     """An object that madang.list() found."""
 
     @property
-    def kind(self) -> Literal["queue", "segment", "other"]:
+    def kind(self) -> Literal["queue", "semaphores", "segment", "other"]:
         """What it is: "queue", "segment", or "other", which this version of madang doesn't know."""
 
     @property
