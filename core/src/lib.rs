@@ -42,4 +42,10 @@ pub use shared::queue::{
 };
 pub use shared::segment::{Segment, SegmentOptions};
 pub use shared::semaphore_set::{Operation, SemaphoreSet, SemaphoreSetOptions, SemaphoreSetStatus, Waiting};
+pub use shared::sync::SyncOptions;
+pub use shared::sync::barrier::Barrier;
+pub use shared::sync::condition::Condition;
+pub use shared::sync::event::Event;
+pub use shared::sync::mutex::{Mutex, MutexGuard};
+pub use shared::sync::rwlock::{RwLock, RwLockGuard};
 pub use shared::watcher::{Rung, Watcher};

@@ -23,7 +23,7 @@ const NEW: &str = "new.";
 const NAME_MAX: usize = 255;
 
 /// A name that was found good, and the file that it stands for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Name {
     name: String,
     directory: CString,

@@ -8,6 +8,10 @@
 //! **Asking** goes by another description, which never locks. Before any answer is believed, that descriptor must still be
 //! the object: a program may have closed it, and its number may be something else now. Where nobody can be asked, one lives.
 //!
+//! **Without a roster** (a lock in a [`Segment`](super::segment::Segment), which is plain bytes): a participant is a random number of 30 bits,
+//! and its byte is that number's. No two who live have the same. (That one who comes has the number of a dead one whose
+//! lock nobody has come to since, and so takes it for his own, is one in a billion.)
+//!
 //! **Fork.** A child has the handle but not the lock. It finds that by its epoch (`sys/process.rs`), at its first use of the
 //! handle, and joins anew.
 
@@ -23,7 +27,7 @@ use super::mapping::Hold;
 use super::participant;
 use super::raw::Fault;
 use super::raw::cell::U32;
-use super::raw::host::{Host, Participant};
+use super::raw::host::{Host, MOST_SLOTS, Participant};
 use super::raw::roster::Slot;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
@@ -34,12 +38,17 @@ use crate::sys::{Errno, barrier, clock, futex, ofd, process};
 
 /// The byte that stands for slot 0; it and those after it lie past the end of any file.
 const BYTES: u64 = 1 << 62;
+/// The first of those that stand for participants of a file without a roster.
+const NUMBERS: u64 = BYTES + (1 << 32);
+/// How many numbers are tried.
+const MOST_NUMBERS: u32 = 1000;
 
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct Attached {
     name: Name,
     mapping: Arc<Mapping>,
+    /// How many places its roster has; 0 is that it has none.
     slots: u32,
     /// Which file it is, whatever its descriptor's number means by now.
     identity: Identity,
@@ -155,7 +164,7 @@ impl Attached {
             self.thread.store(nobody_yet(), Ordering::Relaxed);
             self.registered.store(barrier::register(), Ordering::Relaxed);
             self.pid.store(process::id(), Ordering::Relaxed);
-            let (me, hold) = self.take_slot(settle)?;
+            let (me, hold) = if self.slots > 0 { self.take_slot(settle)? } else { self.take_number()? };
             *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold);
             self.me.store(me.word(), Ordering::Relaxed);
             self.epoch.store(epoch, Ordering::Release);
@@ -184,6 +193,21 @@ impl Attached {
         let what =
             format!("join {}: all {} places of its roster are taken by living participants", self.name, self.slots);
         Err(Error::new(libc::EUSERS, what))
+    }
+
+    /// A number that no living participant has.
+    fn take_number(&self) -> Result<(Participant, Hold)> {
+        let during = |errno: Errno, call| errno.during(format!("join {}: {call}", self.name));
+        let description = self.reopen().map_err(|errno| during(errno, "openat, for a description of its own"))?;
+        for _ in 0..MOST_NUMBERS {
+            let random = process::random();
+            let me = Participant::new(random as u32 % MOST_SLOTS, (random >> 32) as u32);
+            let byte = NUMBERS + u64::from(me.word());
+            if ofd::try_lock(description.as_fd(), byte).map_err(|errno| during(errno, "fcntl F_OFD_SETLK"))? {
+                return Ok((me, Hold::new(description.as_fd()).map_err(|errno| during(errno, "mmap"))?));
+            }
+        }
+        Err(Error::new(libc::EUSERS, format!("join {}: there is no number left for another participant", self.name)))
     }
 
     /// Whether the calling thread is the only one that ever used this handle.
@@ -229,11 +253,14 @@ impl Attached {
     }
 
     fn lives(&self, who: Participant) -> bool {
-        let Some(slot) = self.roster().get(who.slot() as usize) else { return false };
-        if !slot.is_held_by(who) {
-            return false;
-        }
-        let byte = BYTES + u64::from(who.slot());
+        let byte = if self.slots == 0 {
+            NUMBERS + u64::from(who.word())
+        } else {
+            match self.roster().get(who.slot() as usize) {
+                Some(slot) if slot.is_held_by(who) => BYTES + u64::from(who.slot()),
+                _ => return false,
+            }
+        };
         match ofd::is_locked(self.asking(), byte) {
             // Whatever it says, it says it of the object only if that still is the object's descriptor.
             Ok(locked) if self.is_object(self.asking()) => locked,
@@ -324,6 +351,7 @@ impl Drop for Attached {
         // An inherited handle's slot is the parent's.
         if let (Some(_), Some(me)) = (&hold, mine)
             && *self.epoch.get_mut() == process::epoch()
+            && self.slots > 0
         {
             self.roster()[me.slot() as usize].give_back();
         }

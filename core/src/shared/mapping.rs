@@ -1,5 +1,6 @@
 //! What lies in an object's memory, and how a queue is mapped; and the page that holds a participant's lock.
 
+use std::ops::Deref;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use super::raw::header::{CONTROL, Header, ROSTER};
 use super::raw::ring::Ring;
 use super::raw::roster::Slot;
 use super::raw::semaphores::{self, Semaphores};
+use super::raw::sync::{ALIGNMENT, Placed};
 use crate::mapping::{Mapping, Part};
 use crate::sys::{Errno, memory, process};
 
@@ -59,6 +61,40 @@ impl Mapping {
         // SAFETY: `of_queue` mapped the parts in this order, each ring twice; the ring keeps the mapping alive;
         // only madang's protocols write there.
         unsafe { Ring::at(at(CONTROL).cast(), at(near), at(deep), at(heap), geometry, self.clone()) }
+    }
+}
+
+/// A struct at its place in a mapping, which it keeps.
+#[derive(Debug)]
+pub(crate) struct Home<T> {
+    at: NonNull<T>,
+    _mapping: Arc<Mapping>,
+}
+
+// SAFETY: what is placed consists of atomics, which processes share anyway.
+unsafe impl<T: Placed> Send for Home<T> {}
+// SAFETY: as for Send.
+unsafe impl<T: Placed> Sync for Home<T> {}
+
+impl<T: Placed> Home<T> {
+    /// `None` if it wouldn't lie within, or not at a multiple of [`ALIGNMENT`]; or if the mapping can't be written.
+    pub(crate) fn new(mapping: Arc<Mapping>, offset: usize) -> Option<Self> {
+        let fits = offset.checked_add(size_of::<T>()).is_some_and(|end| end <= mapping.len());
+        if !fits || !offset.is_multiple_of(ALIGNMENT) || !mapping.is_writable() {
+            return None;
+        }
+        // SAFETY: it lies within (just checked).
+        Some(Self { at: unsafe { mapping.data().byte_add(offset) }.cast(), _mapping: mapping })
+    }
+}
+
+impl<T: Placed> Deref for Home<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: within a mapping that is kept, which can be written, and is aligned since that is; `Placed` promises that every content is
+        // valid, and that it is only reached through atomics.
+        unsafe { self.at.as_ref() }
     }
 }
 

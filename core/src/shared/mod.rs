@@ -1,7 +1,7 @@
 //! Primitives whose state lies in shared memory.
 //!
 //! ```text
-//! queue, segment, semaphore_set      the handles that people hold
+//! queue, segment, semaphore_set, sync/   the handles that people hold
 //! list                what there is
 //! left_over           what a death left behind, and its sweeping
 //!   object            a named file: found or made, checked, never seen half made
@@ -28,6 +28,7 @@ mod raw;
 pub(crate) mod segment;
 pub(crate) mod semaphore_set;
 mod shape;
+pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
 mod wait;

@@ -39,6 +39,11 @@ const PARAMETERS: usize = 8;
 pub(crate) enum Kind {
     Queue = 1,
     SemaphoreSet = 2,
+    Mutex = 3,
+    RwLock = 4,
+    Condition = 5,
+    Barrier = 6,
+    Event = 7,
 }
 
 impl Kind {
@@ -46,6 +51,11 @@ impl Kind {
         match word {
             1 => "a queue",
             2 => "a set of semaphores",
+            3 => "a mutex",
+            4 => "a read-write lock",
+            5 => "a condition",
+            6 => "a barrier",
+            7 => "an event",
             _ => "an object that this version doesn't know",
         }
     }

@@ -22,6 +22,7 @@ pub(crate) mod lock;
 pub(crate) mod ring;
 pub(crate) mod roster;
 pub(crate) mod semaphores;
+pub(crate) mod sync;
 pub(crate) mod view;
 
 #[cfg(test)]

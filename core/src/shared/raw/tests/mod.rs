@@ -13,6 +13,7 @@ mod lock;
 mod ring;
 mod roster;
 mod semaphores;
+mod sync;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
