@@ -17,4 +17,5 @@ mod shared {
     mod queue;
     mod segment;
     mod semaphore_set;
+    mod sync;
 }
