@@ -27,7 +27,7 @@ mod error;
 pub mod kernel;
 mod mapping;
 mod name;
-mod shared;
+pub mod shared;
 mod sys;
 
 pub use deadline::Deadline;

@@ -19,16 +19,17 @@
 
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::bell;
-use super::mapping::Hold;
+use super::mapping::{Hold, Home};
 use super::participant;
 use super::raw::Fault;
 use super::raw::cell::U32;
 use super::raw::host::{Host, MOST_SLOTS, Participant};
 use super::raw::roster::Slot;
+use super::raw::sysv::{Block, SYSV};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::mapping::Mapping;
@@ -52,8 +53,11 @@ pub(crate) struct Attached {
     slots: u32,
     /// Which file it is, whatever its descriptor's number means by now.
     identity: Identity,
-    /// By it others are asked about; it never locks.
+    /// By it others are asked about; it never locks. What System V calls made is found by its name instead: a process may have more of
+    /// those than descriptors.
     asking: Option<OwnedFd>,
+    /// Of what a System V call made: whether it was removed.
+    block: OnceLock<Home<Block>>,
     /// The participant's word; 0 when the others presumed it dead.
     me: AtomicU32,
     /// The epoch in which it joined. Stored after `me`.
@@ -97,6 +101,7 @@ impl Attached {
             slots,
             identity: stat.identity,
             asking: Some(fd),
+            block: OnceLock::new(),
             me: AtomicU32::new(0),
             epoch: AtomicU64::new(0),
             hold: Mutex::new(None),
@@ -123,10 +128,27 @@ impl Attached {
         if self.epoch.load(Ordering::Acquire) != process::epoch() {
             self.join(settle)?;
         }
+        if self.is_removed() {
+            return Err(Error::new(libc::EIDRM, format!("{}: it was removed", self.name)));
+        }
         match Participant::from_word(self.me.load(Ordering::Relaxed)) {
             Some(me) => Ok(Present { attached: self, me }),
             None => Err(self.disowned()),
         }
+    }
+
+    /// It was made by a System V call: it is gone for everybody when it is removed, and no descriptor is kept. What System V keeps of it.
+    pub(crate) fn becomes_sysv(&mut self) -> Home<Block> {
+        let block = || Home::new(self.mapping.clone(), SYSV).expect("it lies in the header");
+        self.asking = None;
+        let _ = self.block.set(block());
+        block()
+    }
+
+    /// Whether it was removed.
+    #[inline]
+    fn is_removed(&self) -> bool {
+        self.block.get().is_some_and(|block| !block.is_ready())
     }
 
     /// The participant that this handle is, if it need not join first.
@@ -261,18 +283,20 @@ impl Attached {
                 _ => return false,
             }
         };
-        match ofd::is_locked(self.asking(), byte) {
-            // Whatever it says, it says it of the object only if that still is the object's descriptor.
-            Ok(locked) if self.is_object(self.asking()) => locked,
-            _ => match self.by_name() {
+        // Whatever it says, it says it of the object only if that still is the object's descriptor.
+        let told = self.asking().and_then(|fd| Some((fd, ofd::is_locked(fd, byte).ok()?)));
+        match told.filter(|(fd, _)| self.is_object(*fd)) {
+            Some((_, locked)) => locked,
+            None => match self.by_name() {
                 Ok(fd) => ofd::is_locked(fd.as_fd(), byte).unwrap_or(true),
-                Err(_) => true,
+                // In what was removed nobody has anything to lose.
+                Err(_) => !self.is_removed(),
             },
         }
     }
 
-    fn asking(&self) -> BorrowedFd<'_> {
-        self.asking.as_ref().expect("kept until drop").as_fd()
+    fn asking(&self) -> Option<BorrowedFd<'_>> {
+        self.asking.as_ref().map(AsFd::as_fd)
     }
 
     fn is_object(&self, fd: BorrowedFd) -> bool {
@@ -281,8 +305,8 @@ impl Attached {
 
     /// A descriptor of the object: the one kept, or another if the program closed that.
     pub(crate) fn descriptor(&self) -> Result<Descriptor<'_>> {
-        if self.is_object(self.asking()) {
-            return Ok(Descriptor::Kept(self.asking()));
+        if let Some(fd) = self.asking().filter(|fd| self.is_object(*fd)) {
+            return Ok(Descriptor::Kept(fd));
         }
         let lost = |errno: Errno| {
             errno.during(format!("{}: the program closed its descriptor, and the name leads to it no more", self.name))
@@ -292,8 +316,8 @@ impl Attached {
 
     /// A new description of the object.
     fn reopen(&self) -> std::result::Result<OwnedFd, Errno> {
-        match file::reopen(self.asking()) {
-            Ok(fd) if self.is_object(fd.as_fd()) => Ok(fd),
+        match self.asking().and_then(|fd| file::reopen(fd).ok()) {
+            Some(fd) if self.is_object(fd.as_fd()) => Ok(fd),
             // No /proc, or the descriptor is closed or something else now.
             _ => self.by_name(),
         }
@@ -358,7 +382,7 @@ impl Drop for Attached {
         // The lock goes after the slot is marked free.
         drop(hold);
         // A descriptor that the program closed and that is something else now isn't ours to close.
-        if !self.is_object(self.asking()) {
+        if self.asking().is_some_and(|fd| !self.is_object(fd)) {
             self.asking.take().map(IntoRawFd::into_raw_fd);
         }
     }

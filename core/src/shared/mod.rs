@@ -29,6 +29,7 @@ pub(crate) mod segment;
 pub(crate) mod semaphore_set;
 mod shape;
 pub(crate) mod sync;
+pub mod sysv;
 #[cfg(test)]
 mod tests;
 mod wait;

@@ -8,11 +8,13 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::attached::{Attached, Present};
+use super::mapping::Home;
 use super::patience::Patience;
 use super::raw::Fault;
 use super::raw::event::NAP;
 use super::raw::host::Participant;
 use super::raw::semaphores::{Blocked, MOST_OPERATIONS, Outcome, Seat, Semaphores, Space};
+use super::raw::sysv::Block;
 use super::{object, participant};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
@@ -347,6 +349,18 @@ impl SemaphoreSet {
     pub fn participants(&self) -> Result<Vec<participant::Participant>> {
         let present = self.enter()?;
         Ok(self.attached.roll(&present))
+    }
+
+    /// It was made by a System V call; what that keeps of it.
+    pub(in crate::shared) fn becomes_sysv(&mut self) -> Home<Block> {
+        self.attached.becomes_sysv()
+    }
+
+    /// Wakes all who wait: it was removed.
+    pub(in crate::shared) fn wake_all(&self) {
+        if let Some(present) = self.attached.present() {
+            self.semaphores.wake_all(&present);
+        }
     }
 
     /// Makes a handle, and joins.

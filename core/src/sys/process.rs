@@ -42,6 +42,20 @@ pub(crate) fn effective_uid() -> u32 {
     unsafe { libc::syscall(libc::SYS_geteuid) as u32 }
 }
 
+/// The effective user and group, by which System V judges.
+pub(crate) fn effective_ids() -> (u32, u32) {
+    // SAFETY: no memory is passed, and the calls can't fail.
+    unsafe { (libc::syscall(libc::SYS_geteuid) as u32, libc::syscall(libc::SYS_getegid) as u32) }
+}
+
+/// Whether the process has that group among its supplementary ones.
+pub(crate) fn has_group(gid: u32) -> bool {
+    let mut groups = [0u32; 1024];
+    // SAFETY: there is room for as many as is said. (A process with more is told an error, and has none.)
+    let count = unsafe { libc::syscall(libc::SYS_getgroups, groups.len(), groups.as_mut_ptr()) };
+    usize::try_from(count).is_ok_and(|count| groups[..count].contains(&gid))
+}
+
 /// Lets another thread run.
 pub(crate) fn yield_now() {
     // SAFETY: no memory is passed.

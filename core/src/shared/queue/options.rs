@@ -32,6 +32,8 @@ pub struct QueueOptions {
     receives_alone: bool,
     deliveries: u32,
     dead_letters: String,
+    is_lean: bool,
+    limits: Option<(u64, u64)>,
 }
 
 impl QueueOptions {
@@ -113,25 +115,12 @@ impl QueueOptions {
     /// `EUCLEAN` damaged; `EUSERS` if the roster is full; `EBUSY` if an end that is asked for alone is in use by one who has it alone,
     /// `ENOTSUP` if it can't be had alone for want of `membarrier(2)`.
     pub fn open(&self, name: &str) -> Result<Queue> {
-        let name = Name::object(KIND, name)?;
-        let geometry = self.geometry(&name)?;
-        if self.deliveries != 0 {
-            Name::object(KIND, &self.dead_letters).map_err(|error| error.during("the dead-letter queue"))?;
-        } else if !self.dead_letters.is_empty() {
-            let what = format!("open {name}: dead letters after 0 deliveries: at least 1");
-            return Err(Error::new(libc::EINVAL, what));
-        }
-        let fill = |fd: BorrowedFd| {
-            object::allocate(fd, 0, geometry.first_space())?;
-            let mapping = Mapping::of_queue(fd, &geometry).map_err(|errno| errno.during("mmap"))?;
-            let mapping = Arc::new(mapping);
-            let ring = mapping.ring(geometry);
-            ring.create();
-            ring.set_dead_letters(self.deliveries.into(), &self.dead_letters);
-            mapping.header().expect("a queue has a header").write(&geometry.shape());
-            Ok(())
-        };
-        let Object { fd, stat, is_new } = object::open(&name, self.object, || Ok(geometry.shape().size), fill)?;
+        self.open_as(Name::object(KIND, name)?, &|_| {})
+    }
+
+    /// Opens what bears the name; a new queue is described further by `describe` before anybody sees it.
+    pub(in crate::shared) fn open_as(&self, name: Name, describe: &dyn Fn(&Arc<Mapping>)) -> Result<Queue> {
+        let (geometry, Object { fd, stat, is_new }) = self.find_or_make(&name, describe)?;
         let geometry = if is_new { geometry } else { self.check(&name, fd.as_fd(), stat.size)? };
         let mapping = Mapping::of_queue(fd.as_fd(), &geometry)
             .map_err(|errno| errno.during(format!("open {name}: mmap of its header and rings")))?;
@@ -145,6 +134,53 @@ impl QueueOptions {
             }
         }
         Ok(queue)
+    }
+
+    /// Makes it, if it is missing, without taking part.
+    pub(in crate::shared) fn find_or_make(
+        &self,
+        name: &Name,
+        describe: &dyn Fn(&Arc<Mapping>),
+    ) -> Result<(Geometry, Object)> {
+        let geometry = self.geometry(name)?;
+        if self.deliveries != 0 {
+            Name::object(KIND, &self.dead_letters).map_err(|error| error.during("the dead-letter queue"))?;
+        } else if !self.dead_letters.is_empty() {
+            let what = format!("open {name}: dead letters after 0 deliveries: at least 1");
+            return Err(Error::new(libc::EINVAL, what));
+        }
+        let fill = |fd: BorrowedFd| {
+            for (offset, length) in geometry.first_spaces(self.is_lean) {
+                object::allocate(fd, offset, length)?;
+            }
+            let mapping = Mapping::of_queue(fd, &geometry).map_err(|errno| errno.during("mmap"))?;
+            let mapping = Arc::new(mapping);
+            let ring = mapping.ring(geometry);
+            ring.create(self.is_lean);
+            if let Some((bytes, messages)) = self.limits {
+                ring.begin_with(bytes, messages);
+            }
+            ring.set_dead_letters(self.deliveries.into(), &self.dead_letters);
+            mapping.header().expect("a queue has a header").write(&geometry.shape());
+            describe(&mapping);
+            Ok(())
+        };
+        let object = object::open(name, self.object, || Ok(geometry.shape().size), fill)?;
+        Ok((geometry, object))
+    }
+
+    /// With these limits in force at first, below those that it is made for.
+    #[must_use]
+    pub(in crate::shared) fn limits(mut self, bytes: u64, messages: u64) -> Self {
+        self.limits = Some((bytes, messages));
+        self
+    }
+
+    /// Takes as little memory as it can: there may be thousands of them.
+    #[must_use]
+    pub(in crate::shared) fn lean(mut self) -> Self {
+        self.is_lean = true;
+        self
     }
 
     /// What opening an existing queue would say, short of taking part.

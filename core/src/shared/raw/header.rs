@@ -97,7 +97,12 @@ const _: () = assert!(size_of::<Header>() == 96 && size_of::<Header>() as u64 <=
 
 /// How many bytes the header, the control lines and the roster of `slots` slots take.
 pub(crate) fn length(slots: u32) -> u64 {
-    (ROSTER + u64::from(slots) * size_of::<Slot>() as u64).next_multiple_of(ALIGNMENT)
+    used(slots).next_multiple_of(ALIGNMENT)
+}
+
+/// How many of them are ever touched.
+pub(crate) fn used(slots: u32) -> u64 {
+    ROSTER + u64::from(slots) * size_of::<Slot>() as u64
 }
 
 impl Header {

@@ -23,6 +23,7 @@ pub(crate) mod ring;
 pub(crate) mod roster;
 pub(crate) mod semaphores;
 pub(crate) mod sync;
+pub(crate) mod sysv;
 pub(crate) mod view;
 
 #[cfg(test)]

@@ -35,9 +35,10 @@ use std::sync::Arc;
 use super::Fault;
 use super::cell::{U32, U64};
 use super::event::{Event, fence_after_unlock};
-use super::header::{CONTROL, ROSTER};
+use super::header::CONTROL;
 use super::host::{Host, Participant};
 use super::keep::{Entered, KeptLock};
+use super::sysv::SYSV;
 use crate::deadline::Deadline;
 use journal::{Entry, Journal};
 use seats::Wakes;
@@ -145,7 +146,7 @@ pub(crate) struct Control {
     back: Back,
 }
 
-const _: () = assert!(size_of::<Control>() == 256 && CONTROL + size_of::<Control>() as u64 <= ROSTER);
+const _: () = assert!(size_of::<Control>() == 256 && CONTROL + size_of::<Control>() as u64 <= SYSV as u64);
 
 /// A set of semaphores in shared memory.
 #[derive(Debug)]
@@ -444,6 +445,12 @@ impl Semaphores {
         if event.is_awaited() {
             event.raise(host);
         }
+    }
+
+    /// Wakes everybody who waits: there is nothing to wait for any more.
+    pub(crate) fn wake_all(&self, host: &impl Host) {
+        self.wake_all_seats(host);
+        self.control().back.event.raise(host);
     }
 
     /// Orders the announcement of one who waits by a descriptor before his look at the values.

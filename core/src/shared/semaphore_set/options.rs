@@ -91,17 +91,12 @@ impl SemaphoreSetOptions {
     /// another user's; `EISDIR`, `ELOOP`, `ENODEV` where the name is something else than a file; `EPROTOTYPE` where it is another kind of
     /// object; `EPROTO` another layout; `EUCLEAN` damaged; `EUSERS` if the roster is full.
     pub fn open(&self, name: &str) -> Result<SemaphoreSet> {
-        let name = Name::object(KIND, name)?;
-        let geometry = self.geometry(&name)?;
-        let fill = |fd: BorrowedFd| {
-            object::allocate(fd, 0, geometry.first_space())?;
-            let mapping = Mapping::of_file(fd, 0, geometry.size(), true).map_err(|errno| errno.during("mmap"))?;
-            let mapping = Arc::new(mapping);
-            mapping.semaphores(geometry).create(self.values.iter().copied());
-            mapping.header().expect("a set has a header").write(&geometry.shape());
-            Ok(())
-        };
-        let Object { fd, stat, is_new } = object::open(&name, self.object, || Ok(geometry.size()), fill)?;
+        self.open_as(Name::object(KIND, name)?, &|_| {})
+    }
+
+    /// Opens what bears the name; a new set is described further by `describe` before anybody sees it.
+    pub(in crate::shared) fn open_as(&self, name: Name, describe: &dyn Fn(&Arc<Mapping>)) -> Result<SemaphoreSet> {
+        let (geometry, Object { fd, stat, is_new }) = self.find_or_make(&name, describe)?;
         let geometry = if is_new { geometry } else { self.check(&name, fd.as_fd(), stat.size)? };
         let mapping = Mapping::of_file(fd.as_fd(), 0, geometry.size(), true)
             .map_err(|errno| errno.during(format!("open {name}: mmap of {} bytes", geometry.size())))?;
@@ -109,6 +104,28 @@ impl SemaphoreSetOptions {
         let semaphores = mapping.semaphores(geometry);
         let attached = Attached::new(name, fd, &stat, mapping, geometry.slots)?;
         SemaphoreSet::attach(semaphores, attached, is_new)
+    }
+
+    /// Makes it, if it is missing, without taking part.
+    pub(in crate::shared) fn find_or_make(
+        &self,
+        name: &Name,
+        describe: &dyn Fn(&Arc<Mapping>),
+    ) -> Result<(Geometry, Object)> {
+        let geometry = self.geometry(name)?;
+        let fill = |fd: BorrowedFd| {
+            for (offset, length) in geometry.first_spaces() {
+                object::allocate(fd, offset, length)?;
+            }
+            let mapping = Mapping::of_file(fd, 0, geometry.size(), true).map_err(|errno| errno.during("mmap"))?;
+            let mapping = Arc::new(mapping);
+            mapping.semaphores(geometry).create(self.values.iter().copied());
+            mapping.header().expect("a set has a header").write(&geometry.shape());
+            describe(&mapping);
+            Ok(())
+        };
+        let object = object::open(name, self.object, || Ok(geometry.size()), fill)?;
+        Ok((geometry, object))
     }
 
     /// What opening an existing set would say, short of taking part.

@@ -1,6 +1,6 @@
 //! The sizes of a set of semaphores.
 
-use super::super::header::{ALIGNMENT, Kind, Shape, length as header_length};
+use super::super::header::{ALIGNMENT, Kind, Shape, length as header_length, used as header_used};
 use super::journal::Record;
 use super::seats::Place;
 use super::undo::Undoer;
@@ -85,9 +85,9 @@ impl Geometry {
         (self.undo() + u64::from(self.slots) * self.row()).next_multiple_of(ALIGNMENT)
     }
 
-    /// How much of the file a new set takes: all but what only some need.
-    pub(crate) fn first_space(&self) -> u64 {
-        self.undo()
+    /// What a new set takes of the file, all but what only some need: offsets and lengths.
+    pub(crate) fn first_spaces(&self) -> [(u64, u64); 2] {
+        [(0, header_used(self.slots)), (self.values(), self.undo() - self.values())]
     }
 
     /// The piece of the file that a slot's row lies in.

@@ -238,6 +238,16 @@ impl Semaphores {
         waiting.filter(|&(ticket, _)| last.is_none_or(|last| ticket > last)).min()
     }
 
+    /// Without the lock: there is nothing to be served any more.
+    pub(super) fn wake_all_seats(&self, host: &impl Host) {
+        for place in self.seats() {
+            if place.owner.get() != 0 {
+                place.wake.set(WOKEN);
+                host.wake(&place.wake, MANY, EVERYBODY);
+            }
+        }
+    }
+
     fn call(&self, host: &impl Host, place: usize, wakes: &mut Wakes) {
         let wake = &self.seats()[place].wake;
         if wake.peek() == ASLEEP {
