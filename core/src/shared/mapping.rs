@@ -12,6 +12,7 @@ use super::raw::roster::Slot;
 use super::raw::semaphores::{self, Semaphores};
 use super::raw::sync::{ALIGNMENT, Placed};
 use crate::mapping::{Mapping, Part};
+use crate::sys::memory::Wanted;
 use crate::sys::{Errno, memory, process};
 
 /// What lies in an object with a header.
@@ -129,5 +130,72 @@ impl Drop for Hold {
             // SAFETY: this process mapped the page, and nothing points into it.
             unsafe { memory::unmap(self.page, self.length) };
         }
+    }
+}
+
+/// Shared memory that a program has attached, at an address that it uses as it likes; and what proves that it has.
+///
+/// Unlike a [`Hold`] the proof is inherited by a forked child, as the memory is.
+#[derive(Debug)]
+pub(crate) struct Attachment {
+    address: usize,
+    length: usize,
+    proof: (usize, usize),
+}
+
+impl Attachment {
+    /// Maps `length` bytes of the file at `offset`; `proof` is a description that holds a lock.
+    ///
+    /// Where `wanted` replaces what lies there, that is the program's wish (`SHM_REMAP`), and nothing of madang's.
+    pub(crate) fn new(
+        fd: BorrowedFd,
+        offset: u64,
+        length: usize,
+        wanted: Wanted,
+        proof: BorrowedFd,
+    ) -> Result<Self, Errno> {
+        let page = memory::page_size();
+        let proof = (memory::hold_file(proof, page)?.as_ptr() as usize, page);
+        // SAFETY: what the program replaces it doesn't use, by its own promise (shmat(2)).
+        let address = match unsafe { memory::map_wanted(fd, offset, length, wanted) } {
+            Ok(address) => address.as_ptr() as usize,
+            Err(errno) => {
+                unmap(proof);
+                return Err(errno);
+            }
+        };
+        Ok(Self { address, length, proof })
+    }
+
+    pub(crate) fn address(&self) -> usize {
+        self.address
+    }
+
+    /// Lets go of the memory's address, where something else lies by now.
+    pub(crate) fn forget_memory(mut self) {
+        (self.address, self.length) = (0, 0);
+    }
+
+    /// Puts another proof in its place: a forked child's own.
+    pub(crate) fn prove(&mut self, proof: BorrowedFd) -> Result<(), Errno> {
+        let page = memory::page_size();
+        let new = (memory::hold_file(proof, page)?.as_ptr() as usize, page);
+        unmap(std::mem::replace(&mut self.proof, new));
+        Ok(())
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        unmap((self.address, self.length));
+        unmap(self.proof);
+    }
+}
+
+fn unmap((address, length): (usize, usize)) {
+    if let Some(address) = NonNull::new(std::ptr::with_exposed_provenance_mut(address)) {
+        // SAFETY: only an attachment passes what it has mapped, and once; to detach it is the program's promise that it doesn't use it
+        // any more.
+        unsafe { memory::unmap(address, length) };
     }
 }

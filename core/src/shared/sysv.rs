@@ -6,6 +6,7 @@
 //!   limits    what System V limits, and where the numbers come from
 //!   msg       msgget msgsnd msgrcv msgctl
 //!   sem       semget semop semctl
+//!   shm       shmget shmat shmdt shmctl
 //! ```
 //!
 //! **The file system is the registry.** A message queue is a [`Queue`](crate::Queue), a set of semaphores a
@@ -43,6 +44,7 @@ mod handles;
 pub mod limits;
 pub mod msg;
 pub mod sem;
+pub mod shm;
 
 /// The byte that who removes an object's names keeps locked.
 const REMOVING: u64 = MAKING - 1;
@@ -152,11 +154,17 @@ impl Found {
             // Another does it.
             return Ok(());
         }
-        let (key, id) = (self.block.key.get() as i32, self.block.id.get() as i32);
-        let names = [(key != 0).then(|| noun.by_key(key)), Some(noun.by_id(id))];
-        let taken = names.into_iter().flatten().try_for_each(|name| self.take_away(&name?));
+        let id = self.block.id.get() as i32;
+        let taken = self.take_key_away(noun).and_then(|()| self.take_away(&noun.by_id(id)?));
         let _ = ofd::unlock(self.fd.as_fd(), REMOVING);
         taken
+    }
+
+    fn take_key_away(&self, noun: Noun) -> Result<()> {
+        match self.block.key.get() as i32 {
+            libc::IPC_PRIVATE => Ok(()),
+            key => self.take_away(&noun.by_key(key)?),
+        }
     }
 
     fn take_away(&self, name: &Name) -> Result<()> {

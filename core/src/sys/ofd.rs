@@ -47,3 +47,12 @@ pub(crate) fn is_locked(fd: BorrowedFd, byte: u64) -> Result<bool, Errno> {
     check(unsafe { libc::syscall(FCNTL, fd.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) })?;
     Ok(i32::from(lock.l_type) != libc::F_UNLCK)
 }
+
+/// One of `count` bytes from `start` on that another description holds for writing, if there is one.
+pub(crate) fn one_locked(fd: BorrowedFd, start: u64, count: u64) -> Result<Option<u64>, Errno> {
+    let mut lock = byte_lock(libc::F_RDLCK, start);
+    lock.l_len = count as _;
+    // SAFETY: `lock` is a valid `flock64` for the call, which writes the answer into it.
+    check(unsafe { libc::syscall(FCNTL, fd.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) })?;
+    Ok((i32::from(lock.l_type) != libc::F_UNLCK).then_some(lock.l_start as u64))
+}

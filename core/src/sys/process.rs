@@ -151,7 +151,7 @@ pub(crate) fn prepare() -> Result<(), Errno> {
     // whose handlers didn't see the page.
     HANDLERS.call_once(|| {
         // SAFETY: the handlers only touch one atomic word and call futex, both allowed around fork.
-        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork)) };
+        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(in_child)) };
     });
     Ok(())
 }
@@ -214,6 +214,23 @@ extern "C" fn after_fork() {
         && page.fork.load(Ordering::Relaxed) != 0
     {
         drop(ForkExcluded(&page.fork));
+    }
+}
+
+/// What a child does first.
+static IN_CHILD: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+
+/// From now on each forked child calls `work` before anything else; there is one such.
+pub(crate) fn begin_children_with(work: fn()) {
+    IN_CHILD.store(work as *mut (), Ordering::Release);
+}
+
+extern "C" fn in_child() {
+    after_fork();
+    let work = IN_CHILD.load(Ordering::Acquire);
+    if !work.is_null() {
+        // SAFETY: only `begin_children_with` stores there, and that is what it stores.
+        unsafe { std::mem::transmute::<*mut (), fn()>(work)() };
     }
 }
 

@@ -44,6 +44,7 @@ pub(crate) enum Kind {
     Condition = 5,
     Barrier = 6,
     Event = 7,
+    Memory = 8,
 }
 
 impl Kind {
@@ -56,6 +57,7 @@ impl Kind {
             5 => "a condition",
             6 => "a barrier",
             7 => "an event",
+            8 => "System V shared memory",
             _ => "an object that this version doesn't know",
         }
     }

@@ -37,9 +37,9 @@ pub(crate) struct Block {
     pub(crate) version: U32,
     _unused: U32,
     _later: [U64; 10],
-    /// Who sent last; of a set, only when it was operated on.
+    /// Who sent last; of a set, only when it was operated on; of a segment, who used it last, and when it was attached.
     pub(crate) first: Use,
-    /// Who received last.
+    /// Who received last; of a segment, who made it, and when it was detached.
     pub(crate) second: Use,
 }
 
@@ -113,9 +113,19 @@ impl Use {
     /// Notes who and when. Mostly both are what they were.
     #[inline]
     pub(crate) fn note(&self, pid: u32, now: u64) {
+        self.note_time(now);
+        self.note_pid(pid);
+    }
+
+    #[inline]
+    pub(crate) fn note_time(&self, now: u64) {
         if self.time.peek() != now {
             self.time.set(now);
         }
+    }
+
+    #[inline]
+    pub(crate) fn note_pid(&self, pid: u32) {
         if self.pid.peek() != pid {
             self.pid.set(pid);
         }
