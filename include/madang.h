@@ -371,6 +371,9 @@
 // kind: a segment.
 #define MADANG_KIND_SEGMENT 2
 
+// kind: a set of semaphores.
+#define MADANG_KIND_SEMAPHORE_SET 3
+
 // Flag of madang_participant: it lives.
 #define MADANG_LIVES 1
 
@@ -395,6 +398,14 @@
 // Flag of madang_message: it was handed out before by a lease that was not acknowledged.
 // redelivered says how often.
 #define MADANG_REDELIVERED 32
+
+// Flag of madang_operation: it is taken back when the handle is closed, or its process ends in any
+// way (SEM_UNDO).
+#define MADANG_UNDO 1
+
+// Flag of madang_operation: if it can't be done at once, the whole array fails with -EAGAIN
+// (IPC_NOWAIT).
+#define MADANG_NO_WAIT 2
 
 // An open regular file: to be locked, mapped, and grown.
 typedef struct madang_file madang_file;
@@ -503,6 +514,17 @@ typedef struct madang_reservation madang_reservation;
 // themselves: with a queue, or with atomics. It lives until madang_segment_unlink() or
 // shm_unlink(3), though nobody has it open.
 typedef struct madang_segment madang_segment;
+
+// An open set of semaphores.
+//
+// A semaphore is a number in shared memory that is never below 0; processes in any language change
+// it, and wait until it is large enough, or 0. Several are changed together, or none of them, as
+// semop(2) does it. Those who sleep are served in the order in which they came; who comes just then
+// may be quicker. The set lives until madang_semaphore_set_unlink(), though nobody has it open.
+//
+// What is done with MADANG_UNDO is taken back when the handle is closed or its process ends, be it
+// by SIGKILL: at once for whoever looks, and within 300 ms for who sleeps.
+typedef struct madang_semaphore_set madang_semaphore_set;
 
 // How a FIFO is opened: struct_size, and what shall not be the default.
 typedef struct {
@@ -739,9 +761,9 @@ typedef struct {
 typedef struct {
     // sizeof(madang_listed), set by the caller in the first of them
     uint32_t struct_size;
-    // MADANG_KIND_QUEUE, _SEGMENT or _OTHER
+    // MADANG_KIND_QUEUE, _SEMAPHORE_SET, _SEGMENT or _OTHER
     uint32_t kind;
-    // Its file's size in bytes: of a queue all that it may ever take, of a segment its length
+    // Its file's size in bytes: of a segment its length, of all else what it may ever take
     uint64_t size;
     // Bytes of memory that it takes
     uint64_t allocated;
@@ -862,6 +884,69 @@ typedef struct {
     // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
     uint32_t create;
 } madang_segment_options;
+
+// How a set of semaphores is opened: struct_size, and what shall not be the default. What a set is
+// like is decided when it is created; of one that exists, semaphores, max_value and
+// max_participants are what it must have at least.
+typedef struct {
+    // sizeof(madang_semaphore_set_options)
+    uint32_t struct_size;
+    // 0, or MADANG_ANY_OWNER
+    uint32_t flags;
+    // The values with which the semaphores of a new set begin, one for each; NULL is 0 for all.
+    // Nobody ever sees it without them. An existing set keeps its own.
+    const uint32_t *values;
+    // How many semaphores it has, 1 to 65,536. Default 1.
+    uint32_t semaphores;
+    // The largest value that one may have, 1 to 2^31 - 1. Default that. (semget(2)'s have 32,767.)
+    uint32_t max_value;
+    // How many handles of it may be open in all processes together, and how many can wait in order:
+    // 1 to 65,534. Default 1,024.
+    uint32_t max_participants;
+    // The permission bits of a new set, exactly: no umask. Default 0600. Who takes part needs to
+    // read and to write.
+    uint32_t mode;
+    // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
+    uint32_t create;
+    // 0 in this version
+    uint32_t reserved;
+} madang_semaphore_set_options;
+
+// One operation on one semaphore of a set, as struct sembuf of semop(2). As madang_item it has no
+// struct_size: it will never grow.
+typedef struct {
+    // The semaphore; the first is 0
+    uint32_t index;
+    // What is added to its value, which never goes below 0: it is waited for until it is large
+    // enough. 0 waits until it is 0.
+    int32_t delta;
+    // MADANG_UNDO, MADANG_NO_WAIT, both with |, or 0
+    uint32_t flags;
+} madang_operation;
+
+// What a set of semaphores is.
+typedef struct {
+    // sizeof(madang_semaphore_set_status), set by the caller
+    uint32_t struct_size;
+    // How many semaphores it has
+    uint32_t semaphores;
+    // The largest value that one may have
+    uint32_t max_value;
+    // How many handles of it may be open
+    uint32_t max_participants;
+    // How often the living repaired what a killed process left half done
+    uint64_t repairs;
+    // Bytes of memory that it takes
+    uint64_t allocated;
+    // Handles of it that are open in living processes
+    uint32_t participants;
+    // Permission bits
+    uint32_t mode;
+    // The owner's user id
+    uint32_t uid;
+    // The owner's group id
+    uint32_t gid;
+} madang_semaphore_set_status;
 
 #ifdef __cplusplus
 extern "C" {
@@ -2012,7 +2097,7 @@ int madang_gc(madang_left_over *removed);
 // at any time.
 int madang_left_overs(madang_left_over *found);
 
-// Lists the objects that exist: queues, in the order of their names.
+// Lists the objects that exist: queues and sets of semaphores, by kind and name.
 //
 // objects is an array of capacity structs, of which only the first one's struct_size need be set.
 // flags: 0; MADANG_SEGMENTS, MADANG_ANY_OWNER, or both with |. What can't be opened is listed too:
@@ -2477,6 +2562,145 @@ int madang_segment_close(madang_segment *segment);
 // a directory; -EINVAL or -ENAMETOOLONG for a bad name; -EFAULT if it is NULL. Doesn't wait. Any
 // thread may call it at any time.
 int madang_segment_unlink(const char *name);
+
+// Opens the set of semaphores called name, or creates it.
+//
+// name is 1 to 237 bytes of UTF-8 without '/'. The set is the file madang.semaphores.<name> in
+// /dev/shm, or in the directory whose absolute path the environment variable MADANG_DIR has; in
+// set-user-id programs that is ignored. options may be NULL: all defaults, one semaphore of value
+// 0. *set is written only on success; give it to madang_semaphore_set_close() in the end. Until
+// then it keeps one descriptor.
+//
+// Returns 0, -ERANGE if a value is above the largest; else as madang_queue_open().
+//
+// Doesn't wait. Any thread may call it at any time. A process may open a set several times.
+int madang_semaphore_set_open(const char *name,
+                              const madang_semaphore_set_options *options,
+                              madang_semaphore_set **set);
+
+// Does count operations, 1 to 512, in their order: all of them or none.
+//
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT. While they can't be done it waits, for timeout_ns
+// nanoseconds at most; 0 doesn't wait, negative waits for ever.
+//
+// Returns 0, or
+//   -EAGAIN      they can't be done, and timeout_ns is 0, or the one that can't has MADANG_NO_WAIT
+//   -EBUSY       timeout_ns is 0, and another participant, who is inside, doesn't get on for a
+//                second; with MADANG_INSTANT, for some microseconds
+//   -ETIMEDOUT   the time is over
+//   -EINTR       a signal handler ran while it waited
+//   -EINVAL      count is 0, or an unknown flag
+//   -E2BIG       count is above 512
+//   -EFBIG       the set has no semaphore of an index
+//   -ERANGE      a value would exceed max_value, or an amount to be undone
+//   -ENOSPC      there is no memory in /dev/shm (or MADANG_DIR) for what is to be undone
+//   -ENOENT      to take that memory it needs the set's file, but the program closed the handle's
+//                descriptor, and the name doesn't lead to that file any more
+//   -EOWNERDEAD  the other participants found this handle dead and went on without it: close it,
+//                and open it anew
+//   -EUCLEAN     the set is damaged
+//   -EBADF       set was closed
+//   -EFAULT      set is NULL, or operations is
+// Whatever the error, nothing was done; but for -EOWNERDEAD, after which it may have been.
+//
+// Any thread may call it at any time, while others use the same handle.
+int madang_semaphore_set_operate(madang_semaphore_set *set,
+                                 const madang_operation *operations,
+                                 size_t count,
+                                 uint32_t flags,
+                                 int64_t timeout_ns);
+
+// The value of one semaphore at some moment during the call (GETVAL). What the dead had to be
+// undone is given back before.
+//
+// Returns 0 to max_value; -EFBIG if there is no semaphore of that index; -EBUSY, -EUCLEAN,
+// -EOWNERDEAD, -EBADF and -EFAULT as madang_semaphore_set_operate(). Doesn't wait. Any thread may
+// call it at any time.
+int64_t madang_semaphore_set_value(madang_semaphore_set *set, uint32_t index);
+
+// The values of all semaphores (GETALL), one after the other: not those of one moment, if others
+// change them. The first count of them are written to values.
+//
+// Returns how many the set has; with count 0, values may be NULL. Or what
+// madang_semaphore_set_value() returns. Doesn't wait. Any thread may call it at any time.
+int64_t madang_semaphore_set_values(madang_semaphore_set *set, uint32_t *values, size_t count);
+
+// Sets the value of one semaphore (SETVAL). Nobody undoes anything on it any more.
+//
+// Returns 0; -ERANGE if value is above max_value; else as madang_semaphore_set_value(). Doesn't
+// wait. Any thread may call it at any time.
+int madang_semaphore_set_set_value(madang_semaphore_set *set, uint32_t index, uint32_t value);
+
+// Sets the values of all semaphores at once (SETALL); count is how many the set has. Nobody undoes
+// anything on them any more.
+//
+// Returns 0; -EINVAL if count is another number; else as madang_semaphore_set_set_value(). Doesn't
+// wait. Any thread may call it at any time.
+int madang_semaphore_set_set_values(madang_semaphore_set *set,
+                                    const uint32_t *values,
+                                    size_t count);
+
+// The process that changed the semaphore last, or found it 0, as its own pid namespace numbers it
+// (GETPID).
+//
+// Returns its number, 0 if there was none; or what madang_semaphore_set_value() returns. Doesn't
+// wait. Any thread may call it at any time.
+int64_t madang_semaphore_set_last_pid(madang_semaphore_set *set, uint32_t index);
+
+// How many living threads wait for the semaphore to grow (GETNCNT), and how many for it to become
+// 0 (GETZCNT). One that waits for several semaphores is counted where it is stuck. Either pointer
+// may be NULL.
+//
+// Returns 0, or what madang_semaphore_set_value() returns. Doesn't wait. Any thread may call it at
+// any time.
+int madang_semaphore_set_waiting(madang_semaphore_set *set,
+                                 uint32_t index,
+                                 uint32_t *to_grow,
+                                 uint32_t *for_zero);
+
+// Tells what the set is. Set status->struct_size before.
+//
+// Returns 0, or -EINVAL if struct_size is not set, -EBADF if set was closed, -EFAULT if a pointer
+// is NULL, -EOWNERDEAD and -ENOENT as madang_semaphore_set_operate(). *status is written only on
+// success. Doesn't wait. Any thread may call it at any time.
+int madang_semaphore_set_stat(madang_semaphore_set *set, madang_semaphore_set_status *status);
+
+// Tells who takes part, as madang_queue_participants() does.
+int64_t madang_semaphore_set_participants(madang_semaphore_set *set,
+                                          madang_participant *participants,
+                                          size_t capacity);
+
+// How many semaphores the set has.
+//
+// Returns 1 to 65,536; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int64_t madang_semaphore_set_count(const madang_semaphore_set *set);
+
+// The name by which the set was opened.
+//
+// Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
+// NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.
+const char *madang_semaphore_set_name(const madang_semaphore_set *set);
+
+// Whether this handle's open created the set.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1: the
+// errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_semaphore_set_is_new(const madang_semaphore_set *set);
+
+// Closes the handle, and takes back what was done by it with MADANG_UNDO. The set lives on.
+//
+// No other thread may be inside a call with this handle. Using it afterwards is -EBADF, until 1,024
+// more sets were closed by the process; then it is undefined.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_semaphore_set_close(madang_semaphore_set *set);
+
+// Takes the name away. Who has the set open goes on with it; its memory goes with the last of them.
+// The next open of the name creates a new set.
+//
+// Returns what madang_queue_unlink() returns. Doesn't wait. Any thread may call it at any time.
+int madang_semaphore_set_unlink(const char *name);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -44,6 +44,7 @@ use crate::shared::queue::{
     madang_item, madang_message, madang_participant, madang_queue_options, madang_queue_status,
 };
 use crate::shared::segment::madang_segment_options;
+use crate::shared::semaphore_set::{madang_semaphore_set_options, madang_semaphore_set_status};
 
 /// No struct of madang's will be longer; what says so was not initialised.
 const LONGEST_STRUCT: usize = 512;
@@ -192,7 +193,7 @@ unsafe fn looked_at<'a>(at: *const c_void, length: usize) -> &'a [u8] {
 
 /// An array of the caller's to be read. NULL is as good as any place for none.
 #[inline]
-fn array<'a, T>(at: *const T, count: usize, what: &str) -> Result<&'a [T]> {
+pub(crate) fn array<'a, T: Copy>(at: *const T, count: usize, what: &str) -> Result<&'a [T]> {
     let length = count.saturating_mul(size_of::<T>());
     let at = match NonNull::new(at.cast_mut()) {
         Some(at) if length <= isize::MAX as usize => at,
@@ -202,6 +203,14 @@ fn array<'a, T>(at: *const T, count: usize, what: &str) -> Result<&'a [T]> {
     };
     // SAFETY: by the contract, `count` of them that stay as they are for the call.
     Ok(unsafe { slice::from_raw_parts(at.as_ptr(), count) })
+}
+
+/// An array of numbers of the caller's to be filled. NULL is as good as any place for none.
+pub(crate) fn array_mut<'a>(at: *mut u32, count: usize, what: &str) -> Result<&'a mut [MaybeUninit<u32>]> {
+    let at = place_of(at.cast(), count.saturating_mul(size_of::<u32>()), what)?;
+    let at = if count == 0 { NonNull::dangling() } else { at.cast() };
+    // SAFETY: by the contract, `count` of them that nobody else touches during the call.
+    Ok(unsafe { slice::from_raw_parts_mut(at.as_ptr(), count) })
 }
 
 #[inline]
@@ -259,6 +268,8 @@ structs! {
     madang_posix_sem_options 16
     madang_posix_sem_status 24
     madang_memfd_options 24
+    madang_semaphore_set_options 40
+    madang_semaphore_set_status 48
 }
 
 /// What a struct's first field says, and whether it can be so.

@@ -27,7 +27,7 @@ mod error;
 pub mod kernel;
 mod mapping;
 mod name;
-mod shared;
+pub mod shared;
 mod sys;
 
 pub use deadline::Deadline;
@@ -42,4 +42,11 @@ pub use shared::queue::{
     Batch, Lease, Message, Messages, Queue, QueueOptions, QueueStatus, Received, Reservation, Select,
 };
 pub use shared::segment::{Segment, SegmentOptions};
+pub use shared::semaphore_set::{Operation, SemaphoreSet, SemaphoreSetOptions, SemaphoreSetStatus, Waiting};
+pub use shared::sync::SyncOptions;
+pub use shared::sync::barrier::Barrier;
+pub use shared::sync::condition::Condition;
+pub use shared::sync::event::Event;
+pub use shared::sync::mutex::{Mutex, MutexGuard};
+pub use shared::sync::rwlock::{RwLock, RwLockGuard};
 pub use shared::watcher::{Rung, Watcher};

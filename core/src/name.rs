@@ -26,7 +26,7 @@ pub(crate) const SEMAPHORE: &str = if cfg!(target_env = "musl") { "" } else { "s
 const NAME_MAX: usize = 255;
 
 /// A name that was found good, and the file that it stands for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Name {
     name: String,
     directory: CString,

@@ -25,7 +25,7 @@ Caveats, and what to do about them:
 """
 
 import builtins
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Literal, Self, final
 
 from typing_extensions import Buffer
@@ -45,12 +45,16 @@ __all__ = [
     "LeftOvers",
     "Listed",
     "ObjectQueue",
+    "Operation",
     "Participant",
     "Queue",
     "QueueStatus",
     "Received",
     "Reservation",
     "Segment",
+    "SemaphoreSet",
+    "SemaphoreSetStatus",
+    "Waiting",
     "__version__",
     "fifo",
     "file",
@@ -185,7 +189,7 @@ class Listed:
     """An object that madang.list() found."""
 
     @property
-    def kind(self) -> Literal["queue", "segment", "other"]:
+    def kind(self) -> Literal["queue", "semaphores", "segment", "other"]:
         """What it is: "queue", "segment", or "other", which this version of madang doesn't know."""
 
     @property
@@ -850,6 +854,269 @@ class Segment:
     @staticmethod
     def unlink(name: str) -> None:
         """Takes the name away; who has the segment open goes on with it. The next open makes a new one.
+
+        Raises FileNotFoundError; PermissionError if it is another user's; IsADirectoryError; OSError with
+        EINVAL or ENAMETOOLONG for a bad name.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Operation:
+    """One operation on one semaphore of a set, as struct sembuf of semop(2). A value: compared, hashed and pickled.
+
+    index: the semaphore; the first is 0.
+    delta: what is added to its value, which never goes below 0: it is waited for until it is large
+        enough. 0 waits until it is 0.
+    undo: it is taken back when the handle is closed, or its process ends in any way (SEM_UNDO).
+    no_wait: if it can't be done at once, BlockingIOError is raised for all of them (IPC_NOWAIT).
+    """
+
+    def __new__(cls, index: int, delta: int, *, undo: bool = False, no_wait: bool = False) -> Self: ...
+    @property
+    def index(self) -> int:
+        """The semaphore."""
+
+    @property
+    def delta(self) -> int:
+        """What is added to its value; 0 waits until it is 0."""
+
+    @property
+    def undo(self) -> bool:
+        """Whether it is taken back in the end."""
+
+    @property
+    def no_wait(self) -> bool:
+        """Whether it isn't waited for."""
+
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Waiting:
+    """How many wait for a semaphore. A value: compared, hashed and pickled."""
+
+    def __new__(cls, to_grow: int, for_zero: int) -> Self: ...
+    @property
+    def to_grow(self) -> int:
+        """For its value to grow (GETNCNT)."""
+
+    @property
+    def for_zero(self) -> int:
+        """For its value to become 0 (GETZCNT)."""
+
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class SemaphoreSetStatus:
+    """What SemaphoreSet.stat() tells; a snapshot. A value: compared, hashed and pickled."""
+
+    def __new__(
+        cls,
+        semaphores: int,
+        max_value: int,
+        max_participants: int,
+        participants: int,
+        repairs: int,
+        allocated: int,
+        mode: int,
+        uid: int,
+        gid: int,
+    ) -> Self: ...
+    @property
+    def semaphores(self) -> int:
+        """How many semaphores it has."""
+
+    @property
+    def max_value(self) -> int:
+        """The largest value that one may have."""
+
+    @property
+    def max_participants(self) -> int:
+        """How many open handles it has room for."""
+
+    @property
+    def participants(self) -> int:
+        """Open handles in all living processes."""
+
+    @property
+    def repairs(self) -> int:
+        """How often the living repaired what a killed process left half done."""
+
+    @property
+    def allocated(self) -> int:
+        """Bytes of memory that it takes."""
+
+    @property
+    def mode(self) -> int:
+        """Permission bits."""
+
+    @property
+    def uid(self) -> int:
+        """The owner's user id."""
+
+    @property
+    def gid(self) -> int:
+        """The owner's group id."""
+
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class SemaphoreSet:
+    """A set of semaphores in shared memory, for any number of processes in any languages.
+
+    A semaphore is a number that is never below 0. Several are changed together or none of them, as
+    semop(2) does it:
+
+        s = madang.SemaphoreSet("slots", values=[8, 0])
+        s.operate([(0, -1), (1, +1)])  # waits until the first isn't 0
+
+    What is done with undo is taken back when the handle is closed or its process ends, be it by SIGKILL:
+    at once for whoever looks, and within 300 ms for who sleeps. Those who sleep are served in the order
+    in which they came; who comes just then may be quicker.
+
+    The constructor opens the set, or creates it. It doesn't wait.
+
+    name: 1 to 237 bytes of UTF-8, without "/". The set is the file madang.semaphores.NAME in /dev/shm, or in
+        the directory whose absolute path MADANG_DIR has.
+    values: with which the semaphores of a new set begin; nobody ever sees it without them. An existing
+        set keeps its own.
+    semaphores: how many it has, 65,536 at most; by default as many as values, or 1.
+    max_value: the largest value that one may have: 2**31 - 1 at most, which is the default.
+    max_participants: for how many open handles, in all processes together, it has room: 65,534 at most, by
+        default 1,024. Of an existing set, these three are the least that will do; None takes it as it is.
+    mode: the permission bits of a new set, exactly (no umask); 0 is 0o600 too. Who takes part needs read and
+        write permission.
+    create: "if-missing"; "never" only opens what exists; "only" only opens what it creates.
+    any_owner: opens it although it belongs to another user, who can do with it what he likes. (What
+        belongs to root is always opened.)
+
+    The set persists until SemaphoreSet.unlink(name). A handle is closed by close(), at the end of a `with`
+    block, and when it is forgotten. len(s) is how many semaphores it has. It may be shared by threads, used
+    in a forked child (which has nothing to be undone), and sent to another process: pickled, it is its
+    name, and unpickling opens the set, but never creates it.
+
+    What fails raises OSError as with madang.Queue; ERANGE for a value above the largest. What can't be meant
+    at all is ValueError or OverflowError.
+    """
+
+    def __new__(
+        cls,
+        name: str,
+        values: Sequence[int] | None = None,
+        *,
+        semaphores: int | None = None,
+        max_value: int | None = None,
+        max_participants: int | None = None,
+        mode: int = 0o600,
+        create: Literal["if-missing", "never", "only"] = "if-missing",
+        any_owner: bool = False,
+    ) -> Self: ...
+    def operate(self, operations: Sequence[Operation | tuple[int, int]], timeout: float | None = None) -> None:
+        """Does all of the operations, in their order, or none of them; waits until they can be done.
+
+        operations: 1 to 512; each is a madang.Operation, or a tuple (index, delta): what is added to the value
+            of that semaphore. A negative delta waits until it is large enough, 0 waits until it is 0.
+        timeout: in seconds. None waits for ever; 0 doesn't wait.
+
+        Other threads go on while it waits. Signal handlers run, and then it goes on to the same deadline.
+
+        Whatever it raises, nothing was done; but for EOWNERDEAD, after which it may have been.
+
+        BlockingIOError (EAGAIN): they can't be done, and the timeout is 0, or the one that can't has no_wait.
+        TimeoutError. OSError with EFBIG if the set has no semaphore of an index; ERANGE if a value would exceed
+        max_value, or an amount to be undone; E2BIG for more than 512, EINVAL for none; EBUSY if the timeout
+        is 0 and another participant stays inside for a second; ENOSPC if there is no memory for what is to be
+        undone; EUCLEAN if the set is damaged; EOWNERDEAD if the others found this handle dead and went on
+        without it; EBADF. ValueError, TypeError and OverflowError for what is no operation or timeout; and
+        what a signal handler raises, as KeyboardInterrupt.
+        """
+
+    def acquire(
+        self, index: int = 0, amount: int = 1, timeout: float | None = None, *, undo: bool = False
+    ) -> None:
+        """Takes amount from the value of a semaphore; waits until it is as large. As operate([(index, -amount)]).
+
+        undo: it is given back when the handle is closed or its process ends.
+        """
+
+    def release(self, index: int = 0, amount: int = 1, *, undo: bool = False) -> None:
+        """Adds amount to the value of a semaphore. As operate([(index, amount)]).
+
+        undo: it is taken back when the handle is closed or its process ends; so it evens out an acquire with
+            undo.
+        """
+
+    def value(self, index: int) -> int:
+        """The value of one semaphore (GETVAL). What the dead had to be undone is given back before.
+
+        Raises OSError with EFBIG if there is none of that index; EBUSY, EUCLEAN, EOWNERDEAD and EBADF as operate.
+        """
+
+    def values(self) -> builtins.list[int]:
+        """The values of all semaphores (GETALL), one after the other: not those of one moment, if others change
+        them. Raises as value does.
+        """
+
+    def set_value(self, index: int, value: int) -> None:
+        """Sets the value of one semaphore (SETVAL). Nobody undoes anything on it any more.
+
+        Raises OSError with ERANGE for a value above max_value; else as value does.
+        """
+
+    def set_values(self, values: Sequence[int]) -> None:
+        """Sets the values of all semaphores at once (SETALL). Nobody undoes anything on them any more.
+
+        Raises OSError with EINVAL unless there are as many; else as set_value does.
+        """
+
+    def last_pid(self, index: int) -> int:
+        """The process that changed the semaphore last, or found it 0, as its own pid namespace numbers it; 0 is
+        none (GETPID). Raises as value does.
+        """
+
+    def waiting(self, index: int) -> Waiting:
+        """How many living threads wait for the semaphore (GETNCNT, GETZCNT). One that waits for several is
+        counted where it is stuck. Raises as value does.
+        """
+
+    def stat(self) -> SemaphoreSetStatus:
+        """What the set is. Raises OSError with EOWNERDEAD (see operate) or EBADF."""
+
+    def participants(self) -> builtins.list[Participant]:
+        """Who takes part: every open handle, and those of killed processes whose place nobody has needed
+        since. In no order. Raises as stat does.
+        """
+
+    def __len__(self) -> int: ...
+    def __bool__(self) -> Literal[True]: ...
+    @property
+    def name(self) -> str:
+        """The name by which it was opened."""
+
+    @property
+    def max_value(self) -> int:
+        """The largest value that one of its semaphores may have."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this very handle created it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether this handle is closed."""
+
+    def close(self) -> None:
+        """Closes the handle, and takes back what was done by it with undo; doesn't unlink the set. Closing it again
+        does nothing.
+
+        A call that waits in another thread raises OSError with EBADF within a fifth of a second.
+        """
+
+    @staticmethod
+    def unlink(name: str) -> None:
+        """Takes the name away; who has the set open goes on with it. The next open makes a new one.
 
         Raises FileNotFoundError; PermissionError if it is another user's; IsADirectoryError; OSError with
         EINVAL or ENAMETOOLONG for a bad name.

@@ -47,6 +47,9 @@ mod _madang {
     #[pymodule_export]
     use crate::shared::segment::Segment;
 
+    #[pymodule_export]
+    use crate::shared::semaphore_set::{Operation, SemaphoreSet, SemaphoreSetStatus, Waiting};
+
     /// Primitives whose state the kernel holds; `madang/kernel/` makes modules of them.
     #[pyo3::pymodule]
     mod kernel {

@@ -168,3 +168,31 @@ AT(madang_memfd_options, flags, 4);
 AT(madang_memfd_options, size, 8);
 AT(madang_memfd_options, huge_page_size, 16);
 ENDS_AT(madang_memfd_options, 24);
+
+AT(madang_operation, index, 0);
+AT(madang_operation, delta, 4);
+AT(madang_operation, flags, 8);
+ENDS_AT(madang_operation, 12);
+
+AT(madang_semaphore_set_options, struct_size, 0);
+AT(madang_semaphore_set_options, flags, 4);
+AT(madang_semaphore_set_options, values, 8);
+AT(madang_semaphore_set_options, semaphores, 16);
+AT(madang_semaphore_set_options, max_value, 20);
+AT(madang_semaphore_set_options, max_participants, 24);
+AT(madang_semaphore_set_options, mode, 28);
+AT(madang_semaphore_set_options, create, 32);
+AT(madang_semaphore_set_options, reserved, 36);
+ENDS_AT(madang_semaphore_set_options, 40);
+
+AT(madang_semaphore_set_status, struct_size, 0);
+AT(madang_semaphore_set_status, semaphores, 4);
+AT(madang_semaphore_set_status, max_value, 8);
+AT(madang_semaphore_set_status, max_participants, 12);
+AT(madang_semaphore_set_status, repairs, 16);
+AT(madang_semaphore_set_status, allocated, 24);
+AT(madang_semaphore_set_status, participants, 32);
+AT(madang_semaphore_set_status, mode, 36);
+AT(madang_semaphore_set_status, uid, 40);
+AT(madang_semaphore_set_status, gid, 44);
+ENDS_AT(madang_semaphore_set_status, 48);

@@ -65,6 +65,7 @@ areas! {
         lease
         reservation
         segment
+        semaphore_set
         list
     }
 }

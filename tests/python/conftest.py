@@ -20,7 +20,7 @@ def name() -> Iterator[str]:
     left = [path for path in SHM.iterdir() if mine in path.name]
     for path in left:
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-    objects = (mine, f"madang.queue.{mine}", f"sem.{mine}")
+    objects = (mine, f"madang.queue.{mine}", f"madang.semaphores.{mine}", f"sem.{mine}")
     assert all(path.name.startswith(objects) for path in left), f"what is this? {left}"
 
 

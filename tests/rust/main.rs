@@ -24,4 +24,6 @@ mod shared {
     mod participants;
     mod queue;
     mod segment;
+    mod semaphore_set;
+    mod sync;
 }

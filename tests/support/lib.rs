@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use madang::posix::{mq, sem};
-use madang::{Queue, Segment};
+use madang::{Barrier, Condition, Event, Mutex, Queue, RwLock, Segment, SemaphoreSet};
 
 /// After so long a test is stuck: nothing in madang may take it.
 pub const WATCHDOG: Duration = Duration::from_secs(10);
@@ -62,6 +62,9 @@ impl Drop for Name {
         let _ = Segment::unlink(self);
         let _ = mq::Queue::unlink(self);
         let _ = sem::Semaphore::unlink(self);
+        let _ = SemaphoreSet::unlink(self);
+        let _ = (Mutex::unlink(self), RwLock::unlink(self), Condition::unlink(self));
+        let _ = (Barrier::unlink(self), Event::unlink(self));
         let _ = std::fs::remove_dir(self.queue_path());
     }
 }

@@ -14,6 +14,8 @@ pub const MADANG_KIND_OTHER: u32 = 0;
 pub const MADANG_KIND_QUEUE: u32 = 1;
 /// kind: a segment.
 pub const MADANG_KIND_SEGMENT: u32 = 2;
+/// kind: a set of semaphores.
+pub const MADANG_KIND_SEMAPHORE_SET: u32 = 3;
 
 /// How many bytes a file's name has at most, and its NUL.
 const NAME: usize = 256;
@@ -24,9 +26,9 @@ const NAME: usize = 256;
 pub struct madang_listed {
     /// sizeof(madang_listed), set by the caller in the first of them
     pub struct_size: u32,
-    /// MADANG_KIND_QUEUE, _SEGMENT or _OTHER
+    /// MADANG_KIND_QUEUE, _SEMAPHORE_SET, _SEGMENT or _OTHER
     pub kind: u32,
-    /// Its file's size in bytes: of a queue all that it may ever take, of a segment its length
+    /// Its file's size in bytes: of a segment its length, of all else what it may ever take
     pub size: u64,
     /// Bytes of memory that it takes
     pub allocated: u64,
@@ -54,6 +56,7 @@ impl From<Listed> for madang_listed {
         let Listed { kind, size, allocated, mode, uid, gid, ref error, .. } = listed;
         let kind = match kind {
             Kind::Queue => MADANG_KIND_QUEUE,
+            Kind::SemaphoreSet => MADANG_KIND_SEMAPHORE_SET,
             Kind::Segment => MADANG_KIND_SEGMENT,
             _ => MADANG_KIND_OTHER,
         };
@@ -67,7 +70,7 @@ impl From<Listed> for madang_listed {
     }
 }
 
-/// Lists the objects that exist: queues, in the order of their names.
+/// Lists the objects that exist: queues and sets of semaphores, by kind and name.
 ///
 /// objects is an array of capacity structs, of which only the first one's struct_size need be set.
 /// flags: 0; MADANG_SEGMENTS, MADANG_ANY_OWNER, or both with |. What can't be opened is listed too:

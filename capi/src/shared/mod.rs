@@ -7,6 +7,7 @@ pub mod list;
 pub mod queue;
 pub mod reservation;
 pub mod segment;
+pub mod semaphore_set;
 
 use madang_core::Create;
 

@@ -8,6 +8,10 @@
 //! **Asking** goes by another description, which never locks. Before any answer is believed, that descriptor must still be
 //! the object: a program may have closed it, and its number may be something else now. Where nobody can be asked, one lives.
 //!
+//! **Without a roster** (a lock in a [`Segment`](super::segment::Segment), which is plain bytes): a participant is a random number of 30 bits,
+//! and its byte is that number's. No two who live have the same. (That one who comes has the number of a dead one whose
+//! lock nobody has come to since, and so takes it for his own, is one in a billion.)
+//!
 //! **Fork.** A child has the handle but not the lock. It finds that by its epoch (`sys/process.rs`), at its first use of the
 //! handle, and joins anew.
 
@@ -15,16 +19,18 @@
 
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::bell;
-use super::mapping::Hold;
+use super::mapping::{Hold, Home};
 use super::participant;
 use super::raw::Fault;
 use super::raw::cell::U32;
-use super::raw::host::{Host, Participant};
+use super::raw::host::{Host, MOST_SLOTS, Participant};
 use super::raw::roster::Slot;
+use super::raw::sysv::{Block, SYSV};
+use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::mapping::Mapping;
 use crate::name::Name;
@@ -33,17 +39,25 @@ use crate::sys::{Errno, barrier, clock, futex, ofd, process};
 
 /// The byte that stands for slot 0; it and those after it lie past the end of any file.
 const BYTES: u64 = 1 << 62;
+/// The first of those that stand for participants of a file without a roster.
+const NUMBERS: u64 = BYTES + (1 << 32);
+/// How many numbers are tried.
+const MOST_NUMBERS: u32 = 1000;
 
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct Attached {
     name: Name,
     mapping: Arc<Mapping>,
+    /// How many places its roster has; 0 is that it has none.
     slots: u32,
     /// Which file it is, whatever its descriptor's number means by now.
     identity: Identity,
-    /// By it others are asked about; it never locks.
+    /// By it others are asked about; it never locks. What System V calls made is found by its name instead: a process may have more of
+    /// those than descriptors.
     asking: Option<OwnedFd>,
+    /// Of what a System V call made: whether it was removed.
+    block: OnceLock<Home<Block>>,
     /// The participant's word; 0 when the others presumed it dead.
     me: AtomicU32,
     /// The epoch in which it joined. Stored after `me`.
@@ -54,6 +68,8 @@ pub(crate) struct Attached {
     spins: bool,
     /// Whether barriers reach this process.
     registered: AtomicBool,
+    /// This process, as its own namespace numbers it: to ask takes a system call.
+    pid: AtomicU32,
     /// The thread that used it first, and whether others did since ([`SEVERAL`]); see [`nobody_yet`].
     thread: AtomicUsize,
 }
@@ -85,11 +101,13 @@ impl Attached {
             slots,
             identity: stat.identity,
             asking: Some(fd),
+            block: OnceLock::new(),
             me: AtomicU32::new(0),
             epoch: AtomicU64::new(0),
             hold: Mutex::new(None),
             spins: process::is_one_of_several(),
             registered: AtomicBool::new(false),
+            pid: AtomicU32::new(0),
             thread: AtomicUsize::new(nobody_yet()),
         })
     }
@@ -110,10 +128,27 @@ impl Attached {
         if self.epoch.load(Ordering::Acquire) != process::epoch() {
             self.join(settle)?;
         }
+        if self.is_removed() {
+            return Err(Error::new(libc::EIDRM, format!("{}: it was removed", self.name)));
+        }
         match Participant::from_word(self.me.load(Ordering::Relaxed)) {
             Some(me) => Ok(Present { attached: self, me }),
             None => Err(self.disowned()),
         }
+    }
+
+    /// It was made by a System V call: it is gone for everybody when it is removed, and no descriptor is kept. What System V keeps of it.
+    pub(crate) fn becomes_sysv(&mut self) -> Home<Block> {
+        let block = || Home::new(self.mapping.clone(), SYSV).expect("it lies in the header");
+        self.asking = None;
+        let _ = self.block.set(block());
+        block()
+    }
+
+    /// Whether it was removed.
+    #[inline]
+    fn is_removed(&self) -> bool {
+        self.block.get().is_some_and(|block| !block.is_ready())
     }
 
     /// The participant that this handle is, if it need not join first.
@@ -150,7 +185,8 @@ impl Attached {
             // A child's threads are its own.
             self.thread.store(nobody_yet(), Ordering::Relaxed);
             self.registered.store(barrier::register(), Ordering::Relaxed);
-            let (me, hold) = self.take_slot(settle)?;
+            self.pid.store(process::id(), Ordering::Relaxed);
+            let (me, hold) = if self.slots > 0 { self.take_slot(settle)? } else { self.take_number()? };
             *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold);
             self.me.store(me.word(), Ordering::Relaxed);
             self.epoch.store(epoch, Ordering::Release);
@@ -179,6 +215,21 @@ impl Attached {
         let what =
             format!("join {}: all {} places of its roster are taken by living participants", self.name, self.slots);
         Err(Error::new(libc::EUSERS, what))
+    }
+
+    /// A number that no living participant has.
+    fn take_number(&self) -> Result<(Participant, Hold)> {
+        let during = |errno: Errno, call| errno.during(format!("join {}: {call}", self.name));
+        let description = self.reopen().map_err(|errno| during(errno, "openat, for a description of its own"))?;
+        for _ in 0..MOST_NUMBERS {
+            let random = process::random();
+            let me = Participant::new(random as u32 % MOST_SLOTS, (random >> 32) as u32);
+            let byte = NUMBERS + u64::from(me.word());
+            if ofd::try_lock(description.as_fd(), byte).map_err(|errno| during(errno, "fcntl F_OFD_SETLK"))? {
+                return Ok((me, Hold::new(description.as_fd()).map_err(|errno| during(errno, "mmap"))?));
+            }
+        }
+        Err(Error::new(libc::EUSERS, format!("join {}: there is no number left for another participant", self.name)))
     }
 
     /// Whether the calling thread is the only one that ever used this handle.
@@ -224,23 +275,28 @@ impl Attached {
     }
 
     fn lives(&self, who: Participant) -> bool {
-        let Some(slot) = self.roster().get(who.slot() as usize) else { return false };
-        if !slot.is_held_by(who) {
-            return false;
-        }
-        let byte = BYTES + u64::from(who.slot());
-        match ofd::is_locked(self.asking(), byte) {
-            // Whatever it says, it says it of the object only if that still is the object's descriptor.
-            Ok(locked) if self.is_object(self.asking()) => locked,
-            _ => match self.by_name() {
+        let byte = if self.slots == 0 {
+            NUMBERS + u64::from(who.word())
+        } else {
+            match self.roster().get(who.slot() as usize) {
+                Some(slot) if slot.is_held_by(who) => BYTES + u64::from(who.slot()),
+                _ => return false,
+            }
+        };
+        // Whatever it says, it says it of the object only if that still is the object's descriptor.
+        let told = self.asking().and_then(|fd| Some((fd, ofd::is_locked(fd, byte).ok()?)));
+        match told.filter(|(fd, _)| self.is_object(*fd)) {
+            Some((_, locked)) => locked,
+            None => match self.by_name() {
                 Ok(fd) => ofd::is_locked(fd.as_fd(), byte).unwrap_or(true),
-                Err(_) => true,
+                // In what was removed nobody has anything to lose.
+                Err(_) => !self.is_removed(),
             },
         }
     }
 
-    fn asking(&self) -> BorrowedFd<'_> {
-        self.asking.as_ref().expect("kept until drop").as_fd()
+    fn asking(&self) -> Option<BorrowedFd<'_>> {
+        self.asking.as_ref().map(AsFd::as_fd)
     }
 
     fn is_object(&self, fd: BorrowedFd) -> bool {
@@ -249,8 +305,8 @@ impl Attached {
 
     /// A descriptor of the object: the one kept, or another if the program closed that.
     pub(crate) fn descriptor(&self) -> Result<Descriptor<'_>> {
-        if self.is_object(self.asking()) {
-            return Ok(Descriptor::Kept(self.asking()));
+        if let Some(fd) = self.asking().filter(|fd| self.is_object(*fd)) {
+            return Ok(Descriptor::Kept(fd));
         }
         let lost = |errno: Errno| {
             errno.during(format!("{}: the program closed its descriptor, and the name leads to it no more", self.name))
@@ -260,8 +316,8 @@ impl Attached {
 
     /// A new description of the object.
     fn reopen(&self) -> std::result::Result<OwnedFd, Errno> {
-        match file::reopen(self.asking()) {
-            Ok(fd) if self.is_object(fd.as_fd()) => Ok(fd),
+        match self.asking().and_then(|fd| file::reopen(fd).ok()) {
+            Some(fd) if self.is_object(fd.as_fd()) => Ok(fd),
             // No /proc, or the descriptor is closed or something else now.
             _ => self.by_name(),
         }
@@ -270,6 +326,17 @@ impl Attached {
     pub(super) fn by_name(&self) -> std::result::Result<OwnedFd, Errno> {
         let fd = file::open(self.name.path(), true)?;
         if self.is_object(fd.as_fd()) { Ok(fd) } else { Err(Errno(libc::ENOENT)) }
+    }
+
+    /// A fault in words. Who waits to a deadline for a lock has waited for what the object is there for.
+    #[cold]
+    pub(crate) fn explain_until(&self, fault: Fault, doing: &str, deadline: Deadline) -> Error {
+        if fault != Fault::Busy || deadline.is_try() {
+            return self.explain(fault, doing);
+        }
+        let name = &self.name;
+        let what = format!("{doing} {name}: another participant is inside and doesn't get on (is it stopped?)");
+        Error::new(libc::ETIMEDOUT, what)
     }
 
     /// A fault in words.
@@ -308,13 +375,14 @@ impl Drop for Attached {
         // An inherited handle's slot is the parent's.
         if let (Some(_), Some(me)) = (&hold, mine)
             && *self.epoch.get_mut() == process::epoch()
+            && self.slots > 0
         {
             self.roster()[me.slot() as usize].give_back();
         }
         // The lock goes after the slot is marked free.
         drop(hold);
         // A descriptor that the program closed and that is something else now isn't ours to close.
-        if !self.is_object(self.asking()) {
+        if self.asking().is_some_and(|fd| !self.is_object(fd)) {
             self.asking.take().map(IntoRawFd::into_raw_fd);
         }
     }
@@ -341,6 +409,14 @@ impl AsFd for Descriptor<'_> {
 pub(crate) struct Present<'a> {
     attached: &'a Attached,
     me: Participant,
+}
+
+impl Present<'_> {
+    /// The process.
+    #[inline]
+    pub(crate) fn pid(&self) -> u32 {
+        self.attached.pid.load(Ordering::Relaxed)
+    }
 }
 
 impl Host for Present<'_> {

@@ -9,6 +9,7 @@ use std::ffi::{CStr, CString};
 
 use super::queue;
 use super::segment;
+use super::semaphore_set;
 use crate::error::{Error, Result};
 use crate::name::{self, Name};
 use crate::sys::file::{self, Stat};
@@ -19,6 +20,8 @@ use crate::sys::file::{self, Stat};
 pub enum Kind {
     /// A [`Queue`](crate::Queue).
     Queue,
+    /// A [`SemaphoreSet`](crate::SemaphoreSet).
+    SemaphoreSet,
     /// A [`Segment`](crate::Segment).
     Segment,
     /// One that this version of madang doesn't know.
@@ -26,11 +29,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind in a word: `queue`, `segment`, `other`.
+    /// The kind in a word: `queue`, `semaphores`, `segment`, `other`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queue => "queue",
+            Self::SemaphoreSet => "semaphores",
             Self::Segment => "segment",
             Self::Other => "other",
         }
@@ -51,7 +55,7 @@ pub struct Listed {
     pub kind: Kind,
     /// The name by which it is opened. Of [`Kind::Other`] what follows `madang.` in its file's name; what isn't UTF-8 is replaced.
     pub name: String,
-    /// Its file's size in bytes: of a queue all that it may ever take, of a segment its length.
+    /// Its file's size in bytes: of a segment its length, of all else what it may ever take.
     pub size: u64,
     /// Bytes of memory that it takes.
     pub allocated: u64,
@@ -72,7 +76,7 @@ pub struct ListOptions {
     any_owner: bool,
 }
 
-/// The objects that exist: queues, in the order of their names.
+/// The objects that exist: queues and sets of semaphores, by kind and name.
 ///
 /// A snapshot: others make and remove meanwhile. What can't be opened is listed too, with the [error](Listed::error) that opening
 /// it would give.
@@ -147,9 +151,10 @@ impl ListOptions {
         let (kind, name) = match text.strip_prefix(name::PREFIX) {
             None if !stat.is_regular() => return Ok(None),
             None => (Kind::Segment, &*text),
-            Some(rest) => match rest.strip_prefix(queue::KIND).and_then(|rest| rest.strip_prefix('.')) {
-                Some(name) => (Kind::Queue, name),
-                None => (Kind::Other, rest),
+            Some(rest) => match rest.split_once('.') {
+                Some((queue::KIND, name)) => (Kind::Queue, name),
+                Some((semaphore_set::KIND, name)) => (Kind::SemaphoreSet, name),
+                _ => (Kind::Other, rest),
             },
         };
         let error = match file.to_str() {
@@ -169,6 +174,10 @@ impl ListOptions {
         match kind {
             Kind::Queue => {
                 queue::QueueOptions::default().any_owner(self.any_owner).look(&Name::object(queue::KIND, name)?)
+            }
+            Kind::SemaphoreSet => {
+                let options = semaphore_set::SemaphoreSetOptions::default().any_owner(self.any_owner);
+                options.look(&Name::object(semaphore_set::KIND, name)?)
             }
             Kind::Segment => segment::SegmentOptions::default().any_owner(self.any_owner).look(&Name::segment(name)?),
             Kind::Other => {

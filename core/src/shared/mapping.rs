@@ -1,5 +1,6 @@
 //! What lies in an object's memory, and how a queue is mapped; and the page that holds a participant's lock.
 
+use std::ops::Deref;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -8,7 +9,10 @@ use super::raw::geometry::{Geometry, Side};
 use super::raw::header::{CONTROL, Header, ROSTER};
 use super::raw::ring::Ring;
 use super::raw::roster::Slot;
+use super::raw::semaphores::{self, Semaphores};
+use super::raw::sync::{ALIGNMENT, Placed};
 use crate::mapping::{Mapping, Part};
+use crate::sys::memory::Wanted;
 use crate::sys::{Errno, memory, process};
 
 /// What lies in an object with a header.
@@ -26,6 +30,13 @@ impl Mapping {
         // SAFETY: within the mapping (just checked), aligned since the mapping is; a slot consists of atomics, for
         // which every content is valid.
         unsafe { NonNull::slice_from_raw_parts(self.data().byte_add(start).cast(), count).as_ref() }
+    }
+
+    /// The set of semaphores in a mapping of the whole file.
+    pub(crate) fn semaphores(self: &Arc<Self>, geometry: semaphores::Geometry) -> Semaphores {
+        assert!(geometry.size() <= self.len() as u64, "mapped with another geometry");
+        // SAFETY: page-aligned and large enough (just checked); the set keeps the mapping alive; only madang's protocols write there.
+        unsafe { Semaphores::at(self.data(), geometry, self.clone()) }
     }
 
     /// Maps a queue: the header once, each ring twice in a row, the heap once.
@@ -51,6 +62,40 @@ impl Mapping {
         // SAFETY: `of_queue` mapped the parts in this order, each ring twice; the ring keeps the mapping alive;
         // only madang's protocols write there.
         unsafe { Ring::at(at(CONTROL).cast(), at(near), at(deep), at(heap), geometry, self.clone()) }
+    }
+}
+
+/// A struct at its place in a mapping, which it keeps.
+#[derive(Debug)]
+pub(crate) struct Home<T> {
+    at: NonNull<T>,
+    _mapping: Arc<Mapping>,
+}
+
+// SAFETY: what is placed consists of atomics, which processes share anyway.
+unsafe impl<T: Placed> Send for Home<T> {}
+// SAFETY: as for Send.
+unsafe impl<T: Placed> Sync for Home<T> {}
+
+impl<T: Placed> Home<T> {
+    /// `None` if it wouldn't lie within, or not at a multiple of [`ALIGNMENT`]; or if the mapping can't be written.
+    pub(crate) fn new(mapping: Arc<Mapping>, offset: usize) -> Option<Self> {
+        let fits = offset.checked_add(size_of::<T>()).is_some_and(|end| end <= mapping.len());
+        if !fits || !offset.is_multiple_of(ALIGNMENT) || !mapping.is_writable() {
+            return None;
+        }
+        // SAFETY: it lies within (just checked).
+        Some(Self { at: unsafe { mapping.data().byte_add(offset) }.cast(), _mapping: mapping })
+    }
+}
+
+impl<T: Placed> Deref for Home<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: within a mapping that is kept, which can be written, and is aligned since that is; `Placed` promises that every content is
+        // valid, and that it is only reached through atomics.
+        unsafe { self.at.as_ref() }
     }
 }
 
@@ -85,5 +130,72 @@ impl Drop for Hold {
             // SAFETY: this process mapped the page, and nothing points into it.
             unsafe { memory::unmap(self.page, self.length) };
         }
+    }
+}
+
+/// Shared memory that a program has attached, at an address that it uses as it likes; and what proves that it has.
+///
+/// Unlike a [`Hold`] the proof is inherited by a forked child, as the memory is.
+#[derive(Debug)]
+pub(crate) struct Attachment {
+    address: usize,
+    length: usize,
+    proof: (usize, usize),
+}
+
+impl Attachment {
+    /// Maps `length` bytes of the file at `offset`; `proof` is a description that holds a lock.
+    ///
+    /// Where `wanted` replaces what lies there, that is the program's wish (`SHM_REMAP`), and nothing of madang's.
+    pub(crate) fn new(
+        fd: BorrowedFd,
+        offset: u64,
+        length: usize,
+        wanted: Wanted,
+        proof: BorrowedFd,
+    ) -> Result<Self, Errno> {
+        let page = memory::page_size();
+        let proof = (memory::hold_file(proof, page)?.as_ptr() as usize, page);
+        // SAFETY: what the program replaces it doesn't use, by its own promise (shmat(2)).
+        let address = match unsafe { memory::map_wanted(fd, offset, length, wanted) } {
+            Ok(address) => address.as_ptr() as usize,
+            Err(errno) => {
+                unmap(proof);
+                return Err(errno);
+            }
+        };
+        Ok(Self { address, length, proof })
+    }
+
+    pub(crate) fn address(&self) -> usize {
+        self.address
+    }
+
+    /// Lets go of the memory's address, where something else lies by now.
+    pub(crate) fn forget_memory(mut self) {
+        (self.address, self.length) = (0, 0);
+    }
+
+    /// Puts another proof in its place: a forked child's own.
+    pub(crate) fn prove(&mut self, proof: BorrowedFd) -> Result<(), Errno> {
+        let page = memory::page_size();
+        let new = (memory::hold_file(proof, page)?.as_ptr() as usize, page);
+        unmap(std::mem::replace(&mut self.proof, new));
+        Ok(())
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        unmap((self.address, self.length));
+        unmap(self.proof);
+    }
+}
+
+fn unmap((address, length): (usize, usize)) {
+    if let Some(address) = NonNull::new(std::ptr::with_exposed_provenance_mut(address)) {
+        // SAFETY: only an attachment passes what it has mapped, and once; to detach it is the program's promise that it doesn't use it
+        // any more.
+        unsafe { memory::unmap(address, length) };
     }
 }

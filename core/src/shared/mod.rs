@@ -1,10 +1,11 @@
 //! Primitives whose state lies in shared memory.
 //!
 //! ```text
-//! queue, segment      the handles that people hold
+//! queue, segment, semaphore_set, sync/   the handles that people hold
 //! list                what there is
 //! left_over           what a death left behind, and its sweeping
 //!   object            a named file: found or made, checked, never seen half made
+//!   shape             the header of an existing one
 //!   attached          a participant of an object: its place in the roster, and who else lives
 //!   participant       what people are told of one
 //!   wait              waiting for what another will do
@@ -25,6 +26,10 @@ mod patience;
 pub(crate) mod queue;
 mod raw;
 pub(crate) mod segment;
+pub(crate) mod semaphore_set;
+mod shape;
+pub(crate) mod sync;
+pub mod sysv;
 #[cfg(test)]
 mod tests;
 mod wait;

@@ -221,6 +221,11 @@ pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<()> {
     Ok(())
 }
 
+/// Refuses what certainly can't fit.
+pub(crate) fn check_free(fd: BorrowedFd, length: u64) -> Result<()> {
+    if can_fit(fd, length) { Ok(()) } else { Err(Errno(libc::ENOSPC).during(no_space())) }
+}
+
 /// Whether as much is free, as far as can be seen; what certainly can't fit is not begun, since to take all there is and give it back
 /// would starve everybody else meanwhile. What the file has already counts as part of it: somebody may have been killed after he took
 /// the piece and before he could say so, or may be at it now. Too much hope is harmless, fallocate itself refuses.

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::attached::{Attached, Present};
+use super::mapping::Home;
 use super::patience::Patience;
 use super::raw::Fault;
 use super::raw::cell::Target;
@@ -19,6 +20,7 @@ use super::raw::geometry::Geometry;
 use super::raw::host::{EVERYBODY, Host, Participant};
 use super::raw::index::Want;
 use super::raw::ring::{Asked, Envelope, Received as Taken, Ring, Sent, Space, bits_for};
+use super::raw::sysv::Block;
 use super::wait::Wait;
 use super::{object, participant};
 use crate::deadline::Deadline;
@@ -323,6 +325,35 @@ impl Queue {
         Ok(self.attached.roll(&present))
     }
 
+    /// The process, as its own namespace numbers it.
+    #[inline]
+    pub(in crate::shared) fn pid(&self) -> u32 {
+        self.attached.present().map_or(0, |present| present.pid())
+    }
+
+    /// It was made by a System V call; what that keeps of it.
+    pub(in crate::shared) fn becomes_sysv(&mut self) -> Home<Block> {
+        self.attached.becomes_sysv()
+    }
+
+    /// The limits in force, in bytes and messages.
+    pub(in crate::shared) fn limits(&self) -> (u64, u64) {
+        self.ring.limits()
+    }
+
+    /// Puts others in force, at most those that it was made with.
+    pub(in crate::shared) fn set_limits(&self, bytes: u64, messages: u64) -> Result<()> {
+        let limited = self.ring.limit(&self.enter()?, bytes, messages, Deadline::NOW);
+        limited.map_err(|fault| self.explain(fault, "limit", Deadline::NOW))
+    }
+
+    /// Wakes all who wait: it was removed.
+    pub(in crate::shared) fn wake_all(&self) {
+        if let Some(present) = self.attached.present() {
+            self.ring.wake_all(&present);
+        }
+    }
+
     /// Makes a handle, and joins.
     fn attach(ring: Ring, attached: Attached, is_new: bool) -> Result<Self> {
         let queue = Self {
@@ -340,17 +371,9 @@ impl Queue {
         Ok(queue)
     }
 
-    /// A fault in words. Who waits to a deadline for a lock has waited for the queue.
     #[cold]
     fn explain(&self, fault: Fault, doing: &str, deadline: Deadline) -> Error {
-        match fault {
-            Fault::Busy if !deadline.is_try() => {
-                let name = self.attached.name();
-                let what = format!("{doing} {name}: another participant is inside and doesn't get on (is it stopped?)");
-                Error::new(libc::ETIMEDOUT, what)
-            }
-            fault => self.attached.explain(fault, doing),
-        }
+        self.attached.explain_until(fault, doing, deadline)
     }
 
     #[inline]

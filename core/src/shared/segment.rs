@@ -7,12 +7,15 @@
 
 use std::os::fd::AsFd;
 use std::ptr::NonNull;
+use std::sync::{Arc, OnceLock};
 
 use super::Create;
+use super::attached::Attached;
 use super::object::{self, Object};
 use crate::error::{Error, Result};
 use crate::mapping::Mapping;
 use crate::name::Name;
+use crate::sys::file::{self, Identity};
 
 /// How a segment is opened; made by [`Segment::options`].
 #[derive(Clone, Debug, Default)]
@@ -103,7 +106,8 @@ impl SegmentOptions {
         }
         let mapping = Mapping::of_file(fd.as_fd(), 0, stat.size, options.write)
             .map_err(|errno| errno.during(format!("open {name}: mmap of {} bytes", stat.size)))?;
-        Ok(Segment { name: name.as_str().to_owned(), mapping, is_new })
+        let (mapping, identity) = (Arc::new(mapping), stat.identity);
+        Ok(Segment { name, mapping, is_new, identity, participant: OnceLock::new() })
     }
 }
 
@@ -133,9 +137,12 @@ fn empty(name: &Name) -> Error {
 #[doc(alias = "shm_open")]
 #[derive(Debug)]
 pub struct Segment {
-    name: String,
-    mapping: Mapping,
+    name: Name,
+    mapping: Arc<Mapping>,
     is_new: bool,
+    identity: Identity,
+    /// For what lies in it and must know who lives: locks.
+    participant: OnceLock<Arc<Attached>>,
 }
 
 impl Segment {
@@ -157,7 +164,7 @@ impl Segment {
     /// The name by which it was opened.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.name.as_str()
     }
 
     /// Where its first byte lies. Valid while this `Segment` lives, for [`len`](Self::len) bytes; page-aligned.
@@ -209,7 +216,30 @@ impl Segment {
 
     #[cold]
     fn during(&self, error: Error) -> Error {
-        error.during(format_args!("segment {:?}", self.name))
+        error.during(format_args!("segment {}", self.name))
+    }
+
+    /// Who this process is in the segment, for locks that lie in it; and its memory.
+    pub(super) fn participant(&self) -> Result<(Arc<Attached>, Arc<Mapping>)> {
+        if let Some(attached) = self.participant.get() {
+            return Ok((attached.clone(), self.mapping.clone()));
+        }
+        let name = &self.name;
+        if !self.is_writable() {
+            let what = format!("segment {name}: it was opened read-only: a lock in it is written");
+            return Err(Error::new(libc::EINVAL, what));
+        }
+        let fd = file::open(name.path(), true).map_err(|errno| {
+            errno.during(format!("segment {name}: to put a lock there, its file is opened once more"))
+        })?;
+        let stat = file::stat(fd.as_fd()).map_err(|errno| errno.during(format!("segment {name}: statx")))?;
+        if stat.identity != self.identity {
+            let what = format!("segment {name}: it was unlinked, and the name is another's: lay its locks before");
+            return Err(Error::new(libc::ENOENT, what));
+        }
+        let attached = Attached::new(name.clone(), fd, &stat, self.mapping.clone(), 0)?;
+        let attached = self.participant.get_or_init(|| Arc::new(attached)).clone();
+        Ok((attached, self.mapping.clone()))
     }
 }
 

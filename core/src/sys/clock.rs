@@ -1,4 +1,4 @@
-//! The monotonic clock: the one clock that madang waits by.
+//! The monotonic clock, the one clock that madang waits by; and the time of day, for what is told to people.
 
 /// Nanoseconds on `CLOCK_MONOTONIC` (clock_gettime(2)); through the vDSO, about 20 ns.
 pub(crate) fn monotonic_ns() -> u64 {
@@ -27,4 +27,12 @@ pub(crate) fn sleep(duration: std::time::Duration) -> Result<(), super::Errno> {
         0 => Ok(()),
         errno => Err(super::Errno(errno)),
     }
+}
+
+/// Seconds since 1970, as the last tick of the kernel's saw them: for times that are kept in seconds, through the vDSO, about 5 ns.
+pub(crate) fn coarse_s() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: as above.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &mut now) };
+    now.tv_sec as u64
 }

@@ -204,6 +204,22 @@ pub(crate) fn look(path: &CStr) -> Result<Stat, Errno> {
     stat(open_at(path, libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC, 0)?.as_fd())
 }
 
+/// The beginning of a small file, as those in `/proc/sys`.
+pub(crate) fn read_small(path: &CStr) -> Option<String> {
+    let fd = open_at(path, libc::O_RDONLY | libc::O_CLOEXEC, 0).ok()?;
+    let mut buffer = [0u8; 256];
+    // SAFETY: the buffer is valid for its length.
+    let read = unsafe { libc::syscall(libc::SYS_read, fd.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) };
+    let text = buffer.get(..usize::try_from(read).ok()?)?;
+    String::from_utf8(text.to_vec()).ok()
+}
+
+/// Gives the file to another owner; `u32::MAX` leaves it (fchown(2)).
+pub(crate) fn set_owner(fd: BorrowedFd, uid: u32, gid: u32) -> Result<(), Errno> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::syscall(libc::SYS_fchown, fd.as_raw_fd(), uid, gid) }).map(drop)
+}
+
 /// The names in a directory, in no order, without `.` and `..` (getdents64(2)).
 pub(crate) fn names_in(directory: &CStr) -> Result<Vec<CString>, Errno> {
     let fd = open_at(directory, libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC, 0)?;

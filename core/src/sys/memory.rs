@@ -46,6 +46,47 @@ pub(crate) fn map_file_privately(fd: BorrowedFd, offset: u64, length: usize) -> 
     map(std::ptr::null_mut(), length, libc::PROT_READ, libc::MAP_PRIVATE, fd.as_raw_fd(), offset)
 }
 
+/// How a file is mapped where a program wants it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Where; 0 is anywhere.
+    pub(crate) address: usize,
+    /// Whether what lies there may be replaced; else that is `EINVAL`.
+    pub(crate) replaces: bool,
+    pub(crate) write: bool,
+    pub(crate) execute: bool,
+}
+
+/// Maps `length` bytes of the file at `offset`, shared, where it is wanted.
+///
+/// # Safety
+/// Nothing refers to what lies there, if that may be replaced.
+pub(crate) unsafe fn map_wanted(
+    fd: BorrowedFd,
+    offset: u64,
+    length: usize,
+    wanted: Wanted,
+) -> Result<NonNull<u8>, Errno> {
+    let allow = |yes, bit| if yes { bit } else { 0 };
+    let protection = libc::PROT_READ | allow(wanted.write, libc::PROT_WRITE) | allow(wanted.execute, libc::PROT_EXEC);
+    let place = match wanted.address {
+        0 => 0,
+        _ if wanted.replaces => libc::MAP_FIXED,
+        _ => libc::MAP_FIXED_NOREPLACE,
+    };
+    let address = std::ptr::without_provenance_mut(wanted.address);
+    match map(address, length, protection, libc::MAP_SHARED | place, fd.as_raw_fd(), offset) {
+        // A kernel that doesn't know the flag takes the address for a hint.
+        Ok(at) if wanted.address != 0 && at.as_ptr() as usize != wanted.address => {
+            // SAFETY: just mapped, and nobody knows it.
+            unsafe { unmap(at, length) };
+            Err(Errno(libc::EINVAL))
+        }
+        Err(Errno(libc::EEXIST)) => Err(Errno(libc::EINVAL)),
+        mapped => mapped,
+    }
+}
+
 /// Maps a page of the file that can't be touched: it keeps the open file description (and its locks) alive.
 pub(crate) fn hold_file(fd: BorrowedFd, length: usize) -> Result<NonNull<u8>, Errno> {
     map(std::ptr::null_mut(), length, libc::PROT_NONE, libc::MAP_SHARED, fd.as_raw_fd(), 0)

@@ -95,3 +95,12 @@ pub(crate) fn find_range(fd: BorrowedFd, shared: bool, start: u64, length: u64) 
     };
     Ok((i32::from(lock.l_type) != libc::F_UNLCK).then_some(found))
 }
+
+/// One of `count` bytes from `start` on that another description holds for writing, if there is one.
+pub(crate) fn one_locked(fd: BorrowedFd, start: u64, count: u64) -> Result<Option<u64>, Errno> {
+    let mut lock = byte_lock(libc::F_RDLCK, start);
+    lock.l_len = count as _;
+    // SAFETY: `lock` is a valid `flock64` for the call, which writes the answer into it.
+    check(unsafe { libc::syscall(FCNTL, fd.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) })?;
+    Ok((i32::from(lock.l_type) != libc::F_UNLCK).then_some(lock.l_start as u64))
+}

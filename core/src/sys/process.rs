@@ -42,6 +42,20 @@ pub(crate) fn effective_uid() -> u32 {
     unsafe { libc::syscall(libc::SYS_geteuid) as u32 }
 }
 
+/// The effective user and group, by which System V judges.
+pub(crate) fn effective_ids() -> (u32, u32) {
+    // SAFETY: no memory is passed, and the calls can't fail.
+    unsafe { (libc::syscall(libc::SYS_geteuid) as u32, libc::syscall(libc::SYS_getegid) as u32) }
+}
+
+/// Whether the process has that group among its supplementary ones.
+pub(crate) fn has_group(gid: u32) -> bool {
+    let mut groups = [0u32; 1024];
+    // SAFETY: there is room for as many as is said. (A process with more is told an error, and has none.)
+    let count = unsafe { libc::syscall(libc::SYS_getgroups, groups.len(), groups.as_mut_ptr()) };
+    usize::try_from(count).is_ok_and(|count| groups[..count].contains(&gid))
+}
+
 /// Lets another thread run.
 pub(crate) fn yield_now() {
     // SAFETY: no memory is passed.
@@ -137,7 +151,7 @@ pub(crate) fn prepare() -> Result<(), Errno> {
     // whose handlers didn't see the page.
     HANDLERS.call_once(|| {
         // SAFETY: the handlers only touch one atomic word and call futex, both allowed around fork.
-        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork)) };
+        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(in_child)) };
     });
     Ok(())
 }
@@ -200,6 +214,23 @@ extern "C" fn after_fork() {
         && page.fork.load(Ordering::Relaxed) != 0
     {
         drop(ForkExcluded(&page.fork));
+    }
+}
+
+/// What a child does first.
+static IN_CHILD: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+
+/// From now on each forked child calls `work` before anything else; there is one such.
+pub(crate) fn begin_children_with(work: fn()) {
+    IN_CHILD.store(work as *mut (), Ordering::Release);
+}
+
+extern "C" fn in_child() {
+    after_fork();
+    let work = IN_CHILD.load(Ordering::Acquire);
+    if !work.is_null() {
+        // SAFETY: only `begin_children_with` stores there, and that is what it stores.
+        unsafe { std::mem::transmute::<*mut (), fn()>(work)() };
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// An object that madang.list() found.
 #[pyclass(frozen, module = "madang")]
 pub(crate) struct Listed {
-    /// What it is: "queue", "segment", or "other", which this version of madang doesn't know.
+    /// What it is: "queue", "semaphores", "segment", or "other", which this version of madang doesn't know.
     #[pyo3(get)]
     kind: &'static str,
     /// The name by which it is opened.
@@ -57,7 +57,7 @@ impl From<madang::Listed> for Listed {
     }
 }
 
-/// The objects that exist: queues, in the order of their names. What can't be opened is listed too, and
+/// The objects that exist: queues and sets of semaphores, by kind and name. What can't be opened is listed too, and
 /// has an `error`. A snapshot: others make and remove meanwhile.
 ///
 /// segments: lists segments as well: every regular file in /dev/shm that isn't madang's, whoever made

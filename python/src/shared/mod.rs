@@ -9,6 +9,7 @@ pub(crate) mod participant;
 pub(crate) mod queue;
 pub(crate) mod reservation;
 pub(crate) mod segment;
+pub(crate) mod semaphore_set;
 
 use std::fmt::Debug;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, chown, symlink};
 
-use madang::{Kind, ListOptions, Listed, Queue, Segment};
+use madang::{Kind, ListOptions, Listed, Queue, Segment, SemaphoreSet};
 use madang_tests::{Directory, Name, fork};
 
 fn find(name: &str, options: ListOptions) -> Option<Listed> {
@@ -27,7 +27,13 @@ fn smoke() {
     let segment = both.iter().find(|listed| listed.name == *name && listed.kind == Kind::Segment).unwrap();
     assert_eq!((segment.size, segment.mode, errno(segment)), (5000, 0o600, 0));
     assert_eq!(queue.stat().unwrap().participants, 1, "to look is not to take part");
+    let set = SemaphoreSet::options().mode(0o660).open(&name).unwrap();
+    let found = ListOptions::default().list().unwrap();
+    let listed = found.iter().find(|listed| listed.name == *name && listed.kind == Kind::SemaphoreSet).unwrap();
+    assert_eq!((listed.mode, errno(listed)), (0o660, 0));
+    assert_eq!(set.stat().unwrap().participants, 1);
     Queue::unlink(&name).unwrap();
+    SemaphoreSet::unlink(&name).unwrap();
     assert!(find(&name, ListOptions::default()).is_none());
 }
 

@@ -13,8 +13,9 @@ use crate::shared::Create;
 use crate::shared::attached::Attached;
 use crate::shared::object::{self, Object};
 use crate::shared::raw::geometry::{Geometry, MOST_BYTES, MOST_MESSAGES};
-use crate::shared::raw::header::{self, Misfit};
+use crate::shared::raw::header;
 use crate::shared::raw::host::MOST_SLOTS;
+use crate::shared::shape;
 
 const DEFAULT_CAPACITY: u64 = 1 << 20;
 const DEFAULT_MAX_MESSAGES: u64 = 65_536;
@@ -31,6 +32,8 @@ pub struct QueueOptions {
     receives_alone: bool,
     deliveries: u32,
     dead_letters: String,
+    is_lean: bool,
+    limits: Option<(u64, u64)>,
 }
 
 impl QueueOptions {
@@ -112,25 +115,12 @@ impl QueueOptions {
     /// `EUCLEAN` damaged; `EUSERS` if the roster is full; `EBUSY` if an end that is asked for alone is in use by one who has it alone,
     /// `ENOTSUP` if it can't be had alone for want of `membarrier(2)`.
     pub fn open(&self, name: &str) -> Result<Queue> {
-        let name = Name::object(KIND, name)?;
-        let geometry = self.geometry(&name)?;
-        if self.deliveries != 0 {
-            Name::object(KIND, &self.dead_letters).map_err(|error| error.during("the dead-letter queue"))?;
-        } else if !self.dead_letters.is_empty() {
-            let what = format!("open {name}: dead letters after 0 deliveries: at least 1");
-            return Err(Error::new(libc::EINVAL, what));
-        }
-        let fill = |fd: BorrowedFd| {
-            object::allocate(fd, 0, geometry.first_space())?;
-            let mapping = Mapping::of_queue(fd, &geometry).map_err(|errno| errno.during("mmap"))?;
-            let mapping = Arc::new(mapping);
-            let ring = mapping.ring(geometry);
-            ring.create();
-            ring.set_dead_letters(self.deliveries.into(), &self.dead_letters);
-            mapping.header().expect("a queue has a header").write(&geometry.shape());
-            Ok(())
-        };
-        let Object { fd, stat, is_new } = object::open(&name, self.object, || Ok(geometry.shape().size), fill)?;
+        self.open_as(Name::object(KIND, name)?, &|_| {})
+    }
+
+    /// Opens what bears the name; a new queue is described further by `describe` before anybody sees it.
+    pub(in crate::shared) fn open_as(&self, name: Name, describe: &dyn Fn(&Arc<Mapping>)) -> Result<Queue> {
+        let (geometry, Object { fd, stat, is_new }) = self.find_or_make(&name, describe)?;
         let geometry = if is_new { geometry } else { self.check(&name, fd.as_fd(), stat.size)? };
         let mapping = Mapping::of_queue(fd.as_fd(), &geometry)
             .map_err(|errno| errno.during(format!("open {name}: mmap of its header and rings")))?;
@@ -144,6 +134,53 @@ impl QueueOptions {
             }
         }
         Ok(queue)
+    }
+
+    /// Makes it, if it is missing, without taking part.
+    pub(in crate::shared) fn find_or_make(
+        &self,
+        name: &Name,
+        describe: &dyn Fn(&Arc<Mapping>),
+    ) -> Result<(Geometry, Object)> {
+        let geometry = self.geometry(name)?;
+        if self.deliveries != 0 {
+            Name::object(KIND, &self.dead_letters).map_err(|error| error.during("the dead-letter queue"))?;
+        } else if !self.dead_letters.is_empty() {
+            let what = format!("open {name}: dead letters after 0 deliveries: at least 1");
+            return Err(Error::new(libc::EINVAL, what));
+        }
+        let fill = |fd: BorrowedFd| {
+            for (offset, length) in geometry.first_spaces(self.is_lean) {
+                object::allocate(fd, offset, length)?;
+            }
+            let mapping = Mapping::of_queue(fd, &geometry).map_err(|errno| errno.during("mmap"))?;
+            let mapping = Arc::new(mapping);
+            let ring = mapping.ring(geometry);
+            ring.create(self.is_lean);
+            if let Some((bytes, messages)) = self.limits {
+                ring.begin_with(bytes, messages);
+            }
+            ring.set_dead_letters(self.deliveries.into(), &self.dead_letters);
+            mapping.header().expect("a queue has a header").write(&geometry.shape());
+            describe(&mapping);
+            Ok(())
+        };
+        let object = object::open(name, self.object, || Ok(geometry.shape().size), fill)?;
+        Ok((geometry, object))
+    }
+
+    /// With these limits in force at first, below those that it is made for.
+    #[must_use]
+    pub(in crate::shared) fn limits(mut self, bytes: u64, messages: u64) -> Self {
+        self.limits = Some((bytes, messages));
+        self
+    }
+
+    /// Takes as little memory as it can: there may be thousands of them.
+    #[must_use]
+    pub(in crate::shared) fn lean(mut self) -> Self {
+        self.is_lean = true;
+        self
     }
 
     /// What opening an existing queue would say, short of taking part.
@@ -172,42 +209,16 @@ impl QueueOptions {
 
     /// Reads the geometry of an existing queue, and holds it against what was asked for.
     fn check(&self, name: &Name, fd: BorrowedFd, size: u64) -> Result<Geometry> {
-        let error = |errno, what: String| Error::new(errno, format!("open {name}: {what}"));
-        let damaged = |what| error(libc::EUCLEAN, format!("it is damaged ({what}): unlink it and make a new one"));
-        if size < HEADER_LENGTH {
-            return Err(damaged("its file is too short"));
-        }
-        let head = Mapping::of_file(fd, 0, HEADER_LENGTH, false)
-            .map_err(|errno| errno.during(format!("open {name}: mmap of its header")))?;
-        let header = head.header().expect("long enough for a header");
-        let shape = header.read(header::Kind::Queue, size).map_err(|misfit| match misfit {
-            Misfit::Damaged(what) => damaged(what),
-            Misfit::OtherKind(what) => error(libc::EPROTOTYPE, format!("it is {what}, not a queue")),
-            Misfit::OtherLayout(theirs) => {
-                let ours = header::LAYOUT;
-                error(
-                    libc::EPROTO,
-                    format!("it has layout version {theirs}, this library {ours}: use one version of madang"),
-                )
-            }
-            Misfit::OtherByteOrder => error(libc::EPROTO, "it was made by a machine of another byte order".to_owned()),
-        })?;
-        let geometry = Geometry::of(&shape).ok_or_else(|| damaged("its sizes contradict each other"))?;
-        for (what, has, asked) in [
-            ("capacity", geometry.capacity, self.capacity),
-            ("max_messages", geometry.max_messages, self.max_messages),
-            ("max_participants", geometry.slots.into(), self.participants.into()),
-        ] {
-            if has < asked {
-                return Err(error(
-                    libc::EINVAL,
-                    format!("its {what} is {has}, {asked} was asked for: unlink it, or ask for less"),
-                ));
-            }
-        }
+        let shape = shape::read(name, fd, size, header::Kind::Queue, "a queue")?;
+        let geometry = Geometry::of(&shape).ok_or_else(|| shape::damaged(name, "its sizes contradict each other"))?;
+        shape::suffices(
+            name,
+            &[
+                ("capacity", geometry.capacity, self.capacity),
+                ("max_messages", geometry.max_messages, self.max_messages),
+                ("max_participants", geometry.slots.into(), self.participants.into()),
+            ],
+        )?;
         Ok(geometry)
     }
 }
-
-/// As much of a file as is looked at before it is believed.
-const HEADER_LENGTH: u64 = 64 << 10;

@@ -124,6 +124,11 @@ impl Event {
         }
     }
 
+    /// Whether it was raised since that announcement.
+    pub(crate) fn was_raised_since(&self, announced: Announced) -> bool {
+        raised(self.word.get()) != raised(announced.0)
+    }
+
     /// Whether somebody may sleep. To be asked after the commit and a full fence.
     #[inline]
     pub(crate) fn is_awaited(&self) -> bool {

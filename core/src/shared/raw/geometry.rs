@@ -8,7 +8,7 @@
 //! padding. All of it is sparse: a page is taken when it is first used.
 
 use super::block::{GRAIN, HEAD};
-use super::header::{ALIGNMENT, Kind, Shape, length as header_length};
+use super::header::{ALIGNMENT, Kind, Shape, length as header_length, used as header_used};
 use super::heap::MOST_AREA;
 
 /// The most bytes that a queue can be asked to hold: 1 TiB.
@@ -18,6 +18,8 @@ pub(crate) const MOST_MESSAGES: u64 = 1 << 32;
 
 /// Space is taken from the file in pieces of this many bytes; a new queue has the first one.
 pub(crate) const PIECE: u64 = ALIGNMENT;
+/// A lean one has so many at first.
+pub(super) const LEAN: u64 = 4096;
 /// The near ring's size where the queue is large enough to have both.
 const NEAR: u64 = 256 << 10;
 /// Longer messages lie in blocks, and are copied outside the locks.
@@ -84,6 +86,15 @@ impl Geometry {
     /// How much of the file a new queue takes: all that can be touched before a first message.
     pub(crate) fn first_space(&self) -> u64 {
         self.header_length() + PIECE.min(self.near)
+    }
+
+    /// The same in parts, and, if it is to be lean, no page that isn't needed: offsets and lengths.
+    pub(crate) fn first_spaces(&self, is_lean: bool) -> [(u64, u64); 2] {
+        if is_lean {
+            [(0, header_used(self.slots)), (self.offset(Side::Near), LEAN)]
+        } else {
+            [(0, self.header_length()), (self.offset(Side::Near), PIECE.min(self.near))]
+        }
     }
 
     pub(crate) fn header_length(&self) -> u64 {

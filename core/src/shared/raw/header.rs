@@ -38,12 +38,26 @@ const PARAMETERS: usize = 8;
 #[repr(u32)]
 pub(crate) enum Kind {
     Queue = 1,
+    SemaphoreSet = 2,
+    Mutex = 3,
+    RwLock = 4,
+    Condition = 5,
+    Barrier = 6,
+    Event = 7,
+    Memory = 8,
 }
 
 impl Kind {
     fn of(word: u32) -> &'static str {
         match word {
             1 => "a queue",
+            2 => "a set of semaphores",
+            3 => "a mutex",
+            4 => "a read-write lock",
+            5 => "a condition",
+            6 => "a barrier",
+            7 => "an event",
+            8 => "System V shared memory",
             _ => "an object that this version doesn't know",
         }
     }
@@ -85,7 +99,12 @@ const _: () = assert!(size_of::<Header>() == 96 && size_of::<Header>() as u64 <=
 
 /// How many bytes the header, the control lines and the roster of `slots` slots take.
 pub(crate) fn length(slots: u32) -> u64 {
-    (ROSTER + u64::from(slots) * size_of::<Slot>() as u64).next_multiple_of(ALIGNMENT)
+    used(slots).next_multiple_of(ALIGNMENT)
+}
+
+/// How many of them are ever touched.
+pub(crate) fn used(slots: u32) -> u64 {
+    ROSTER + u64::from(slots) * size_of::<Slot>() as u64
 }
 
 impl Header {

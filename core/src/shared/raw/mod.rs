@@ -21,6 +21,9 @@ mod keep;
 pub(crate) mod lock;
 pub(crate) mod ring;
 pub(crate) mod roster;
+pub(crate) mod semaphores;
+pub(crate) mod sync;
+pub(crate) mod sysv;
 pub(crate) mod view;
 
 #[cfg(test)]

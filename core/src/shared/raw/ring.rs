@@ -46,12 +46,13 @@ use super::block::Block;
 use super::cell::{SHORT, Target, U64, copy_in, copy_short, prefetch};
 use super::end::{End, Passed, Place};
 use super::event::{Announced, Event, fence_after_unlock};
-use super::geometry::{Geometry, LONGEST_INLINE, PIECE, RECORD, SPARE, Side, WORD, record_size};
-use super::header::{CONTROL, ROSTER};
+use super::geometry::{Geometry, LEAN, LONGEST_INLINE, PIECE, RECORD, SPARE, Side, WORD, record_size};
+use super::header::CONTROL;
 use super::heap::{self, Heap, HeapControl};
 use super::host::{EVERYBODY, Host, MANY, Participant};
 use super::index::Want;
 use super::keep::Entered;
+use super::sysv::SYSV;
 use crate::deadline::Deadline;
 
 pub(crate) use backlog::Asked;
@@ -174,7 +175,7 @@ pub(crate) struct Control {
 
 const _: () = {
     assert!(size_of::<Control>() == 5 * 128 + size_of::<HeapControl>() + size_of::<DeadLetters>());
-    assert!(CONTROL + size_of::<Control>() as u64 <= ROSTER && CONTROL.is_multiple_of(128));
+    assert!(CONTROL + size_of::<Control>() as u64 <= SYSV as u64 && CONTROL.is_multiple_of(128));
 };
 
 /// What is said of a word that can't be a record's.
@@ -290,11 +291,22 @@ impl Ring {
     }
 
     /// Sets the limits of a new queue, which nobody else can see yet.
-    pub(crate) fn create(&self) {
+    pub(crate) fn create(&self, is_lean: bool) {
         let settings = &self.control().settings;
-        settings.taken[Side::Near as usize].set(if self.geometry.near == PIECE { u64::MAX } else { PIECE });
+        let taken = match self.geometry.near {
+            _ if is_lean => LEAN,
+            PIECE => u64::MAX,
+            _ => PIECE,
+        };
+        settings.taken[Side::Near as usize].set(taken);
         settings.bytes.set(self.geometry.capacity);
         settings.messages.set(self.geometry.max_messages);
+    }
+
+    /// Gives a new queue lower limits to begin with.
+    pub(crate) fn begin_with(&self, bytes: u64, messages: u64) {
+        self.control().settings.bytes.set(bytes);
+        self.control().settings.messages.set(messages);
     }
 
     /// Says in a new queue where messages go that were handed out so often. The name has at most 248 bytes.
@@ -538,8 +550,33 @@ impl Ring {
         Ok(to)
     }
 
+    /// Puts other limits in force, never above the geometry's; wakes senders, who may have room now.
+    pub(crate) fn limit(&self, host: &impl Host, bytes: u64, messages: u64, deadline: Deadline) -> Result<(), Fault> {
+        let Control { settings, senders, .. } = self.control();
+        let entered = senders.end.lock.lock(host, deadline)?;
+        if entered == Entered::Inherited {
+            self.repair_senders_or_unlock(host)?;
+        }
+        settings.bytes.set(bytes);
+        settings.messages.set(messages);
+        // Whoever sends next looks.
+        senders.bytes_end.set(0);
+        senders.messages_end.set(0);
+        senders.room.set(0);
+        senders.end.lock.unlock(host, entered)?;
+        self.wake_senders(host);
+        Ok(())
+    }
+
+    /// Wakes everybody who waits at either end: there is nothing to wait for any more.
+    pub(crate) fn wake_all(&self, host: &impl Host) {
+        fence(Ordering::SeqCst);
+        self.control().senders_waiting.event.raise(host);
+        self.control().receivers_waiting.event.raise(host);
+    }
+
     /// The limits in force, never above the geometry's.
-    fn limits(&self) -> (u64, u64) {
+    pub(crate) fn limits(&self) -> (u64, u64) {
         let settings = &self.control().settings;
         (settings.bytes.get().min(self.geometry.capacity), settings.messages.get().min(self.geometry.max_messages))
     }

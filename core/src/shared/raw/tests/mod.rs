@@ -12,6 +12,8 @@ mod layout;
 mod lock;
 mod ring;
 mod roster;
+mod semaphores;
+mod sync;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;

@@ -51,7 +51,7 @@ impl Tested {
         file::allocate(file.as_fd(), 0, geometry.first_space()).unwrap();
         let mapping = Arc::new(Mapping::of_queue(file.as_fd(), &geometry).unwrap());
         let ring = mapping.ring(geometry);
-        ring.create();
+        ring.create(false);
         Self { ring, file, taken: RefCell::new([(0, geometry.first_space())].into()), model: VecDeque::new(), sent: 0 }
     }
 

@@ -1,0 +1,439 @@
+//! System V's calls, served from shared memory: the same meaning, without the kernel.
+//!
+//! ```text
+//! sysv        keys, identifiers, permissions; making and removing
+//!   handles   what this process has open, by identifier
+//!   limits    what System V limits, and where the numbers come from
+//!   msg       msgget msgsnd msgrcv msgctl
+//!   sem       semget semop semctl
+//!   shm       shmget shmat shmdt shmctl
+//! ```
+//!
+//! **The file system is the registry.** A message queue is a [`Queue`](crate::Queue), a set of semaphores a
+//! [`SemaphoreSet`](crate::SemaphoreSet), whose file has one name by its identifier, `sysv.id.0000002a`, and, unless it is
+//! private, a second one by its key, `sysv.key.0000002a` (in hexadecimal). By these names the native API opens it too. Whose it is, and who used it last, is written
+//! in it ([`raw::sysv`](super::raw::sysv)).
+//!
+//! **To make one**: the file gets its identifier's name, 31 random bits, again if that is taken; then its key's: the commit. Who loses
+//! the race for the key removes his own and takes the winner's. A death between the two leaves an object that nobody can have
+//! heard of; [`sweep`] finds it by its state.
+//!
+//! **To remove one**: its state says so, which is the commit; all who sleep are woken; then the names are taken away, the
+//! key's first, each only by who holds the [removal byte](REMOVING) of the file and has seen that the name still is this file's.
+//! Whoever meets one that is removed, and still has a name, does that.
+//!
+//! Identifiers aren't used again: the next is as random as the last.
+
+#![forbid(unsafe_code)]
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::mapping::Home;
+use super::object::{self, MAKING, Object};
+use super::raw::header::ALIGNMENT;
+use super::raw::sysv::{Block, Identity, SYSV};
+use crate::error::{Error, Result};
+use crate::mapping::Mapping;
+use crate::name::{Name, PREFIX};
+use crate::sys::file::Stat;
+use crate::sys::{clock, file, ofd, process};
+
+mod handles;
+pub mod limits;
+pub mod msg;
+pub mod sem;
+pub mod shm;
+
+/// The byte that who removes an object's names keeps locked.
+const REMOVING: u64 = MAKING - 1;
+/// How often a key may vanish or appear between two looks before that is an error.
+const RACES: u32 = 1000;
+
+/// Reading, as permission bits for one class have it.
+const READ: u32 = 0o4;
+/// Changing.
+const ALTER: u32 = 0o2;
+
+/// What every System V object has: `struct ipc_perm`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Permissions {
+    /// Its key; 0 is `IPC_PRIVATE`.
+    pub key: i32,
+    /// Its identifier.
+    pub id: i32,
+    /// The owner.
+    pub uid: u32,
+    /// The owner's group.
+    pub gid: u32,
+    /// Who made it.
+    pub creator_uid: u32,
+    /// His group.
+    pub creator_gid: u32,
+    /// The permission bits.
+    pub mode: u32,
+}
+
+/// What `IPC_SET` changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The new owner. Only root can give a file away: `EPERM`.
+    pub uid: u32,
+    /// The new owner's group.
+    pub gid: u32,
+    /// The new permission bits.
+    pub mode: u32,
+}
+
+/// What the kinds differ in.
+#[derive(Clone, Copy, Debug)]
+struct Noun {
+    /// As it is called in its file's name.
+    kind: &'static str,
+    /// As people call it.
+    noun: &'static str,
+}
+
+impl Noun {
+    fn by_id(self, id: i32) -> Result<Name> {
+        if id < 0 {
+            return Err(self.unknown(id));
+        }
+        Name::object(self.kind, &format!("sysv.id.{id:08x}"))
+    }
+
+    fn by_key(self, key: i32) -> Result<Name> {
+        Name::object(self.kind, &format!("sysv.key.{key:08x}"))
+    }
+
+    #[cold]
+    fn unknown(self, id: i32) -> Error {
+        let what = format!("there is no {} with the identifier {id}: it was removed, or never made", self.noun);
+        Error::new(libc::EINVAL, what)
+    }
+
+    #[cold]
+    fn refused(self, id: i32) -> Error {
+        let what = format!("{} {id}: its mode doesn't permit this user to use it so", self.noun);
+        Error::new(libc::EACCES, what)
+    }
+}
+
+/// An object's file, opened only to look at it.
+#[derive(Debug)]
+struct Found {
+    fd: OwnedFd,
+    stat: Stat,
+    block: Home<Block>,
+}
+
+impl Found {
+    /// What bears that name.
+    fn at(name: &Name) -> Result<Self> {
+        let options = object::Options { any_owner: true, ..object::Options::default() };
+        let Object { fd, stat, .. } = object::find(name, options)?;
+        let strange = || Error::new(libc::EUCLEAN, format!("{name}: it wasn't made by a System V call: remove it"));
+        if stat.size < ALIGNMENT {
+            return Err(strange());
+        }
+        let mapping = Mapping::of_file(fd.as_fd(), 0, ALIGNMENT, true)
+            .map_err(|errno| errno.during(format!("open {name}: mmap")))?;
+        let block: Home<Block> = Home::new(Arc::new(mapping), SYSV).expect("it lies in the header");
+        if block.is_there() { Ok(Self { fd, stat, block }) } else { Err(strange()) }
+    }
+
+    fn permissions(&self) -> Permissions {
+        permissions(&self.block)
+    }
+
+    /// Takes its names away, if it was removed.
+    fn take_names_away(&self, noun: Noun) -> Result<()> {
+        if !ofd::try_lock(self.fd.as_fd(), REMOVING).unwrap_or(false) {
+            // Another does it.
+            return Ok(());
+        }
+        let id = self.block.id.get() as i32;
+        let taken = self.take_key_away(noun).and_then(|()| self.take_away(&noun.by_id(id)?));
+        let _ = ofd::unlock(self.fd.as_fd(), REMOVING);
+        taken
+    }
+
+    fn take_key_away(&self, noun: Noun) -> Result<()> {
+        match self.block.key.get() as i32 {
+            libc::IPC_PRIVATE => Ok(()),
+            key => self.take_away(&noun.by_key(key)?),
+        }
+    }
+
+    fn take_away(&self, name: &Name) -> Result<()> {
+        let is_mine = file::look(name.path()).is_ok_and(|stat| stat.identity == self.stat.identity);
+        match is_mine.then(|| object::unlink(name)) {
+            Some(Err(error)) if error.errno() != libc::ENOENT => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn permissions(block: &Block) -> Permissions {
+    Permissions {
+        key: block.key.get() as i32,
+        id: block.id.get() as i32,
+        uid: block.uid.get(),
+        gid: block.gid.get(),
+        creator_uid: block.creator_uid.get(),
+        creator_gid: block.creator_gid.get(),
+        mode: block.mode.get(),
+    }
+}
+
+impl Permissions {
+    /// Whether the caller may do that, as `ipcperms` in the kernel judges: his class's bits alone.
+    fn permit(&self, wanted: u32) -> bool {
+        let (uid, gid) = process::effective_ids();
+        let is_in = |group| group == gid || process::has_group(group);
+        let shift = if uid == self.uid || uid == self.creator_uid {
+            6
+        } else if is_in(self.gid) || is_in(self.creator_gid) {
+            3
+        } else {
+            0
+        };
+        uid == 0 || wanted & !(self.mode >> shift) & 0o7 == 0
+    }
+
+    /// Whether the caller may change or remove it.
+    fn may_be_changed(&self) -> bool {
+        let (uid, _) = process::effective_ids();
+        uid == 0 || uid == self.uid || uid == self.creator_uid
+    }
+}
+
+/// What the caller may do with an object, as it was last judged: to ask who he is takes system calls. (A process that becomes another
+/// user goes on with what it was judged by, until the permissions change: so it is with an open file.)
+///
+/// ```text
+///   31 ..... 4   3        2 .. 0
+///   version      judged   bits
+/// ```
+#[derive(Debug, Default)]
+struct Judged(AtomicU32);
+
+impl Judged {
+    const IS_JUDGED: u32 = 1 << 3;
+
+    #[inline]
+    fn permit(&self, block: &Block, wanted: u32) -> bool {
+        let version = block.version.get() << 4 | Self::IS_JUDGED;
+        let judged = self.0.load(Ordering::Relaxed);
+        let bits = if judged & !0o7 == version { judged } else { self.judge(block, version) };
+        wanted & !bits & 0o7 == 0
+    }
+
+    #[cold]
+    fn judge(&self, block: &Block, version: u32) -> u32 {
+        let told = permissions(block);
+        let bits = [READ, ALTER].iter().filter(|&&bit| told.permit(bit)).sum::<u32>();
+        self.0.store(version | bits, Ordering::Relaxed);
+        bits
+    }
+}
+
+/// The permission bits of the file: who may do anything with the object must read and write it.
+fn file_mode(mode: u32) -> u32 {
+    let bits = [6, 3, 0].map(|shift| if mode >> shift & 0o6 != 0 { 0o6 << shift } else { 0 });
+    // The owner can always be asked who he is; what the object's mode denies is denied in the object.
+    0o600 | bits.iter().sum::<u32>()
+}
+
+/// What `…get` needs to know of a kind.
+struct Get<'a> {
+    noun: Noun,
+    key: i32,
+    flags: i32,
+    /// Makes one of that name, with that mode, to be described further before anybody sees it. `EEXIST` if the name is taken.
+    make: &'a dyn Fn(&Name, u32, &dyn Fn(&Arc<Mapping>)) -> Result<()>,
+    /// Whether an existing one is what is asked for.
+    fits: &'a dyn Fn(&Name) -> Result<()>,
+}
+
+impl Get<'_> {
+    /// The identifier of the object of that key, which is made if need be.
+    fn id(&self) -> Result<i32> {
+        if self.key == libc::IPC_PRIVATE {
+            return self.make_private();
+        }
+        let name = self.noun.by_key(self.key)?;
+        for _ in 0..RACES {
+            match Found::at(&name) {
+                Ok(found) if found.block.is_removed() => found.take_names_away(self.noun)?,
+                Ok(found) => return self.existing(&name, &found),
+                Err(error) if error.errno() != libc::ENOENT => return Err(error),
+                Err(_) if self.flags & libc::IPC_CREAT == 0 => {
+                    let what = format!("there is no {} with the key {:#x}", self.noun.noun, self.key);
+                    return Err(Error::new(libc::ENOENT, what));
+                }
+                Err(_) => match self.make_with_key(&name) {
+                    Err(error) if error.errno() == libc::EEXIST => {}
+                    made => return made,
+                },
+            }
+        }
+        Err(Error::new(libc::EBUSY, format!("key {:#x}: others keep making and removing it: try again", self.key)))
+    }
+
+    fn existing(&self, name: &Name, found: &Found) -> Result<i32> {
+        let (noun, key, flags) = (self.noun.noun, self.key, self.flags);
+        let told = found.permissions();
+        if told.key != key {
+            let what = format!("{name}: it says that its key is {:#x}: remove it", told.key);
+            return Err(Error::new(libc::EUCLEAN, what));
+        }
+        // Its maker has given it its name, and said so to nobody yet.
+        found.block.is_complete();
+        if flags & libc::IPC_CREAT != 0 && flags & libc::IPC_EXCL != 0 {
+            let what = format!("there is a {noun} with the key {key:#x}, and the call only creates");
+            return Err(Error::new(libc::EEXIST, what));
+        }
+        let wanted = (flags >> 6 | flags >> 3 | flags) as u32 & 0o7;
+        if !told.permit(wanted) {
+            return Err(self.noun.refused(told.id));
+        }
+        (self.fits)(name)?;
+        Ok(told.id)
+    }
+
+    fn make_private(&self) -> Result<i32> {
+        self.make_with_id().map(|(id, _)| id)
+    }
+
+    fn make_with_key(&self, key_name: &Name) -> Result<i32> {
+        let (id, name) = self.make_with_id()?;
+        let linked = file::link(name.path(), key_name.path());
+        let found = Found::at(&name)?;
+        match linked {
+            Ok(()) => {
+                found.block.is_complete();
+                Ok(id)
+            }
+            Err(errno) => {
+                found.block.remove();
+                found.take_names_away(self.noun)?;
+                Err(errno.during(format!("link {:?}", key_name.path())))
+            }
+        }
+    }
+
+    /// Makes one under a new identifier.
+    fn make_with_id(&self) -> Result<(i32, Name)> {
+        let (uid, gid) = process::effective_ids();
+        let mode = self.flags as u32 & 0o777;
+        for _ in 0..RACES {
+            let id = (process::random() & 0x7fff_ffff) as u32;
+            let name = self.noun.by_id(id as i32)?;
+            let identity = Identity { id, key: self.key as u32, uid, gid, mode, now: clock::coarse_s() };
+            let describe = |mapping: &Arc<Mapping>| {
+                Home::<Block>::new(mapping.clone(), SYSV).expect("it lies in the header").begin(&identity);
+            };
+            match (self.make)(&name, file_mode(mode), &describe) {
+                Err(error) if error.errno() == libc::EEXIST => {}
+                made => return made.map(|()| (id as i32, name)),
+            }
+        }
+        Err(Error::new(libc::ENOSPC, "there is no identifier left".to_owned()))
+    }
+}
+
+/// The object of that identifier, which isn't removed.
+fn find(noun: Noun, id: i32) -> Result<Found> {
+    match Found::at(&noun.by_id(id)?) {
+        Ok(found) if found.block.id.get() as i32 != id => {
+            let what = format!("{} {id}: it says that its identifier is another: remove it", noun.noun);
+            Err(Error::new(libc::EUCLEAN, what))
+        }
+        Ok(found) if found.block.is_removed() => {
+            let _ = found.take_names_away(noun);
+            Err(noun.unknown(id))
+        }
+        Ok(found) => Ok(found),
+        Err(error) if error.errno() == libc::ENOENT => Err(noun.unknown(id)),
+        Err(error) => Err(error),
+    }
+}
+
+/// `IPC_SET`, but for what only one kind has.
+fn change(noun: Noun, block: &Block, id: i32, change: &Change) -> Result<()> {
+    let found = find(noun, id)?;
+    let told = found.permissions();
+    if !told.may_be_changed() {
+        return Err(not_yours(noun, id));
+    }
+    let fd = found.fd.as_fd();
+    let changes_owner = (change.uid, change.gid) != (told.uid, told.gid);
+    if changes_owner {
+        file::set_owner(fd, change.uid, change.gid)
+            .map_err(|errno| errno.during(format!("{} {id}: only root gives a file away", noun.noun)))?;
+    }
+    let mode = change.mode & 0o777;
+    file::set_mode(fd, file_mode(mode)).map_err(|errno| {
+        errno.during(format!("{} {id}: only the owner of its file, and root, changes it", noun.noun))
+    })?;
+    block.uid.set(change.uid);
+    block.gid.set(change.gid);
+    block.mode.set(mode);
+    block.version.add(1);
+    block.changed.set(clock::coarse_s());
+    Ok(())
+}
+
+/// `IPC_RMID`: it is gone for everybody, whom `wake` wakes.
+fn remove(noun: Noun, block: &Block, id: i32, wake: impl FnOnce()) -> Result<()> {
+    if !permissions(block).may_be_changed() {
+        return Err(not_yours(noun, id));
+    }
+    // Before the commit: then its name can't lead elsewhere.
+    let found = find(noun, id)?;
+    if !block.remove() {
+        return Err(noun.unknown(id));
+    }
+    wake();
+    // A directory that keeps others' names, or a death here: the next who meets it goes on.
+    let _ = found.take_names_away(noun);
+    Ok(())
+}
+
+#[cold]
+fn not_yours(noun: Noun, id: i32) -> Error {
+    Error::new(libc::EPERM, format!("{} {id}: only owner, creator and root change or remove it", noun.noun))
+}
+
+/// The identifiers of all objects of a kind, in their order: the indices of `…_STAT`.
+fn identifiers(noun: Noun) -> Result<Vec<i32>> {
+    let begin = format!("{PREFIX}{}.sysv.id.", noun.kind);
+    let id = |file: &std::ffi::CString| i32::from_str_radix(file.to_str().ok()?.strip_prefix(&begin)?, 16).ok();
+    let mut found: Vec<_> = super::list::names_in(&crate::name::directory()?)?.iter().filter_map(id).collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The identifier at an index of [`identifiers`], for who loops over them.
+fn identifier_at(noun: Noun, index: i32) -> Result<i32> {
+    let found = identifiers(noun)?;
+    let id = usize::try_from(index).ok().and_then(|index| found.get(index));
+    id.copied().ok_or_else(|| {
+        Error::new(libc::EINVAL, format!("there are {} objects of that kind, none at index {index}", found.len()))
+    })
+}
+
+/// Errors that System V's calls don't have.
+#[cold]
+fn as_system_v(error: Error, would_block: i32) -> Error {
+    let errno = match error.errno() {
+        libc::EAGAIN | libc::EBUSY => would_block,
+        libc::ENOSPC => libc::ENOMEM,
+        libc::EOWNERDEAD => libc::EIDRM,
+        _ => return error,
+    };
+    Error::new(errno, error.message().to_owned())
+}

@@ -1,0 +1,381 @@
+//! Shared memory by System V's calls: `shmget`, `shmat`, `shmdt`, `shmctl`.
+//!
+//! The object is a file: a header, so that it is known for what it is, and from [`DATA`] on the memory, which nobody but its users touches.
+//! It is sparse, as the kernel's is: a page is taken when it is first touched.
+//!
+//! **Attachments** are counted by who lives: each holds a lock on a byte of the file's, as a participant does (`attached.rs`), by a description that only
+//! a mapping keeps open. So the count is right however somebody went. A forked child inherits the memory, and the lock with it; at
+//! its very beginning it takes one of its own, so that it counts by itself (unless the segment was removed and has no name by which it could be
+//! opened: then parent and child count as one, as long as one of them lives).
+//!
+//! **Removed** segments live on until the last attachment goes, and can be attached by their identifier until then, as on Linux. Who
+//! detaches last takes the name away. A process that ends without detaching leaves that to the next: [`sweep`], which is called with the first
+//! `shmget` of a process and by `gc`.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
+use std::sync::{Mutex, Once, PoisonError};
+
+use super::limits::limits;
+use super::*;
+use crate::shared::Create;
+use crate::shared::mapping::Attachment;
+use crate::shared::raw::header::{Kind, ROSTER, Shape};
+use crate::shared::shape;
+use crate::sys::memory::{self, Wanted};
+
+/// What such an object is called in its file's name.
+pub(crate) const KIND: &str = "memory";
+const NOUN: Noun = Noun { kind: KIND, noun: "shared memory segment" };
+
+/// Where the memory begins.
+const DATA: u64 = ALIGNMENT;
+/// The first of the bytes that stand for attachments, and how many there are.
+const ATTACHED: u64 = 1 << 62;
+const MOST_ATTACHED: u64 = 1 << 32;
+/// How many numbers are tried for an attachment.
+const MOST_NUMBERS: u32 = 1000;
+
+/// What `IPC_STAT` tells of a segment: `struct shmid_ds`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Whose it is. The key of one that was removed is 0.
+    pub permissions: Permissions,
+    /// Whether it was removed, and goes with its last attachment (`SHM_DEST`).
+    pub removed: bool,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Bytes of memory that it takes.
+    pub allocated: u64,
+    /// When it was last attached, in seconds since 1970; 0 is never.
+    pub attached: u64,
+    /// When it was last detached.
+    pub detached: u64,
+    /// When it was made, or changed by `IPC_SET`.
+    pub changed: u64,
+    /// The process that made it.
+    pub creator: u32,
+    /// The process that attached or detached it last.
+    pub last: u32,
+    /// How many attachments there are.
+    pub attachments: u64,
+}
+
+/// What this process has attached, by address.
+static HERE: Mutex<BTreeMap<usize, (i32, Attachment)>> = Mutex::new(BTreeMap::new());
+
+/// Changes that only where fork is excluded: no child inherits it locked.
+fn here<T>(change: impl FnOnce(&mut BTreeMap<usize, (i32, Attachment)>) -> T) -> T {
+    process::without_fork(|| change(&mut HERE.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+/// What must be so before a first segment is used.
+fn prepare() -> Result<()> {
+    static FIRST: Once = Once::new();
+    process::prepare().map_err(|errno| errno.during("shmget: a page that fork wipes"))?;
+    FIRST.call_once(|| {
+        process::begin_children_with(count_in_child);
+        // What can't be read can't be swept; whoever makes a segment there is told.
+        let _ = sweep();
+    });
+    Ok(())
+}
+
+/// The identifier of the segment of that key, which is made of `size` bytes if `flags` say so: `shmget(2)`.
+///
+/// `flags`: `IPC_CREAT`, `IPC_EXCL`, and the permission bits. (`SHM_HUGETLB` and `SHM_NORESERVE` make no difference.) Doesn't wait.
+///
+/// # Errors
+/// `ENOENT`, `EEXIST`, `EACCES`, `EINVAL` as shmget(2); `ENOSPC` if the file system hasn't as much free.
+pub fn shmget(key: i32, size: usize, flags: i32) -> Result<i32> {
+    prepare()?;
+    let bad = || {
+        let most = limits().shmmax;
+        Error::new(
+            libc::EINVAL,
+            format!("shmget: {size} bytes: a segment has 1 to {most}, and as many as it was made with"),
+        )
+    };
+    let make = |name: &Name, mode, describe: &dyn Fn(&Arc<Mapping>)| {
+        if size == 0 || size as u64 > limits().shmmax {
+            return Err(bad());
+        }
+        make(name, size as u64, mode, describe)
+    };
+    let fits = |name: &Name| if size as u64 > find_size(name)? { Err(bad()) } else { Ok(()) };
+    Get { noun: NOUN, key, flags, make: &make, fits: &fits }.id()
+}
+
+/// How long the mapping of so many bytes is.
+fn in_pages(size: u64) -> Option<u64> {
+    size.checked_next_multiple_of(memory::page_size() as u64)
+}
+
+fn make(name: &Name, size: u64, mode: u32, describe: &dyn Fn(&Arc<Mapping>)) -> Result<()> {
+    let no_memory = || Error::new(libc::ENOMEM, format!("shmget: {size} bytes: nothing is so large"));
+    let whole = in_pages(size).and_then(|size| size.checked_add(DATA)).ok_or_else(no_memory)?;
+    let fill = |fd: BorrowedFd| {
+        object::check_free(fd, size)?;
+        object::allocate(fd, 0, ROSTER)?;
+        let mapping = Mapping::of_file(fd, 0, DATA, true).map_err(|errno| errno.during("mmap"))?;
+        let mut parameters = [0; 8];
+        parameters[0] = size;
+        let shape = Shape { kind: Kind::Memory, slots: 1, size: whole, parameters };
+        mapping.header().expect("it has a header").write(&shape);
+        let mapping = Arc::new(mapping);
+        describe(&mapping);
+        Home::<Block>::new(mapping, SYSV).expect("it lies in the header").second.note(process::id(), 0);
+        Ok(())
+    };
+    let options = object::Options { create: Create::Only, mode, any_owner: true, write: true };
+    object::open(name, options, || Ok(whole), fill).map(drop)
+}
+
+/// The size of the segment of that name.
+fn find_size(name: &Name) -> Result<u64> {
+    size_of_file(name, &Found::at(name)?)
+}
+
+fn size_of_file(name: &Name, found: &Found) -> Result<u64> {
+    let shape = shape::read(name, found.fd.as_fd(), found.stat.size, Kind::Memory, "System V shared memory")?;
+    let size = shape.parameters[0];
+    if in_pages(size).is_none_or(|pages| pages.checked_add(DATA) != Some(shape.size)) {
+        return Err(shape::damaged(name, "its sizes contradict each other"));
+    }
+    Ok(size)
+}
+
+/// The segment of that identifier: one that wasn't removed, or is attached still.
+fn find(id: i32) -> Result<(Name, Found)> {
+    let name = NOUN.by_id(id)?;
+    match Found::at(&name) {
+        Ok(found) if found.block.id.get() as i32 != id => super::find(NOUN, id).map(|found| (name, found)),
+        Ok(found) if found.block.is_removed() && attachments(&found) == 0 => {
+            let _ = found.take_names_away(NOUN);
+            Err(NOUN.unknown(id))
+        }
+        Ok(found) => Ok((name, found)),
+        Err(error) if error.errno() == libc::ENOENT => Err(NOUN.unknown(id)),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many attachments there are.
+fn attachments(found: &Found) -> u64 {
+    let (mut count, mut ranges) = (0, vec![(ATTACHED, ATTACHED + MOST_ATTACHED)]);
+    while let Some((start, end)) = ranges.pop() {
+        // One of them, not the first: the kernel's list has them in no such order.
+        if let Ok(Some(at)) = ofd::one_locked(found.fd.as_fd(), start, end - start) {
+            count += 1;
+            ranges.extend([(start, at), (at + 1, end)].into_iter().filter(|(start, end)| start < end));
+        }
+    }
+    count
+}
+
+/// A description of the file that stands for one attachment.
+fn proof(found: &Found, write: bool) -> Result<OwnedFd> {
+    let name = NOUN.by_id(found.block.id.get() as i32)?;
+    let during =
+        |errno: crate::sys::Errno| errno.during(format!("attach {name}: a lock that says that it is attached"));
+    let description = match file::reopen(found.fd.as_fd()) {
+        Ok(description) => description,
+        Err(_) => file::open(name.path(), write).map_err(during)?,
+    };
+    for _ in 0..MOST_NUMBERS {
+        if ofd::try_lock(description.as_fd(), ATTACHED + (process::random() & 0xffff_ffff)).map_err(during)? {
+            return Ok(description);
+        }
+    }
+    Err(Error::new(libc::ENOMEM, format!("attach {name}: it is attached too often")))
+}
+
+/// Attaches the segment, and says where: `shmat(2)`.
+///
+/// `flags`: `SHM_RDONLY`, `SHM_RND`, `SHM_REMAP`, `SHM_EXEC`. Doesn't wait. It is the caller's to use: madang touches no byte of it.
+///
+/// # Errors
+/// `EINVAL`, `EACCES`, `EIDRM`, `ENOMEM` as shmat(2).
+pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
+    prepare()?;
+    let (name, found) = find(id)?;
+    let write = flags & libc::SHM_RDONLY == 0;
+    if !found.permissions().permit(if write { READ | ALTER } else { READ }) {
+        return Err(NOUN.refused(id));
+    }
+    let length = in_pages(size_of_file(&name, &found)?).and_then(|length| usize::try_from(length).ok());
+    let length = length.ok_or_else(|| Error::new(libc::ENOMEM, format!("attach {name}: it is too large")))?;
+    let wanted = Wanted {
+        address: wanted_address(address, flags)?,
+        replaces: flags & libc::SHM_REMAP != 0,
+        write,
+        execute: flags & libc::SHM_EXEC != 0,
+    };
+    let proof = proof(&found, write)?;
+    let attachment = Attachment::new(found.fd.as_fd(), DATA, length, wanted, proof.as_fd())
+        .map_err(|errno| errno.during(format!("attach {name}: mmap of {length} bytes at {address:#x}")))?;
+    let at = attachment.address();
+    found.block.first.note(process::id(), clock::coarse_s());
+    // What it replaced, if that was one, is unmapped already in part or as a whole: it only isn't counted any more.
+    drop(here(|all| all.insert(at, (id, attachment))).map(|(_, replaced)| replaced.forget_memory()));
+    Ok(at)
+}
+
+/// Where it is wanted: a multiple of the page size, to which `SHM_RND` rounds.
+fn wanted_address(address: usize, flags: i32) -> Result<usize> {
+    let page = memory::page_size();
+    let bad = |what: &str| Err(Error::new(libc::EINVAL, format!("shmat at {address:#x}: {what}")));
+    let rounded = if flags & libc::SHM_RND != 0 { address / page * page } else { address };
+    if !rounded.is_multiple_of(page) {
+        return bad("it is no multiple of the page size, and SHM_RND isn't set");
+    }
+    if rounded == 0 && flags & libc::SHM_REMAP != 0 {
+        return bad("SHM_REMAP needs an address");
+    }
+    Ok(rounded)
+}
+
+/// Detaches what is attached at that address: `shmdt(2)`.
+///
+/// # Errors
+/// `EINVAL` if nothing is.
+pub fn shmdt(address: usize) -> Result<()> {
+    let Some((id, attachment)) = here(|all| all.remove(&address)) else {
+        return Err(Error::new(libc::EINVAL, format!("shmdt: nothing is attached at {address:#x}")));
+    };
+    drop(attachment);
+    // It may be gone by now, with the last of them.
+    if let Ok(found) = Found::at(&NOUN.by_id(id)?) {
+        found.block.second.note_time(clock::coarse_s());
+        found.block.first.note_pid(process::id());
+        take_away_if_last(&found);
+    }
+    Ok(())
+}
+
+fn take_away_if_last(found: &Found) {
+    if found.block.is_removed() && attachments(found) == 0 {
+        let _ = found.take_names_away(NOUN);
+    }
+}
+
+/// In a forked child: what it inherited is attached by it, too.
+fn count_in_child() {
+    let mut all = HERE.lock().unwrap_or_else(PoisonError::into_inner);
+    for (id, attachment) in all.values_mut() {
+        // One without a name counts with its parent's.
+        let own = NOUN.by_id(*id).and_then(|name| Found::at(&name)).and_then(|found| proof(&found, true));
+        if let Ok(own) = own {
+            let _ = attachment.prove(own.as_fd());
+        }
+    }
+}
+
+/// Detaches all: the process ends.
+pub fn detach_all() {
+    let addresses: Vec<_> = here(|all| all.keys().copied().collect());
+    for address in addresses {
+        let _ = shmdt(address);
+    }
+}
+
+/// Takes away what was removed, and whose last attachment went with a process that didn't detach it.
+///
+/// # Errors
+/// As [`list`](crate::list).
+pub fn sweep() -> Result<()> {
+    for id in identifiers()? {
+        if let Ok(found) = Found::at(&NOUN.by_id(id)?) {
+            take_away_if_last(&found);
+        }
+    }
+    Ok(())
+}
+
+/// `IPC_STAT`.
+///
+/// # Errors
+/// `EINVAL`, `EACCES` as shmctl(2).
+pub fn stat(id: i32) -> Result<Status> {
+    let (name, found) = find(id)?;
+    if !found.permissions().permit(READ) {
+        return Err(NOUN.refused(id));
+    }
+    status(&name, &found)
+}
+
+/// `SHM_STAT_ANY`: what [`stat`] tells of the segment at an index, whoever may read it.
+///
+/// # Errors
+/// `EINVAL` for an index at which there is none.
+pub fn stat_at(index: i32) -> Result<Status> {
+    let (name, found) = find(identifier_at(NOUN, index)?)?;
+    status(&name, &found)
+}
+
+/// The identifiers of all segments, in their order.
+///
+/// # Errors
+/// As [`list`](crate::list).
+pub fn identifiers() -> Result<Vec<i32>> {
+    super::identifiers(NOUN)
+}
+
+fn status(name: &Name, found: &Found) -> Result<Status> {
+    let Found { stat, block, .. } = found;
+    let mut permissions = found.permissions();
+    let removed = block.is_removed();
+    if removed {
+        permissions.key = libc::IPC_PRIVATE;
+    }
+    let ((last, attached), (creator, detached)) = (block.first.get(), block.second.get());
+    Ok(Status {
+        permissions,
+        removed,
+        size: size_of_file(name, found)?,
+        allocated: stat.allocated.saturating_sub(ROSTER),
+        attached,
+        detached,
+        changed: block.changed.get(),
+        creator,
+        last,
+        attachments: attachments(found),
+    })
+}
+
+/// `IPC_SET`: owner and mode.
+///
+/// # Errors
+/// `EPERM`, `EINVAL` as shmctl(2).
+pub fn set(id: i32, change: &Change) -> Result<()> {
+    let (_, found) = find(id)?;
+    super::change(NOUN, &found.block, id, change)
+}
+
+/// `IPC_RMID`: it goes with its last attachment.
+///
+/// # Errors
+/// `EPERM`, `EINVAL` as shmctl(2).
+pub fn remove(id: i32) -> Result<()> {
+    let (_, found) = find(id)?;
+    if !found.permissions().may_be_changed() {
+        return Err(not_yours(NOUN, id));
+    }
+    // Who removes it again does no harm.
+    found.block.remove();
+    found.take_key_away(NOUN)?;
+    take_away_if_last(&found);
+    Ok(())
+}
+
+/// `SHM_LOCK`, `SHM_UNLOCK`: whether the caller might. (Memory in a file system can't be locked for others; see `docs/parity.md`.)
+///
+/// # Errors
+/// `EPERM`, `EINVAL` as shmctl(2).
+pub fn lock(id: i32) -> Result<()> {
+    let (_, found) = find(id)?;
+    if found.permissions().may_be_changed() { Ok(()) } else { Err(not_yours(NOUN, id)) }
+}
