@@ -247,13 +247,17 @@ fn file_mode(mode: u32) -> u32 {
     0o600 | bits.iter().sum::<u32>()
 }
 
+/// Makes an object of that name, with that mode, to be described further before anybody sees it. `EEXIST` if the name is taken.
+type Make<'a> = &'a dyn Fn(&Name, u32, Describe) -> Result<()>;
+/// Writes into a new object what System V keeps of it.
+type Describe<'a> = &'a dyn Fn(&Arc<Mapping>);
+
 /// What `…get` needs to know of a kind.
 struct Get<'a> {
     noun: Noun,
     key: i32,
     flags: i32,
-    /// Makes one of that name, with that mode, to be described further before anybody sees it. `EEXIST` if the name is taken.
-    make: &'a dyn Fn(&Name, u32, &dyn Fn(&Arc<Mapping>)) -> Result<()>,
+    make: Make<'a>,
     /// Whether an existing one is what is asked for.
     fits: &'a dyn Fn(&Name) -> Result<()>,
 }

@@ -84,11 +84,13 @@ impl Geometry {
     }
 
     /// How much of the file a new queue takes: all that can be touched before a first message.
+    #[cfg(test)]
     pub(crate) fn first_space(&self) -> u64 {
         self.header_length() + PIECE.min(self.near)
     }
 
-    /// The same in parts, and, if it is to be lean, no page that isn't needed: offsets and lengths.
+    /// What a new queue takes of the file, all that can be touched before a first message; if it is to be lean, no page that isn't
+    /// needed. Offsets and lengths.
     pub(crate) fn first_spaces(&self, is_lean: bool) -> [(u64, u64); 2] {
         if is_lean {
             [(0, header_used(self.slots)), (self.offset(Side::Near), LEAN)]

@@ -103,7 +103,7 @@ pub fn msgget(key: i32, flags: i32) -> Result<i32> {
         .max_messages(limit.max(MOST_MESSAGES))
         .max_participants(PARTICIPANTS)
         .lean();
-    let make = |name: &Name, mode, describe: &dyn Fn(&Arc<Mapping>)| {
+    let make = |name: &Name, mode, describe: Describe| {
         made.clone().mode(mode).limits(limit, limit).find_or_make(name, describe).map(drop)
     };
     Get { noun: NOUN, key, flags, make: &make, fits: &|_| Ok(()) }.id()

@@ -104,7 +104,7 @@ pub fn semget(key: i32, count: i32, flags: i32) -> Result<i32> {
         .semaphores(count)
         .max_value(limits().semvmx as u32)
         .max_participants(PARTICIPANTS);
-    let make = |name: &Name, mode, describe: &dyn Fn(&Arc<Mapping>)| {
+    let make = |name: &Name, mode, describe: Describe| {
         if count == 0 {
             return Err(bad());
         }

@@ -99,7 +99,7 @@ pub fn shmget(key: i32, size: usize, flags: i32) -> Result<i32> {
             format!("shmget: {size} bytes: a segment has 1 to {most}, and as many as it was made with"),
         )
     };
-    let make = |name: &Name, mode, describe: &dyn Fn(&Arc<Mapping>)| {
+    let make = |name: &Name, mode, describe: Describe| {
         if size == 0 || size as u64 > limits().shmmax {
             return Err(bad());
         }
@@ -114,7 +114,7 @@ fn in_pages(size: u64) -> Option<u64> {
     size.checked_next_multiple_of(memory::page_size() as u64)
 }
 
-fn make(name: &Name, size: u64, mode: u32, describe: &dyn Fn(&Arc<Mapping>)) -> Result<()> {
+fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<()> {
     let no_memory = || Error::new(libc::ENOMEM, format!("shmget: {size} bytes: nothing is so large"));
     let whole = in_pages(size).and_then(|size| size.checked_add(DATA)).ok_or_else(no_memory)?;
     let fill = |fd: BorrowedFd| {
@@ -220,7 +220,9 @@ pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
     let at = attachment.address();
     found.block.first.note(process::id(), clock::coarse_s());
     // What it replaced, if that was one, is unmapped already in part or as a whole: it only isn't counted any more.
-    drop(here(|all| all.insert(at, (id, attachment))).map(|(_, replaced)| replaced.forget_memory()));
+    if let Some((_, replaced)) = here(|all| all.insert(at, (id, attachment))) {
+        replaced.forget_memory();
+    }
     Ok(at)
 }
 
