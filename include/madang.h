@@ -236,7 +236,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/uio.h>
+
+/* As <sys/msg.h>, <sys/sem.h>, <sys/shm.h> and <time.h> define them. */
+struct msqid_ds;
+struct sembuf;
+struct shmid_ds;
+struct timespec;
 
 // The version that this header belongs to, in three numbers.
 #define MADANG_VERSION_MAJOR 0
@@ -2701,6 +2708,79 @@ int madang_semaphore_set_close(madang_semaphore_set *set);
 //
 // Returns what madang_queue_unlink() returns. Doesn't wait. Any thread may call it at any time.
 int madang_semaphore_set_unlink(const char *name);
+
+// msgget(2), served from shared memory: what it makes is a queue, the file
+// madang.queue.sysv.id.<id> and, with a key, madang.queue.sysv.key.<key> in /dev/shm (both in
+// hexadecimal), which madang_queue_open() opens by the name "sysv.key.<key>".
+//
+// Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
+// at any time.
+int madang_msgget(key_t key, int msgflg);
+
+// msgsnd(2), served from shared memory. Returns 0, or -1 and errno. Waits while the queue is full,
+// unless msgflg has IPC_NOWAIT; a signal handler ends that with EINTR. Any thread may call it at any
+// time.
+int madang_msgsnd(int msqid,
+                  const void *msgp,
+                  size_t msgsz,
+                  int msgflg);
+
+// msgrcv(2), served from shared memory. Returns the length, or -1 and errno. Waits while there is no
+// such message, unless msgflg has IPC_NOWAIT; a signal handler ends that with EINTR. Any thread may
+// call it at any time.
+ssize_t madang_msgrcv(int msqid,
+                      void *msgp,
+                      size_t msgsz,
+                      long msgtyp,
+                      int msgflg);
+
+// msgctl(2), served from shared memory: IPC_STAT, IPC_SET, IPC_RMID, IPC_INFO, MSG_INFO, MSG_STAT,
+// MSG_STAT_ANY. Returns what the man page says, or -1 and errno. Doesn't wait. Any thread may call
+// it at any time.
+int madang_msgctl(int msqid, int cmd, struct msqid_ds *buf);
+
+// semget(2), served from shared memory: what it makes is a set, the file
+// madang.semaphores.sysv.id.<id> and, with a key, madang.semaphores.sysv.key.<key>, which
+// madang_semaphore_set_open() opens by the name "sysv.key.<key>".
+//
+// Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
+// at any time.
+int madang_semget(key_t key, int nsems, int semflg);
+
+// semop(2), served from shared memory. Returns 0, or -1 and errno. Waits as the man page says; a
+// signal handler ends that with EINTR. Any thread may call it at any time.
+int madang_semop(int semid, struct sembuf *sops, size_t nsops);
+
+// semtimedop(2), served from shared memory: as madang_semop(), but it waits no longer than timeout
+// says, if that isn't NULL; then -1 and EAGAIN.
+int madang_semtimedop(int semid, struct sembuf *sops, size_t nsops, const struct timespec *timeout);
+
+// semctl(2), served from shared memory. arg is the union semun of the man page: the number, as
+// (void *)(intptr_t)val, or the pointer; NULL where none is needed. Returns what the man page says,
+// or -1 and errno. Doesn't wait. Any thread may call it at any time.
+int madang_semctl(int semid, int semnum, int cmd, void *arg);
+
+// shmget(2), served from shared memory: what it makes is the file madang.memory.sysv.id.<id> and,
+// with a key, madang.memory.sysv.key.<key>, in which the memory begins at 64 KiB.
+//
+// Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
+// at any time.
+int madang_shmget(key_t key, size_t size, int shmflg);
+
+// shmat(2), served from shared memory. Returns an address, or (void *)-1 and errno. Doesn't wait.
+// Any thread may call it at any time.
+void *madang_shmat(int shmid, const void *shmaddr, int shmflg);
+
+// shmdt(2), for what madang_shmat() attached. Returns 0, or -1 and errno. Doesn't wait. Any thread
+// may call it at any time.
+int madang_shmdt(const void *shmaddr);
+
+// shmctl(2), served from shared memory: IPC_STAT, IPC_SET, IPC_RMID, IPC_INFO, SHM_INFO, SHM_STAT,
+// SHM_STAT_ANY, SHM_LOCK, SHM_UNLOCK. Returns what the man page says, or -1 and errno. Doesn't wait.
+// Any thread may call it at any time.
+int madang_shmctl(int shmid,
+                  int cmd,
+                  struct shmid_ds *buf);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,4 +1,4 @@
-//! The one file that follows C's pointers, and the only one here with `unsafe` blocks.
+//! The one file that follows C's pointers, and the only one here with `unsafe` blocks (but `shared/sysv.rs`, which passes them on).
 //!
 //! **The contract**, as the header's prologue gives it to the C reader: a pointer that is not NULL points to what its type
 //! says, and to as many bytes as the length beside it or the `struct_size` in it says; during the call nobody changes

@@ -66,6 +66,7 @@ areas! {
         reservation
         segment
         semaphore_set
+        sysv
         list
     }
 }

@@ -4,85 +4,49 @@
 //! LD_PRELOAD=libmadang-sysv.so program      any dynamically linked program, as it is
 //! ```
 //!
-//! A function here is one call into the core and one conversion, in C's own manner: -1 and `errno`. What the calls mean stands in
-//! `core/src/shared/sysv`, what differs from the kernel in `docs/parity.md`.
-//!
-//! Nothing here needs a constructor: a call may come before any has run. `errno` is left alone by what succeeds.
+//! What they do stands in `capi/calls`. Nothing here needs a constructor: a call may come before any has run.
 
-mod msg;
-mod sem;
-mod shm;
+use std::ffi::{c_int, c_long, c_void};
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use libc::{key_t, msqid_ds, sembuf, shmid_ds, size_t, ssize_t, timespec};
+use madang_calls::{msg, sem, shm};
 
-use libc::{c_int, c_ushort, ipc_perm};
-use madang_core::shared::sysv::{Change, Permissions};
-use madang_core::{Error, Result};
-
-/// Where the calling thread's `errno` is.
-fn errno() -> *mut c_int {
-    // SAFETY: it can't fail.
-    unsafe { libc::__errno_location() }
-}
-
-/// Does the work of a call; what fails becomes `failed` and `errno`. Nothing unwinds into the program.
-#[inline]
-fn call<T>(failed: T, work: impl FnOnce() -> Result<T>) -> T {
-    // SAFETY: the thread's own.
-    let before = unsafe { errno().read() };
-    let done = catch_unwind(AssertUnwindSafe(work));
-    let number = match done {
-        Ok(Ok(done)) => {
-            // SAFETY: as above.
-            unsafe { errno().write(before) };
-            return done;
+/// Each as the man page of its name says.
+macro_rules! exports {
+    ($($module:ident: $name:ident($($argument:ident: $type:ty),*) -> $returned:ty;)*) => {$(
+        /// # Safety
+        /// As its man page says.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name($($argument: $type),*) -> $returned {
+            #[allow(unused_unsafe, reason = "some can be passed nothing bad")]
+            // SAFETY: the caller's promise.
+            unsafe { $module::$name($($argument),*) }
         }
-        Ok(Err(error)) => error.errno(),
-        Err(_) => libc::EIO,
-    };
-    // SAFETY: as above.
-    unsafe { errno().write(number) };
-    failed
+    )*};
 }
 
-fn invalid(what: &'static str) -> Error {
-    Error::new(libc::EINVAL, what)
+exports! {
+    msg: msgget(key: key_t, flags: c_int) -> c_int;
+    msg: msgsnd(id: c_int, message: *const c_void, length: size_t, flags: c_int) -> c_int;
+    msg: msgrcv(id: c_int, message: *mut c_void, length: size_t, msgtyp: c_long, flags: c_int) -> ssize_t;
+    msg: msgctl(id: c_int, command: c_int, buffer: *mut msqid_ds) -> c_int;
+    sem: semget(key: key_t, count: c_int, flags: c_int) -> c_int;
+    sem: semop(id: c_int, operations: *mut sembuf, count: size_t) -> c_int;
+    sem: semtimedop(id: c_int, operations: *mut sembuf, count: size_t, timeout: *const timespec) -> c_int;
+    // In C its fourth argument is a `union semun`, if there is one: a number or a pointer. It comes where a fourth argument of this type
+    // would, on all architectures that we know.
+    sem: semctl(id: c_int, index: c_int, command: c_int, argument: *mut c_void) -> c_int;
+    shm: shmget(key: key_t, size: size_t, flags: c_int) -> c_int;
+    shm: shmat(id: c_int, address: *const c_void, flags: c_int) -> *mut c_void;
+    shm: shmdt(address: *const c_void) -> c_int;
+    shm: shmctl(id: c_int, command: c_int, buffer: *mut shmid_ds) -> c_int;
 }
 
-/// What no program can have: the first page, and what lies above every program's memory. (Other bad addresses are only found by the fault that
-/// they cause: `docs/parity.md`.)
-fn check<T>(at: *const T) -> Result<*const T> {
-    let address = at as usize;
-    if address < 4096 || address > usize::MAX - (1 << 20) {
-        return Err(Error::new(libc::EFAULT, "an address at which nothing can be"));
-    }
-    Ok(at)
-}
+/// Called by the loader when the program ends.
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static AT_EXIT: extern "C" fn() = at_exit;
 
-fn check_mut<T>(at: *mut T) -> Result<*mut T> {
-    check(at).map(<*const T>::cast_mut)
-}
-
-/// `struct ipc_perm` as the kernel fills it.
-fn perm(told: &Permissions) -> ipc_perm {
-    // SAFETY: integers only, for which 0 is valid.
-    let mut perm: ipc_perm = unsafe { std::mem::zeroed() };
-    perm.__key = told.key;
-    perm.uid = told.uid;
-    perm.gid = told.gid;
-    perm.cuid = told.creator_uid;
-    perm.cgid = told.creator_gid;
-    perm.mode = told.mode as _;
-    perm.__seq = (told.id >> 15) as c_ushort as _;
-    perm
-}
-
-/// What `IPC_SET` takes of it.
-fn change(perm: &ipc_perm) -> Change {
-    Change { uid: perm.uid, gid: perm.gid, mode: perm.mode as u32 }
-}
-
-/// The highest index that is used, as `…_INFO` returns it.
-fn highest(identifiers: &[i32]) -> c_int {
-    (identifiers.len() as c_int - 1).max(0)
+extern "C" fn at_exit() {
+    shm::detach_all();
 }

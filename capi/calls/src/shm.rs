@@ -41,26 +41,31 @@ struct Used {
     successes: c_ulong,
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn shmget(key: key_t, size: size_t, flags: c_int) -> c_int {
+/// shmget(2).
+#[inline]
+pub fn shmget(key: key_t, size: size_t, flags: c_int) -> c_int {
     call(-1, || shm::shmget(key, size, flags))
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn shmat(id: c_int, address: *const c_void, flags: c_int) -> *mut c_void {
+/// shmat(2).
+#[inline]
+pub fn shmat(id: c_int, address: *const c_void, flags: c_int) -> *mut c_void {
     let failed = usize::MAX as *mut c_void;
     call(failed, || Ok(shm::shmat(id, address as usize, flags)? as *mut c_void))
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn shmdt(address: *const c_void) -> c_int {
+/// shmdt(2).
+#[inline]
+pub fn shmdt(address: *const c_void) -> c_int {
     call(-1, || shm::shmdt(address as usize).map(|()| 0))
 }
 
+/// shmctl(2).
+///
 /// # Safety
-/// shmctl(2): at `buffer` lies what `command` reads or fills.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn shmctl(id: c_int, command: c_int, buffer: *mut shmid_ds) -> c_int {
+/// at `buffer` lies what `command` reads or fills.
+#[inline]
+pub unsafe fn shmctl(id: c_int, command: c_int, buffer: *mut shmid_ds) -> c_int {
     call(-1, || match command {
         libc::IPC_STAT => {
             let told = shm::stat(id)?;
@@ -131,12 +136,8 @@ unsafe fn tell(told: &shm::Status, buffer: *mut shmid_ds) -> Result<()> {
     Ok(())
 }
 
-/// Called by the loader when the program ends: what was removed goes with its last attachment, also if nobody detaches.
-#[used]
-#[unsafe(link_section = ".fini_array")]
-static AT_EXIT: extern "C" fn() = at_exit;
-
-extern "C" fn at_exit() {
+/// When the program ends: what was removed goes with its last attachment, also if nobody detaches.
+pub fn detach_all() {
     call((), || {
         shm::detach_all();
         Ok(())

@@ -29,15 +29,18 @@ struct Info {
     seg: c_ushort,
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn msgget(key: key_t, flags: c_int) -> c_int {
+/// msgget(2).
+#[inline]
+pub fn msgget(key: key_t, flags: c_int) -> c_int {
     call(-1, || msg::msgget(key, flags))
 }
 
+/// msgsnd(2).
+///
 /// # Safety
-/// msgsnd(2): at `message` lie a `long` and `length` bytes.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn msgsnd(id: c_int, message: *const c_void, length: size_t, flags: c_int) -> c_int {
+/// at `message` lie a `long` and `length` bytes.
+#[inline]
+pub unsafe fn msgsnd(id: c_int, message: *const c_void, length: size_t, flags: c_int) -> c_int {
     call(-1, || {
         let message = check(message.cast::<c_long>())?;
         if length > isize::MAX as usize {
@@ -50,10 +53,12 @@ unsafe extern "C" fn msgsnd(id: c_int, message: *const c_void, length: size_t, f
     })
 }
 
+/// msgrcv(2).
+///
 /// # Safety
-/// msgrcv(2): at `message` there is room for a `long` and `length` bytes.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn msgrcv(id: c_int, message: *mut c_void, length: size_t, msgtyp: c_long, flags: c_int) -> ssize_t {
+/// at `message` there is room for a `long` and `length` bytes.
+#[inline]
+pub unsafe fn msgrcv(id: c_int, message: *mut c_void, length: size_t, msgtyp: c_long, flags: c_int) -> ssize_t {
     call(-1, || {
         let message = check_mut(message.cast::<c_long>())?;
         if length > isize::MAX as usize {
@@ -68,10 +73,12 @@ unsafe extern "C" fn msgrcv(id: c_int, message: *mut c_void, length: size_t, msg
     })
 }
 
+/// msgctl(2).
+///
 /// # Safety
-/// msgctl(2): at `buffer` lies what `command` reads or fills.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn msgctl(id: c_int, command: c_int, buffer: *mut msqid_ds) -> c_int {
+/// at `buffer` lies what `command` reads or fills.
+#[inline]
+pub unsafe fn msgctl(id: c_int, command: c_int, buffer: *mut msqid_ds) -> c_int {
     call(-1, || match command {
         libc::IPC_STAT => {
             let told = msg::stat(id)?;

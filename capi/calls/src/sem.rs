@@ -34,23 +34,28 @@ struct Info {
     aem: c_int,
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn semget(key: key_t, count: c_int, flags: c_int) -> c_int {
+/// semget(2).
+#[inline]
+pub fn semget(key: key_t, count: c_int, flags: c_int) -> c_int {
     call(-1, || sem::semget(key, count, flags))
 }
 
+/// semop(2).
+///
 /// # Safety
-/// semop(2): at `operations` lie `count` of them.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn semop(id: c_int, operations: *mut sembuf, count: size_t) -> c_int {
+/// at `operations` lie `count` of them.
+#[inline]
+pub unsafe fn semop(id: c_int, operations: *mut sembuf, count: size_t) -> c_int {
     // SAFETY: the caller's promise.
     call(-1, || unsafe { operate(id, operations, count, None) })
 }
 
+/// semtimedop(2).
+///
 /// # Safety
-/// semtimedop(2): at `operations` lie `count` of them; `timeout` is null or a time.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn semtimedop(id: c_int, operations: *mut sembuf, count: size_t, timeout: *const timespec) -> c_int {
+/// at `operations` lie `count` of them; `timeout` is null or a time.
+#[inline]
+pub unsafe fn semtimedop(id: c_int, operations: *mut sembuf, count: size_t, timeout: *const timespec) -> c_int {
     call(-1, || {
         let timeout = if timeout.is_null() {
             None
@@ -96,13 +101,12 @@ unsafe fn operate(id: c_int, operations: *const sembuf, count: usize, timeout: O
     Ok(0)
 }
 
-/// In C its fourth argument is a `union semun`, if there is one: a number or a pointer. It comes where a fourth argument of this type would, on all
-/// architectures that we know.
+/// semctl(2); `argument` is the `union semun`, a number or a pointer.
 ///
 /// # Safety
-/// semctl(2): `argument` is what `command` says.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn semctl(id: c_int, index: c_int, command: c_int, argument: *mut c_void) -> c_int {
+/// `argument` is what `command` says.
+#[inline]
+pub unsafe fn semctl(id: c_int, index: c_int, command: c_int, argument: *mut c_void) -> c_int {
     // SAFETY: the caller's promise.
     call(-1, || unsafe { control(id, index, command, argument) })
 }
