@@ -2715,24 +2715,19 @@ int madang_semaphore_set_unlink(const char *name);
 //
 // Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
 // at any time.
-int madang_msgget(key_t key, int msgflg);
+int madang_msgget(int key, int msgflg);
 
-// msgsnd(2), served from shared memory. Returns 0, or -1 and errno. Waits while the queue is full,
-// unless msgflg has IPC_NOWAIT; a signal handler ends that with EINTR. Any thread may call it at any
-// time.
-int madang_msgsnd(int msqid,
-                  const void *msgp,
-                  size_t msgsz,
-                  int msgflg);
+// msgsnd(2), served from shared memory. Waits while the queue is full, unless msgflg has
+// IPC_NOWAIT; a signal handler ends that with EINTR.
+//
+// Returns 0, or -1 and errno. Any thread may call it at any time.
+int madang_msgsnd(int msqid, const void *msgp, size_t msgsz, int msgflg);
 
-// msgrcv(2), served from shared memory. Returns the length, or -1 and errno. Waits while there is no
-// such message, unless msgflg has IPC_NOWAIT; a signal handler ends that with EINTR. Any thread may
-// call it at any time.
-ssize_t madang_msgrcv(int msqid,
-                      void *msgp,
-                      size_t msgsz,
-                      long msgtyp,
-                      int msgflg);
+// msgrcv(2), served from shared memory. Waits while there is no such message, unless msgflg has
+// IPC_NOWAIT; a signal handler ends that with EINTR.
+//
+// Returns the length, or -1 and errno. Any thread may call it at any time.
+ssize_t madang_msgrcv(int msqid, void *msgp, size_t msgsz, long msgtyp, int msgflg);
 
 // msgctl(2), served from shared memory: IPC_STAT, IPC_SET, IPC_RMID, IPC_INFO, MSG_INFO, MSG_STAT,
 // MSG_STAT_ANY. Returns what the man page says, or -1 and errno. Doesn't wait. Any thread may call
@@ -2745,7 +2740,7 @@ int madang_msgctl(int msqid, int cmd, struct msqid_ds *buf);
 //
 // Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
 // at any time.
-int madang_semget(key_t key, int nsems, int semflg);
+int madang_semget(int key, int nsems, int semflg);
 
 // semop(2), served from shared memory. Returns 0, or -1 and errno. Waits as the man page says; a
 // signal handler ends that with EINTR. Any thread may call it at any time.
@@ -2765,7 +2760,7 @@ int madang_semctl(int semid, int semnum, int cmd, void *arg);
 //
 // Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
 // at any time.
-int madang_shmget(key_t key, size_t size, int shmflg);
+int madang_shmget(int key, size_t size, int shmflg);
 
 // shmat(2), served from shared memory. Returns an address, or (void *)-1 and errno. Doesn't wait.
 // Any thread may call it at any time.
@@ -2776,8 +2771,9 @@ void *madang_shmat(int shmid, const void *shmaddr, int shmflg);
 int madang_shmdt(const void *shmaddr);
 
 // shmctl(2), served from shared memory: IPC_STAT, IPC_SET, IPC_RMID, IPC_INFO, SHM_INFO, SHM_STAT,
-// SHM_STAT_ANY, SHM_LOCK, SHM_UNLOCK. Returns what the man page says, or -1 and errno. Doesn't wait.
-// Any thread may call it at any time.
+// SHM_STAT_ANY, SHM_LOCK, SHM_UNLOCK.
+//
+// Returns what the man page says, or -1 and errno. Doesn't wait. Any thread may call it at any time.
 int madang_shmctl(int shmid,
                   int cmd,
                   struct shmid_ds *buf);

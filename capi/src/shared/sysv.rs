@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_long, c_void};
 
-use libc::{key_t, msqid_ds, sembuf, shmid_ds, size_t, ssize_t, timespec};
+use libc::{msqid_ds, sembuf, shmid_ds, size_t, ssize_t, timespec};
 use madang_calls::{msg, sem, shm};
 
 /// msgget(2), served from shared memory: what it makes is a queue, the file
@@ -12,22 +12,24 @@ use madang_calls::{msg, sem, shm};
 /// Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
 /// at any time.
 #[unsafe(no_mangle)]
-pub extern "C" fn madang_msgget(key: key_t, msgflg: c_int) -> c_int {
+pub extern "C" fn madang_msgget(key: c_int, msgflg: c_int) -> c_int {
     msg::msgget(key, msgflg)
 }
 
-/// msgsnd(2), served from shared memory. Returns 0, or -1 and errno. Waits while the queue is full,
-/// unless msgflg has IPC_NOWAIT; a signal handler ends that with EINTR. Any thread may call it at any
-/// time.
+/// msgsnd(2), served from shared memory. Waits while the queue is full, unless msgflg has
+/// IPC_NOWAIT; a signal handler ends that with EINTR.
+///
+/// Returns 0, or -1 and errno. Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_msgsnd(msqid: c_int, msgp: *const c_void, msgsz: size_t, msgflg: c_int) -> c_int {
     // SAFETY: by the contract, as the man page says.
     unsafe { msg::msgsnd(msqid, msgp, msgsz, msgflg) }
 }
 
-/// msgrcv(2), served from shared memory. Returns the length, or -1 and errno. Waits while there is no
-/// such message, unless msgflg has IPC_NOWAIT; a signal handler ends that with EINTR. Any thread may
-/// call it at any time.
+/// msgrcv(2), served from shared memory. Waits while there is no such message, unless msgflg has
+/// IPC_NOWAIT; a signal handler ends that with EINTR.
+///
+/// Returns the length, or -1 and errno. Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_msgrcv(
     msqid: c_int,
@@ -56,7 +58,7 @@ pub extern "C" fn madang_msgctl(msqid: c_int, cmd: c_int, buf: *mut msqid_ds) ->
 /// Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
 /// at any time.
 #[unsafe(no_mangle)]
-pub extern "C" fn madang_semget(key: key_t, nsems: c_int, semflg: c_int) -> c_int {
+pub extern "C" fn madang_semget(key: c_int, nsems: c_int, semflg: c_int) -> c_int {
     sem::semget(key, nsems, semflg)
 }
 
@@ -91,7 +93,7 @@ pub extern "C" fn madang_semctl(semid: c_int, semnum: c_int, cmd: c_int, arg: *m
 /// Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
 /// at any time.
 #[unsafe(no_mangle)]
-pub extern "C" fn madang_shmget(key: key_t, size: size_t, shmflg: c_int) -> c_int {
+pub extern "C" fn madang_shmget(key: c_int, size: size_t, shmflg: c_int) -> c_int {
     shm::shmget(key, size, shmflg)
 }
 
@@ -110,8 +112,9 @@ pub extern "C" fn madang_shmdt(shmaddr: *const c_void) -> c_int {
 }
 
 /// shmctl(2), served from shared memory: IPC_STAT, IPC_SET, IPC_RMID, IPC_INFO, SHM_INFO, SHM_STAT,
-/// SHM_STAT_ANY, SHM_LOCK, SHM_UNLOCK. Returns what the man page says, or -1 and errno. Doesn't wait.
-/// Any thread may call it at any time.
+/// SHM_STAT_ANY, SHM_LOCK, SHM_UNLOCK.
+///
+/// Returns what the man page says, or -1 and errno. Doesn't wait. Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_shmctl(shmid: c_int, cmd: c_int, buf: *mut shmid_ds) -> c_int {
     // SAFETY: as above.
