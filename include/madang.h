@@ -2773,10 +2773,9 @@ int madang_shmdt(const void *shmaddr);
 // shmctl(2), served from shared memory: IPC_STAT, IPC_SET, IPC_RMID, IPC_INFO, SHM_INFO, SHM_STAT,
 // SHM_STAT_ANY, SHM_LOCK, SHM_UNLOCK.
 //
-// Returns what the man page says, or -1 and errno. Doesn't wait. Any thread may call it at any time.
-int madang_shmctl(int shmid,
-                  int cmd,
-                  struct shmid_ds *buf);
+// Returns what the man page says, or -1 and errno. Doesn't wait. Any thread may call it at any
+// time.
+int madang_shmctl(int shmid, int cmd, struct shmid_ds *buf);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -114,7 +114,8 @@ pub extern "C" fn madang_shmdt(shmaddr: *const c_void) -> c_int {
 /// shmctl(2), served from shared memory: IPC_STAT, IPC_SET, IPC_RMID, IPC_INFO, SHM_INFO, SHM_STAT,
 /// SHM_STAT_ANY, SHM_LOCK, SHM_UNLOCK.
 ///
-/// Returns what the man page says, or -1 and errno. Doesn't wait. Any thread may call it at any time.
+/// Returns what the man page says, or -1 and errno. Doesn't wait. Any thread may call it at any
+/// time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_shmctl(shmid: c_int, cmd: c_int, buf: *mut shmid_ds) -> c_int {
     // SAFETY: as above.
