@@ -93,10 +93,10 @@ def test_a_guard_outlives_its_file(path):
 
 def test_other_processes(path):
     program = """
-import madang, sys
+import madang, signal, sys
 with madang.file.File(sys.argv[1]) as f, f.lock(start=100, length=50):
     print("locked", flush=True)
-    sys.stdin.read()
+    signal.pause()
 """
     with file.File(path) as one, script(program, str(path)) as process:
         says(process, "locked")

@@ -408,8 +408,8 @@ fn followed_when_it_is_truncated_and_replaced() {
 
 #[test]
 fn nothing_leaks() {
+    let (directory, path) = place();
     alone(|| {
-        let (directory, path) = place();
         // The first opens what all share.
         drop(File::open(&path).unwrap());
         let before = open_descriptors();
