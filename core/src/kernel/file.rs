@@ -364,8 +364,8 @@ impl File {
         self.lock_until(lock, Deadline::NOW)
     }
 
-    /// Waits until nobody is in the way, and locks: in the kernel, in the order in which those who wait came. There a handler that was
-    /// installed with `SA_RESTART` doesn't end the wait.
+    /// Waits until nobody is in the way, and locks. It waits in the kernel, where a handler that was installed with `SA_RESTART` doesn't
+    /// end the wait.
     ///
     /// # Errors
     /// As [`lock_until`](Self::lock_until).

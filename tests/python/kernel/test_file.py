@@ -173,6 +173,8 @@ def test_mapped_and_grown(path):
             mapping.sync(4990, 10)
             with fails(errno.EINVAL, "don't lie within"):
                 mapping.sync(4990, 11)
+            with pytest.raises(ValueError):
+                mapping.sync(-1)
             assert path.read_bytes()[4990:4995] == b"hello"
         assert one.grow("20K") == 20 << 10
         assert len(one.map(4096, 1000)) == 1000 and len(one.map(4096)) == (20 << 10) - 4096
