@@ -66,8 +66,8 @@
  *     strangers. What belongs to neither this process's user nor root is not opened: -EPERM.
  *
  *   - No function may be called in a signal handler. Set a flag there: a call that waits returns
- *     -EINTR after the handler, whether or not SA_RESTART is set. (Only madang_file_lock() without an
- *     end to its waiting goes on if it is set.)
+ *     -EINTR after the handler, whether or not SA_RESTART is set. (With it set, madang_file_lock()
+ *     goes on, if its waiting has no end.)
  *
  *   - A handler that runs in the few microseconds in which a call goes to sleep is not noticed,
  *     and the call goes on waiting. Where the flag must be seen, wait with a timeout and look
