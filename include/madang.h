@@ -66,7 +66,8 @@
  *     strangers. What belongs to neither this process's user nor root is not opened: -EPERM.
  *
  *   - No function may be called in a signal handler. Set a flag there: a call that waits returns
- *     -EINTR after the handler, whether or not SA_RESTART is set.
+ *     -EINTR after the handler, whether or not SA_RESTART is set. (With it set, madang_file_lock()
+ *     goes on, if its waiting has no end.)
  *
  *   - A handler that runs in the few microseconds in which a call goes to sleep is not noticed,
  *     and the call goes on waiting. Where the flag must be seen, wait with a timeout and look
@@ -88,7 +89,8 @@
  * that returns a pointer returns NULL, and one that returns a size_t returns 0. madang_last_error()
  * then says in words what was wrong and what to do. The variable errno is not set; what is in it
  * after a call means nothing. What a function is to fill in is written only when it succeeds, with
- * one exception: the length of a message that the buffer is too small for.
+ * two exceptions: the length of a message that the buffer is too small for, and how many bytes of
+ * many were read or written before something came in the way.
  *
  * Each function lists its errors. Besides them:
  *

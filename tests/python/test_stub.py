@@ -67,6 +67,21 @@ with madang.Queue("orders", capacity="4M", create="never") as q:
     o = madang.ObjectQueue("jobs", capacity="4M")
     o.put({"any": "thing"}, timeout=1.0)
     print(o.get(block=False))
+    reader, writer = madang.pipe.pair(capacity="1M")
+    writer.write_all(numpy.zeros(3), timeout=1.0)
+    assert_type(reader.read(), bytes)
+    assert_type(reader.read_into(bytearray(3), timeout=1), int)
+    with madang.fifo.open_reader("fifo", timeout=0) as r1, madang.fifo.open_channel("channel")[1] as w1:
+        assert_type(r1, madang.pipe.Reader)
+        assert_type(w1, madang.pipe.Writer)
+    with madang.file.File("file", length="4K") as f, f.lock(shared=True, timeout=1), f.map() as m1:
+        memoryview(m1)
+        m1.sync()
+        if (holder := f.holder()) is not None:
+            assert_type(holder.pids, list[int])
+    madang.file.replace("file", b"", keep_mode=True)
+    assert_type(madang.file.Follow("file").read(timeout=1), bytes)
+    writer.write("text")  # type: ignore[arg-type]
     q.recv("text")  # type: ignore[arg-type]
     q.send(s)
     memoryview(s)

@@ -295,6 +295,25 @@ impl Options {
 }
 
 /// One side of a two-way channel, and the other's: made by [`Options::channel`].
+///
+/// ```
+/// use madang::fifo;
+/// # let path = std::env::temp_dir().join(format!("channel-example-{}", std::process::id()));
+/// let greet = || {
+///     let channel = fifo::options().channel(&path)?; // both say the same
+///     channel.writer.write_all(if channel.is_first { b"hello" } else { b"world" })?;
+///     let mut said = [0; 5];
+///     channel.reader.read_exact(&mut said)?;
+///     Ok::<_, madang::Error>(said)
+/// };
+/// let (ours, theirs) = std::thread::scope(|scope| {
+///     let other = scope.spawn(greet); // a process, mostly
+///     (greet(), other.join().unwrap())
+/// });
+/// assert!(ours? != theirs?);
+/// fifo::remove_channel(&path)?;
+/// # Ok::<(), madang::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Channel {
     /// What the other side writes is read here. With it goes the side: when it is dropped, another may take it.

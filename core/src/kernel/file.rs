@@ -364,8 +364,8 @@ impl File {
         self.lock_until(lock, Deadline::NOW)
     }
 
-    /// Waits until nobody is in the way, and locks: in the kernel, in the order in which those who wait came. There a handler that was
-    /// installed with `SA_RESTART` doesn't end the wait.
+    /// Waits until nobody is in the way, and locks. It waits in the kernel, where a handler that was installed with `SA_RESTART` doesn't
+    /// end the wait.
     ///
     /// # Errors
     /// As [`lock_until`](Self::lock_until).
@@ -389,7 +389,7 @@ impl File {
     #[doc(alias = "F_OFD_SETLK")]
     pub fn lock_until(&self, lock: Lock, deadline: Deadline) -> Result<Guard<'_>> {
         self.acquire(lock, deadline)?;
-        Ok(Guard { file: self, lock, epoch: process::epoch() })
+        Ok(Guard { file: self, lock })
     }
 
     /// [`lock_until`](Self::lock_until) without a guard, for layers above: it stays locked until [`release`](Self::release).
@@ -536,7 +536,6 @@ impl From<File> for OwnedFd {
 pub struct Guard<'a> {
     file: &'a File,
     lock: Lock,
-    epoch: u64,
 }
 
 impl Guard<'_> {
@@ -546,9 +545,7 @@ impl Guard<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        if self.epoch == process::epoch() {
-            // It is held, so this can't fail.
-            let _ = self.file.release(self.lock);
-        }
+        // It is held, so this can't fail; but in a forked child, which holds nothing.
+        let _ = self.file.release(self.lock);
     }
 }

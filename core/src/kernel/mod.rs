@@ -9,6 +9,10 @@
 //!
 //! What waits comes as `try_x` (never waits: `EAGAIN`), `x` (waits for ever) and `x_until`, which takes a deadline (`ETIMEDOUT`). A signal
 //! handler that runs meanwhile is `EINTR`; nothing was done then, and to the same deadline one can go on.
+//!
+//! - [`pipe`]: bytes from one end to the other, between relatives.
+//! - [`fifo`]: pipes with a name, for strangers; and two-way channels.
+//! - [`file`]: locks, mappings, replacement in one step, following what grows.
 
 pub mod fifo;
 pub mod file;

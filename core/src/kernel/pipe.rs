@@ -123,6 +123,17 @@ pub struct Reader {
 /// It is closed when it is dropped; when the last writer of a pipe is gone, who reads gets what is left, and then the end of the file.
 ///
 /// When nobody reads any more, writing is `EPIPE`, and no signal comes. It is close-on-exec; to give it to a child, see [`Reader`].
+///
+/// ```
+/// use madang::{Deadline, pipe};
+/// use std::time::Duration;
+/// let (reader, writer) = pipe::pair()?;
+/// writer.write_all_until(b"anybody?", Deadline::after(Duration::from_secs(1)))?;
+/// drop(reader);
+/// let error = writer.write(b"nobody?").unwrap_err();
+/// assert_eq!(error.errno(), 32); // EPIPE
+/// # Ok::<(), madang::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Writer {
     fd: OwnedFd,
@@ -340,7 +351,7 @@ static KERNEL_SPARES: AtomicBool = AtomicBool::new(true);
 fn write_without_signal(fd: BorrowedFd, data: &[u8]) -> std::result::Result<usize, Errno> {
     if KERNEL_SPARES.load(Ordering::Relaxed) {
         match pipe::write_without_signal(fd, data) {
-            // EINVAL before Linux 4.16 or so; ENOSYS from those who forbid the call.
+            // EINVAL from old kernels; ENOSYS from the oldest, and where the call is forbidden.
             Err(Errno(libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS)) => {
                 KERNEL_SPARES.store(false, Ordering::Relaxed);
             }
@@ -354,7 +365,8 @@ fn write_without_signal(fd: BorrowedFd, data: &[u8]) -> std::result::Result<usiz
 fn write_with_signal_blocked(fd: BorrowedFd, data: &[u8]) -> std::result::Result<usize, Errno> {
     let blocked = SigpipeBlocked::new();
     let written = pipe::write(fd, data);
-    if written == Err(Errno(libc::EPIPE)) {
+    // Also of a part: where somebody made the description block, the reader may have gone after that.
+    if written != Ok(data.len()) {
         blocked.take_ours();
     }
     written

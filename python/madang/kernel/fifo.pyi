@@ -77,6 +77,7 @@ def open_both(
     create: Literal["if-missing", "never", "only"] = "if-missing",
     mode: int | None = None,
     any_owner: bool = False,
+    leave_sigpipe: bool = False,
 ) -> tuple[Reader, Writer]:
     """Opens both ends of a FIFO, which needs nobody else: (reader, writer). For a server that doesn't want to see
     the file end whenever a client leaves: as long as the writer is kept, no read is b"". Raises as
@@ -90,6 +91,7 @@ def open_channel(
     create: Literal["if-missing", "never", "only"] = "if-missing",
     mode: int | None = None,
     any_owner: bool = False,
+    leave_sigpipe: bool = False,
 ) -> tuple[Reader, Writer, bool]:
     """Opens a side of the two-way channel called path, which is made of the FIFOs path.a and path.b, and waits for
     the other side: both call the same. What one writes the other reads.

@@ -106,14 +106,15 @@ pub(crate) fn open_writer(
 /// the file end whenever a client leaves: as long as the writer is kept, no read is b"". Raises as
 /// open_reader does.
 #[pyfunction]
-#[pyo3(signature = (path, *, create="if-missing", mode=None, any_owner=false))]
+#[pyo3(signature = (path, *, create="if-missing", mode=None, any_owner=false, leave_sigpipe=false))]
 pub(crate) fn open_both(
     path: PathBuf,
     create: &str,
     mode: Option<&Bound<'_, PyAny>>,
     any_owner: bool,
+    leave_sigpipe: bool,
 ) -> Result<(Reader, Writer)> {
-    let (reader, writer) = made(create, mode, any_owner)?.both(path)?;
+    let (reader, writer) = made(create, mode, any_owner)?.leave_sigpipe(leave_sigpipe).both(path)?;
     Ok((Reader::new(reader), Writer::new(writer)))
 }
 
@@ -129,7 +130,7 @@ pub(crate) fn open_both(
 /// Raises OSError with EBUSY if both sides are taken; TimeoutError if the other side doesn't come in time;
 /// otherwise as open_reader does.
 #[pyfunction]
-#[pyo3(signature = (path, *, timeout=None, create="if-missing", mode=None, any_owner=false))]
+#[pyo3(signature = (path, *, timeout=None, create="if-missing", mode=None, any_owner=false, leave_sigpipe=false))]
 pub(crate) fn open_channel(
     py: Python,
     path: PathBuf,
@@ -137,8 +138,9 @@ pub(crate) fn open_channel(
     create: &str,
     mode: Option<&Bound<'_, PyAny>>,
     any_owner: bool,
+    leave_sigpipe: bool,
 ) -> Result<(Reader, Writer, bool)> {
-    let side = made(create, mode, any_owner)?.side(path)?;
+    let side = made(create, mode, any_owner)?.leave_sigpipe(leave_sigpipe).side(path)?;
     let meet = |slice| py.detach(|| Ok(side.meet_until(slice)?));
     let writer = Writer::new(timeout::wait(py, timeout::deadline(timeout), meet)?);
     let is_first = side.is_first();

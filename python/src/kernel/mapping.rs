@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 
 use crate::buffer;
 use crate::error::{Error, Result};
+use crate::options::not_negative;
 
 /// Memory that this process shares with others: what one gets by mapping System V or POSIX shared memory,
 /// a file, or a memfd.
@@ -62,9 +63,12 @@ impl Mapping {
     ///
     /// Raises OSError with EINVAL if they don't lie within, EIO if they can't be written.
     #[pyo3(signature = (offset=0, length=None))]
-    fn sync(&self, py: Python, offset: usize, length: Option<usize>) -> Result<()> {
-        let mapping = self.share()?;
-        let length = length.unwrap_or_else(|| mapping.len().saturating_sub(offset));
+    fn sync(&self, py: Python, offset: i64, length: Option<i64>) -> Result<()> {
+        let (mapping, offset) = (self.share()?, not_negative("an offset", offset)?);
+        let length = match length {
+            Some(length) => not_negative("a length", length)?,
+            None => mapping.len().saturating_sub(offset),
+        };
         Ok(py.detach(|| mapping.sync_part(offset, length))?)
     }
 

@@ -93,10 +93,10 @@ def test_a_guard_outlives_its_file(path):
 
 def test_other_processes(path):
     program = """
-import madang, sys
+import madang, signal, sys
 with madang.file.File(sys.argv[1]) as f, f.lock(start=100, length=50):
     print("locked", flush=True)
-    sys.stdin.read()
+    signal.pause()
 """
     with file.File(path) as one, script(program, str(path)) as process:
         says(process, "locked")
@@ -173,6 +173,8 @@ def test_mapped_and_grown(path):
             mapping.sync(4990, 10)
             with fails(errno.EINVAL, "don't lie within"):
                 mapping.sync(4990, 11)
+            with pytest.raises(ValueError):
+                mapping.sync(-1)
             assert path.read_bytes()[4990:4995] == b"hello"
         assert one.grow("20K") == 20 << 10
         assert len(one.map(4096, 1000)) == 1000 and len(one.map(4096)) == (20 << 10) - 4096

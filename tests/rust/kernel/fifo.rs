@@ -43,8 +43,8 @@ fn smoke() {
 
 #[test]
 fn the_file_ends_with_its_writer_and_begins_again_with_the_next() {
+    let (_directory, path) = place();
     alone(|| {
-        let (_directory, path) = place();
         let reader = fifo::options().try_reader(&path).unwrap();
         for round in 0..3 {
             let writer = fifo::options().try_writer(&path).unwrap();
@@ -286,8 +286,8 @@ fn a_channel() {
 
 #[test]
 fn a_third_is_turned_away_and_a_dead_one_replaced() {
+    let (_directory, path) = place();
     alone(|| {
-        let (_directory, path) = place();
         let first = fifo::options().side(&path).unwrap();
         assert!(first.is_first());
         assert_eq!(errno(first.meet_until(Deadline::after(SHORT))), libc::ETIMEDOUT);
@@ -317,8 +317,8 @@ fn a_third_is_turned_away_and_a_dead_one_replaced() {
 
 #[test]
 fn nothing_leaks() {
+    let (directory, path) = place();
     alone(|| {
-        let (directory, path) = place();
         let before = open_descriptors();
         for _ in 0..10 {
             let ends = fifo::options().both(&path).unwrap();

@@ -76,8 +76,10 @@ fn locks_exclude() {
     let parts = [
         one.try_lock(Lock::exclusive().part(0, 10)).unwrap(),
         other.try_lock(Lock::exclusive().part(10, 10)).unwrap(),
-        one.try_lock(Lock::exclusive().part(20, 0)).unwrap(),
+        one.try_lock(Lock::exclusive().part(20, 10)).unwrap(),
+        one.try_lock(Lock::exclusive().part(30, 0)).unwrap(),
     ];
+    assert_eq!(errno(one.try_lock(Lock::shared().part(29, 1))), libc::EAGAIN, "by the same handle");
     assert_eq!(errno(one.try_lock(Lock::shared().part(15, 1))), libc::EAGAIN);
     assert_eq!(errno(other.try_lock(Lock::shared().part(1 << 40, 1))), libc::EAGAIN);
     drop(parts);
@@ -159,10 +161,10 @@ fn fork_child() {
     let (dropped, unlocked) = (Checkpoint::default(), Checkpoint::default());
     let child = fork(|| {
         drop(guard.take());
-        dropped.reach();
         assert_eq!(errno(file.try_lock(Lock::shared())), libc::EAGAIN);
         assert_eq!(file.holder(Lock::shared()).unwrap().unwrap().length, 0);
         assert_eq!(errno(file.release(Lock::exclusive())), libc::EPERM);
+        dropped.reach();
         unlocked.wait();
         let _mine = file.lock_until(Lock::exclusive(), soon()).unwrap();
         0
@@ -406,8 +408,8 @@ fn followed_when_it_is_truncated_and_replaced() {
 
 #[test]
 fn nothing_leaks() {
+    let (directory, path) = place();
     alone(|| {
-        let (directory, path) = place();
         // The first opens what all share.
         drop(File::open(&path).unwrap());
         let before = open_descriptors();

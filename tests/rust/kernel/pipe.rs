@@ -153,9 +153,9 @@ fn an_end_that_was_inherited() {
 /// As `program <fifo` would find it, when the writer is gone already.
 #[test]
 fn an_inherited_fifo_ends() {
+    let directory = Directory::new("inherited-fifo");
+    let path = directory.join("fifo");
     alone(|| {
-        let directory = Directory::new("inherited-fifo");
-        let path = directory.join("fifo");
         let (reader, writer) = madang::fifo::options().both(&path).unwrap();
         let fd = OwnedFd::from(reader);
         writer.write_all(b"last words").unwrap();
