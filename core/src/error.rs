@@ -30,6 +30,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | `ENOSPC` | `/dev/shm` (or `MADANG_DIR`) is full |
 /// | `EUSERS` | no free place among the participants |
 /// | `EOWNERDEAD` | this handle was presumed dead by the others and may not go on |
+/// | `EIDRM` | the System V object was removed, perhaps while this waited |
+/// | `ERANGE` | a semaphore's value would not be from 0 to 32767 |
+/// | `ENOSYS` | this kernel, or the container's filter, does not offer the call |
 /// | `EBADF`, `EFAULT` | a closed handle, a null pointer (C, Python) |
 #[derive(Debug, thiserror::Error)]
 #[error("{what}{} ({})", needed(*.length), name(*.errno))]
@@ -97,7 +100,7 @@ fn name(errno: i32) -> Cow<'static, str> {
     names! {
         EAGAIN EBUSY ETIMEDOUT EINTR EINVAL ENAMETOOLONG ENOENT EEXIST EACCES EPERM EISDIR ENOTDIR ELOOP ENODEV
         EMSGSIZE E2BIG ENOTSUP EPROTOTYPE EPROTO EUCLEAN ENOSPC EUSERS EOWNERDEAD EBADF EFAULT ENOMEM EMFILE ENFILE
-        EIDRM EOVERFLOW ENOSYS EROFS EIO ENXIO EFBIG EDQUOT ENOLCK
+        EIDRM EOVERFLOW ENOSYS EROFS EIO ENXIO EFBIG EDQUOT ENOLCK ERANGE
     }
 }
 

@@ -17,3 +17,7 @@ mod shared {
     mod queue;
     mod segment;
 }
+
+mod kernel {
+    mod sysv;
+}

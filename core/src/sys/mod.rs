@@ -18,6 +18,7 @@ pub(crate) mod memory;
 pub(crate) mod ofd;
 pub(crate) mod poll;
 pub(crate) mod process;
+pub(crate) mod sysv;
 pub(crate) mod timer;
 
 use crate::error::Error;
