@@ -218,6 +218,7 @@ pub extern "C" fn madang_strerror(error: c_int) -> *const c_char {
         ENOLCK "the system has no more file locks"
         EIDRM "it was removed meanwhile"
         EOVERFLOW "a number is too large"
+        ERANGE "a semaphore's value would be above 32767"
         ENOSYS "the kernel doesn't have a system call that madang needs"
         EIO "a bug in madang, or a failure of the machine"
     };

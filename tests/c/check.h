@@ -10,8 +10,9 @@
  *
  * A case ends by returning, by a CHECK that does not hold, or by skip(), which is said aloud.
  *
- * Before it includes this, a program says which kind of object it is about: KIND(suffix) is what follows madang_ in its
- * names, and FILES what its files' names begin with.
+ * Before it includes this, a program says which kind of object it is about, if that lies in shared memory: KIND(suffix) is
+ * what follows madang_ in its names, and FILES what its files' names begin with. REMOVE(), if it is there, removes what else
+ * a case may have left.
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -110,6 +111,7 @@ static inline const char *name(const char *which)
     return text;
 }
 
+#ifdef KIND
 /* The file of the object of that name. */
 static inline const char *path(const char *which)
 {
@@ -131,6 +133,7 @@ static inline void check_open_fails(const char *file, int line, const char *whic
     check_fails(file, line, "opening it", returned, number, number_name, words);
     CHECK(object == untouched);
 }
+#endif
 
 static inline int64_t now_ns(void)
 {
@@ -192,6 +195,9 @@ struct test_case {
 
 static inline void remove_left_over(void)
 {
+#ifdef REMOVE
+    REMOVE();
+#endif
     char pattern[3][128];
     snprintf(pattern[0], sizeof pattern[0], "/dev/shm/madang.queue.%s-*", prefix_text);
     snprintf(pattern[1], sizeof pattern[1], "/dev/shm/%s-*/*", prefix_text);

@@ -58,4 +58,9 @@ areas! {
         segment
         list
     }
+    kernel {
+        sysv_msg
+        sysv_shm
+        sysv_sem
+    }
 }

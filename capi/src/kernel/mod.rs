@@ -1,3 +1,4 @@
 //! Primitives whose state the kernel holds, for C.
 
 pub mod mapping;
+pub mod sysv;

@@ -44,7 +44,7 @@ pub const MADANG_EXCLUSIVE_RECEIVER: u32 = 1 << 12;
 /// whoever made it, by whatever means.
 pub const MADANG_SEGMENTS: u32 = 1 << 10;
 
-fn create(word: u32) -> Result<Create> {
+pub(crate) fn create(word: u32) -> Result<Create> {
     match word {
         MADANG_CREATE_IF_MISSING => Ok(Create::IfMissing),
         MADANG_CREATE_NEVER => Ok(Create::Never),
@@ -57,7 +57,7 @@ fn create(word: u32) -> Result<Create> {
 }
 
 /// Whether each flag of `known` is set in `flags`.
-fn option_flags<const N: usize>(flags: u32, known: [(u32, &str); N]) -> Result<[bool; N]> {
+pub(crate) fn option_flags<const N: usize>(flags: u32, known: [(u32, &str); N]) -> Result<[bool; N]> {
     let all = known.iter().fold(0, |all, (flag, _)| all | flag);
     if flags & !all != 0 {
         let names = known.map(|(_, name)| name).join(" and ");

@@ -16,6 +16,7 @@
 )]
 
 use std::ffi::c_long;
+use std::mem::MaybeUninit;
 
 use super::{Change, Key, Kind, Opening, Permissions};
 use crate::error::{Error, Result};
@@ -356,17 +357,30 @@ impl Queue {
     /// `E2BIG` if the message is longer: it stays. How long it is the kernel doesn't tell, so [`Error::length`] is 0.
     /// Else as there.
     pub fn recv_into(&self, select: Select, buffer: &mut [u8], deadline: Deadline) -> Result<Received> {
-        self.recv_to(select, buffer, 0, deadline)
+        self.recv_to(select, buffer.len(), 0, deadline, |data| buffer[..data.len()].copy_from_slice(data))
     }
 
-    /// As [`recv_into`](Self::recv_into), but of a message that is longer than the buffer the rest is lost (`MSG_NOERROR`). Whether
+    /// As [`recv_into`](Self::recv_into), into memory that need not be initialised; as much of it is as [`Received::length`] says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn recv_into_uninit(
+        &self,
+        select: Select,
+        buffer: &mut [MaybeUninit<u8>],
+        deadline: Deadline,
+    ) -> Result<Received> {
+        self.recv_to(select, buffer.len(), 0, deadline, |data| fill(buffer, data))
+    }
+
+    /// As [`recv_into_uninit`](Self::recv_into_uninit), but of a message that is longer than the buffer the rest is lost (`MSG_NOERROR`). Whether
     /// that was so the kernel doesn't tell.
     ///
     /// # Errors
     /// As there, without `E2BIG`.
     #[doc(alias = "MSG_NOERROR")]
-    pub fn recv_cut(&self, select: Select, buffer: &mut [u8], deadline: Deadline) -> Result<Received> {
-        self.recv_to(select, buffer, MSG_NOERROR, deadline)
+    pub fn recv_cut(&self, select: Select, buffer: &mut [MaybeUninit<u8>], deadline: Deadline) -> Result<Received> {
+        self.recv_to(select, buffer.len(), MSG_NOERROR, deadline, |data| fill(buffer, data))
     }
 
     /// A copy of the message at this position, 0 being the first, which stays (`MSG_COPY`).
@@ -391,7 +405,21 @@ impl Queue {
     /// # Errors
     /// `E2BIG` if the message is longer; else as there.
     pub fn peek_into(&self, position: u64, buffer: &mut [u8]) -> Result<Received> {
-        self.look(position, buffer.len(), |mtype, data| copied(mtype, data, buffer))
+        self.look(position, buffer.len(), |mtype, data| {
+            buffer[..data.len()].copy_from_slice(data);
+            Received { mtype, length: data.len() }
+        })
+    }
+
+    /// As [`peek_into`](Self::peek_into), into memory that need not be initialised; as much of it is as [`Received::length`] says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn peek_into_uninit(&self, position: u64, buffer: &mut [MaybeUninit<u8>]) -> Result<Received> {
+        self.look(position, buffer.len(), |mtype, data| {
+            fill(buffer, data);
+            Received { mtype, length: data.len() }
+        })
     }
 
     fn look<T>(&self, position: u64, capacity: usize, got: impl FnOnce(i64, &[u8]) -> T) -> Result<T> {
@@ -411,16 +439,27 @@ impl Queue {
         })
     }
 
-    fn recv_to(&self, select: Select, buffer: &mut [u8], flags: i32, deadline: Deadline) -> Result<Received> {
-        let capacity = buffer.len();
+    #[inline]
+    fn recv_to(
+        &self,
+        select: Select,
+        capacity: usize,
+        flags: i32,
+        deadline: Deadline,
+        mut copy: impl FnMut(&[u8]),
+    ) -> Result<Received> {
+        let mut got = |mtype, data: &[u8]| {
+            copy(data);
+            Received { mtype, length: data.len() }
+        };
         if capacity > SMALL {
             // Most are small, and need no memory then.
-            match self.take(select, SMALL, 0, deadline, |mtype, data| copied(mtype, data, buffer)) {
+            match self.take(select, SMALL, 0, deadline, &mut got) {
                 Err(error) if error.errno() == libc::E2BIG => {}
                 outcome => return outcome,
             }
         }
-        self.take(select, capacity, flags, deadline, |mtype, data| copied(mtype, data, buffer))
+        self.take(select, capacity, flags, deadline, got)
     }
 
     fn take<T>(
@@ -547,10 +586,10 @@ fn poll(
     }
 }
 
-fn copied(mtype: i64, data: &[u8], buffer: &mut [u8]) -> Received {
-    let length = data.len().min(buffer.len());
-    buffer[..length].copy_from_slice(&data[..length]);
-    Received { mtype, length }
+fn fill(buffer: &mut [MaybeUninit<u8>], data: &[u8]) {
+    buffer.iter_mut().zip(data).for_each(|(to, &from)| {
+        to.write(from);
+    });
 }
 
 /// msgrcv's msgtyp, and a flag.

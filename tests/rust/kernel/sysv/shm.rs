@@ -186,7 +186,7 @@ fn huge_pages() {
     let raised = std::fs::write(pool, format!("{}", count + 1)).is_ok();
     let _restored = Gone(|| {
         if raised {
-            drop(std::fs::write(pool, &before))
+            drop(std::fs::write(pool, &before));
         }
     });
     match Segment::options().size(2 << 20).huge_pages(2 << 20).open(Key::PRIVATE) {
