@@ -32,6 +32,7 @@ from typing_extensions import Buffer
 
 from . import kernel as kernel
 from ._objects import ObjectQueue as ObjectQueue
+from .kernel import sysv as sysv
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "__version__",
     "kernel",
     "left_overs",
+    "sysv",
 ]
 
 __version__: str

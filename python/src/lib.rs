@@ -46,10 +46,40 @@ mod _madang {
     use crate::shared::segment::Segment;
 
     /// Primitives whose state the kernel holds; `madang/kernel/` makes modules of them.
-    #[pymodule]
+    #[pyo3::pymodule]
     mod kernel {
         #[pymodule_export]
         use crate::kernel::mapping::Mapping;
+
+        #[pyo3::pymodule]
+        mod sysv {
+            #[pymodule_export]
+            use crate::kernel::sysv::ftok;
+
+            #[pyo3::pymodule]
+            mod msg {
+                #[pymodule_export]
+                use crate::kernel::sysv::msg::{Limits, Queue, Status, limits, list};
+            }
+
+            #[pyo3::pymodule]
+            mod shm {
+                #[pymodule_export]
+                use crate::kernel::sysv::shm::{Limits, Segment, Status, limits, list};
+            }
+
+            #[pyo3::pymodule]
+            mod sem {
+                #[pymodule_export]
+                use crate::kernel::sysv::sem::{Limits, Op, Set, Status, limits, list};
+            }
+        }
+    }
+
+    /// Lets the modules in it be imported by their names.
+    #[pymodule_init]
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        crate::kernel::make_importable(module, "madang._madang")
     }
 
     #[pymodule_export]

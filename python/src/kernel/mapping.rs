@@ -25,7 +25,6 @@ use crate::error::{Error, Result};
 pub(crate) struct Mapping(Mutex<Option<Arc<madang::Mapping>>>);
 
 impl Mapping {
-    // Not used before a first primitive maps.
     pub(crate) fn new(mapping: madang::Mapping) -> Self {
         Self(Mutex::new(Some(Arc::new(mapping))))
     }

@@ -13,6 +13,6 @@ pub(crate) mod segment;
 use std::fmt::Debug;
 
 /// A struct of numbers, as Python would write it.
-fn repr(numbers: &impl Debug) -> String {
+pub(crate) fn repr(numbers: &impl Debug) -> String {
     format!("{numbers:?}").replace(" { ", "(").replace(": ", "=").replace(" }", ")")
 }
