@@ -48,6 +48,10 @@
 
 mod company;
 
+mod kernel {
+    mod sysv;
+}
+
 mod shared {
     mod batch;
     mod kill;
