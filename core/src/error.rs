@@ -22,7 +22,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | `ENAMETOOLONG`, `ENOENT`, `EEXIST`, `EACCES`, `EPERM` | the name: too long, absent, taken, not permitted, another user's |
 /// | `EISDIR`, `ELOOP`, `ENODEV`, `ENXIO` | the name is a directory, a symbolic link, or no regular file |
 /// | `EMSGSIZE` | the message can never fit this queue |
-/// | `E2BIG` | the buffer is too small; the message stays, [`Error::length`] says what it needs |
+/// | `E2BIG` | the buffer is too small; the message stays, [`Error::length`] says what it needs (of System V's, 0) |
 /// | `ENOTSUP` | not offered by this version |
 /// | `EPROTOTYPE` | an object of another kind |
 /// | `EPROTO` | an object of another layout version |

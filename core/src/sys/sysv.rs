@@ -214,8 +214,8 @@ pub(crate) fn shm_get(key: i32, size: usize, flags: i32) -> Result<i32, Errno> {
     number(unsafe { libc::shmget(key, size, flags) })
 }
 
-/// shmat(2). The address is the caller's wish, 0 is none; without `SHM_REMAP`, which isn't passed on, what is mapped already is never
-/// replaced.
+/// shmat(2). The address is the caller's wish, 0 is none; without `SHM_REMAP`, which isn't passed on, what is mapped already is
+/// never replaced.
 pub(crate) fn shm_attach(id: i32, address: usize, flags: i32) -> Result<NonNull<u8>, Errno> {
     // SAFETY: without SHM_REMAP a new mapping is made, which aliases nothing of Rust's.
     let at = unsafe { libc::shmat(id, std::ptr::without_provenance(address), flags & !libc::SHM_REMAP) };

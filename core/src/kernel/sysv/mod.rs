@@ -11,12 +11,13 @@
 //! removed or the machine stops (an IPC namespace, as that of a container, has its own). What one holds here is the
 //! identifier: there is nothing to close, and any process that knows it may use it ([`from_id`](msg::Queue::from_id)).
 //!
-//! **Permissions.** An object has an owner and a creator, and nine permission bits, which are exactly those that its creator gave:
-//! there is no umask. Who belongs to neither owner's nor creator's group is "other". Only owner, creator and root
+//! **Permissions.** An object has an owner and a creator, and nine permission bits, which are exactly those that its creator
+//! gave: there is no umask. Who belongs to neither owner's nor creator's group is "other". Only owner, creator and root
 //! [change](Change) or remove it. Opening asks for no permission; using does (`EACCES`).
 //!
-//! **Removed** objects: the kernel says `EINVAL` of an identifier that is no more, and `EIDRM` to those who wait at that moment. Here
-//! it is `EIDRM` for both, since an identifier that one has was good once; only `from_id` and `remove_id`, which take any number, say `EINVAL`.
+//! **Removed** objects: the kernel says `EINVAL` of an identifier that is no more, and `EIDRM` to those who wait at that
+//! moment. Here it is `EIDRM` for both, since an identifier that one has was good once; only `from_id` and `remove_id`, which
+//! take any number, say `EINVAL`.
 //!
 //! A kernel without System V IPC, or a container's filter, is `ENOSYS`.
 
@@ -63,9 +64,10 @@ impl Key {
     /// The key that `ftok(3)` makes of an existing file and a number from 0 to 255; programs in any language that name the
     /// same file get the same one.
     ///
-    /// It has 8 bits of the id, 8 of the device and 16 of the inode's number, from the lowest of each. So it is not unique: **other files may
-    /// give the same key** (any two whose inode numbers differ by a multiple of 65536, on one device), and **a file that is
-    /// made again gives another** key. Don't let programs recreate the file, and look whether what you open is what you expect.
+    /// It has 8 bits of the id, 8 of the device and 16 of the inode's number, from the lowest of each. So it is not unique:
+    /// **other files may give the same key** (any two whose inode numbers differ by a multiple of 65536, on one device), and
+    /// **a file that is made again gives another** key. Don't let programs recreate the file, and look whether what you open is
+    /// what you expect.
     ///
     /// # Errors
     /// `ENOENT`, `EACCES` and others of stat(2); `EINVAL` where the result would be [`PRIVATE`](Self::PRIVATE).
@@ -263,10 +265,11 @@ impl Default for Opening {
 }
 
 impl Opening {
-    /// Opens or creates: the identifier, and whether it is new. `find` and `make` are the kind's `…get`, without flags to find, and
-    /// with all but the mode to make; `explain` says what an errno means to the kind.
+    /// Opens or creates: the identifier, and whether it is new. `find` and `make` are the kind's `…get`, without flags to find,
+    /// and with all but the mode to make; `explain` says what an errno means to the kind.
     ///
-    /// To know who has created it, the one that does so must ask for `IPC_EXCL`. So there may be some who lose the race; they look again.
+    /// To know who has created it, the one that does so must ask for `IPC_EXCL`. So there may be some who lose the race; they
+    /// look again.
     fn open(
         self,
         key: Key,
@@ -342,8 +345,8 @@ fn common(errno: i32) -> std::borrow::Cow<'static, str> {
     }
 }
 
-/// An object of this identifier that fails: what was done, and why it failed. `exists` tells whether it is there at all; `more` what
-/// the errno means to the call.
+/// An object of this identifier that fails: what was done, and why it failed. `exists` tells whether it is there at all; `more`
+/// what the errno means to the call.
 #[cold]
 fn failed(
     (kind, id): (Kind, i32),
@@ -371,8 +374,8 @@ fn is_there<T>(looked: std::result::Result<T, Errno>) -> bool {
     !matches!(looked, Err(Errno(libc::EINVAL | libc::EIDRM)))
 }
 
-/// All that the kernel's table holds, up to the index that is the highest in use. What goes meanwhile is left out, and so is, before
-/// Linux 4.17, what the caller may not read.
+/// All that the kernel's table holds, up to the index that is the highest in use. What goes meanwhile is left out, and so is,
+/// before Linux 4.17, what the caller may not read.
 fn table<T>(highest: i32, look: impl Fn(i32, Whose) -> std::result::Result<T, Errno>) -> Result<Vec<T>> {
     let entry = |index| look(index, Whose::All).or_else(|_| look(index, Whose::Readable)).ok();
     Ok((0..=highest).filter_map(entry).collect())

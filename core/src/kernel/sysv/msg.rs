@@ -171,8 +171,8 @@ pub fn list() -> Result<Vec<Status>> {
 
 /// A System V message queue.
 ///
-/// Any number of processes send and receive; a message is a type above 0 and bytes, and receivers [choose](Select) by type. It is the
-/// kernel's: it lives until it is [removed](Self::remove). To drop this does nothing.
+/// Any number of processes send and receive; a message is a type above 0 and bytes, and receivers [choose](Select) by type. It
+/// is the kernel's: it lives until it is [removed](Self::remove). To drop this does nothing.
 ///
 /// ```
 /// use madang::sysv::{Key, msg::Queue};
@@ -253,8 +253,8 @@ impl Queue {
         self.is_new
     }
 
-    /// Sends a message of a type above 0. Waits for ever while the queue is full, in one bare `msgsnd`: a message that is longer than the
-    /// queue's whole capacity never goes.
+    /// Sends a message of a type above 0. Waits for ever while the queue is full, in one bare `msgsnd`: a message that is
+    /// longer than the queue's whole capacity never goes.
     ///
     /// # Errors
     /// `EINTR`; `EMSGSIZE` for one longer than `kernel.msgmax`, by default 8192 bytes; `EINVAL` for a bad type; `EIDRM` if the
@@ -319,8 +319,8 @@ impl Queue {
     /// Receives a message; waits for ever while there is none, in one bare `msgrcv` (two for a message of more than 8 KiB).
     ///
     /// # Errors
-    /// `EINTR`; `EINVAL` for a selected type below 1; `EIDRM` if the queue is removed, also while this waits; `EACCES` where its mode
-    /// doesn't let this user read. Then nothing was received.
+    /// `EINTR`; `EINVAL` for a selected type below 1; `EIDRM` if the queue is removed, also while this waits; `EACCES` where
+    /// its mode doesn't let this user read. Then nothing was received.
     pub fn recv(&self, select: Select) -> Result<Message> {
         self.recv_until(select, Deadline::NEVER)
     }
@@ -360,7 +360,8 @@ impl Queue {
         self.recv_to(select, buffer.len(), 0, deadline, |data| buffer[..data.len()].copy_from_slice(data))
     }
 
-    /// As [`recv_into`](Self::recv_into), into memory that need not be initialised; as much of it is as [`Received::length`] says.
+    /// As [`recv_into`](Self::recv_into), into memory that need not be initialised; as much of it is as [`Received::length`]
+    /// says.
     ///
     /// # Errors
     /// As there.
@@ -373,8 +374,8 @@ impl Queue {
         self.recv_to(select, buffer.len(), 0, deadline, |data| fill(buffer, data))
     }
 
-    /// As [`recv_into_uninit`](Self::recv_into_uninit), but of a message that is longer than the buffer the rest is lost (`MSG_NOERROR`). Whether
-    /// that was so the kernel doesn't tell.
+    /// As [`recv_into_uninit`](Self::recv_into_uninit), but of a message that is longer than the buffer the rest is lost
+    /// (`MSG_NOERROR`). Whether that was so the kernel doesn't tell.
     ///
     /// # Errors
     /// As there, without `E2BIG`.
@@ -386,7 +387,8 @@ impl Queue {
     /// A copy of the message at this position, 0 being the first, which stays (`MSG_COPY`).
     ///
     /// # Errors
-    /// `EAGAIN` if there are not so many; `ENOSYS` if the kernel wasn't built for it (`CONFIG_CHECKPOINT_RESTORE`); else as [`try_recv`](Self::try_recv).
+    /// `EAGAIN` if there are not so many; `ENOSYS` if the kernel wasn't built for it (`CONFIG_CHECKPOINT_RESTORE`); else as
+    /// [`try_recv`](Self::try_recv).
     #[doc(alias = "MSG_COPY")]
     pub fn peek(&self, position: u64) -> Result<Message> {
         let mut capacity = SMALL;
@@ -411,7 +413,8 @@ impl Queue {
         })
     }
 
-    /// As [`peek_into`](Self::peek_into), into memory that need not be initialised; as much of it is as [`Received::length`] says.
+    /// As [`peek_into`](Self::peek_into), into memory that need not be initialised; as much of it is as [`Received::length`]
+    /// says.
     ///
     /// # Errors
     /// As there.
@@ -515,8 +518,8 @@ impl Queue {
         Ok(Status::new(self.id, &stat))
     }
 
-    /// Changes owner, group or permission bits (`IPC_SET`). What it leaves is what was found just before: of two who change at once,
-    /// the later wins.
+    /// Changes owner, group or permission bits (`IPC_SET`). What it leaves is what was found just before: of two who change at
+    /// once, the later wins.
     ///
     /// # Errors
     /// `EPERM` for who is neither owner nor creator nor root; `EINVAL` for a bad mode; `EACCES` where its mode doesn't let this
@@ -530,7 +533,8 @@ impl Queue {
     /// Sets the most bytes that it holds (`msg_qbytes`). What it holds already stays.
     ///
     /// # Errors
-    /// `EPERM` above the system's `kernel.msgmnb`, by default 16384, without `CAP_SYS_RESOURCE`; else as [`change`](Self::change).
+    /// `EPERM` above the system's `kernel.msgmnb`, by default 16384, without `CAP_SYS_RESOURCE`; else as
+    /// [`change`](Self::change).
     pub fn set_capacity(&self, bytes: u64) -> Result<()> {
         let mut stat = sys::msg_stat(self.id).map_err(|errno| self.failed("change", errno, |_| None))?;
         let too_many = || Error::new(libc::EINVAL, format!("a capacity of {bytes} bytes: no queue holds so many"));

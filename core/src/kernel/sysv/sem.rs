@@ -5,25 +5,28 @@
 //!
 //! # Created, and initialised
 //!
-//! `semget` creates a set of zeros, and a second call gives them values: who opens it between the two finds semaphores that nobody
-//! may take; and if the creator is killed there, they stay so for ever. It is the classic race of System V semaphores. Here:
+//! `semget` creates a set of zeros, and a second call gives them values: who opens it between the two finds semaphores that
+//! nobody may take; and if the creator is killed there, they stay so for ever. It is the classic race of System V semaphores.
+//! Here:
 //!
 //! 1. **Who creates** asks for `IPC_EXCL`, so there is one. It gives all values with one `SETALL`, which is one step to all
-//!    others. Then it does an operation that changes nothing, so that `sem_otime` isn't 0 any more, by which other programs (any that
-//!    follow Stevens' advice) know that the set is ready.
-//! 2. **Who opens** an existing set takes it if it is *touched*: `sem_otime` isn't 0, or some semaphore has a value, or the mark of a process that
-//!    gave it one (`GETPID`; old programs that only use `SETVAL` are ready so, too), or somebody waits for it. Else its creator is between the two
-//!    calls, and one looks again, as [`patience`](SetOptions::patience) says, for a second.
-//! 3. **What is untouched after that** has a creator that was killed. Nothing was ever done with it, so nothing is lost if it goes: whoever may
-//!    create removes it, and makes it anew; others fail with `ETIMEDOUT`.
+//!    others. Then it does an operation that changes nothing, so that `sem_otime` isn't 0 any more, by which other programs
+//!    (any that follow Stevens' advice) know that the set is ready.
+//! 2. **Who opens** an existing set takes it if it is *touched*: `sem_otime` isn't 0, or some semaphore has a value, or the
+//!    mark of a process that gave it one (`GETPID`; old programs that only use `SETVAL` are ready so, too), or somebody waits
+//!    for it. Else its creator is between the two calls, and one looks again, as [`patience`](SetOptions::patience) says, for a
+//!    second.
+//! 3. **What is untouched after that** has a creator that was killed. Nothing was ever done with it, so nothing is lost if it
+//!    goes: whoever may create removes it, and makes it anew; others fail with `ETIMEDOUT`.
 //!
-//! A creator that wasn't dead but stopped, and goes on later, gets `EIDRM` from its `SETALL`, and opens again from the beginning: it finds the
-//! new set. That is why the old one is removed and not completed by the opener: who gives values to a set in the place of a creator that may yet
-//! come gives them twice. A creator that is killed after `SETALL` leaves a touched set, which is whole. The one harm left: a creator that was stopped
-//! for longer than all patience, in that microsecond, and goes on in the very moment between an opener's last look and the removal; then
-//! its set goes, and it is told so (`EIDRM`).
+//! A creator that wasn't dead but stopped, and goes on later, gets `EIDRM` from its `SETALL`, and opens again from the
+//! beginning: it finds the new set. That is why the old one is removed and not completed by the opener: who gives values to a
+//! set in the place of a creator that may yet come gives them twice. A creator that is killed after `SETALL` leaves a touched
+//! set, which is whole. The one harm left: a creator that was stopped for longer than all patience, in that microsecond, and
+//! goes on in the very moment between an opener's last look and the removal; then its set goes, and it is told so (`EIDRM`).
 //!
-//! A lock that another keeps (an additional semaphore, a file) would do the same, but old programs that open the set would know nothing of it.
+//! A lock that another keeps (an additional semaphore, a file) would do the same, but old programs that open the set would know
+//! nothing of it.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -105,20 +108,22 @@ impl SetOptions {
         self
     }
 
-    /// How long an open waits for the creator of an existing set to give it its values, before it takes the creator for dead; by default a
-    /// second. Zero takes any set as it is. See [the module](self).
+    /// How long an open waits for the creator of an existing set to give it its values, before it takes the creator for dead;
+    /// by default a second. Zero takes any set as it is. See [the module](self).
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Opens the set of this key, or creates it, with its values (semget(2)). Waits at most as [`patience`](Self::patience) says, as a rule not at all.
+    /// Opens the set of this key, or creates it, with its values (semget(2)). Waits at most as [`patience`](Self::patience)
+    /// says, as a rule not at all.
     ///
     /// # Errors
-    /// `ENOENT`, `EEXIST` as [`create`](Self::create) says, or `ENOENT` where a count is missing; `EINVAL` for a bad mode, more semaphores than the system allows
-    /// in a set, or an existing set that has less; `ERANGE` for a value above 32767; `ENOSPC` if the system's limits are reached; `ETIMEDOUT` if
-    /// nobody has given it values, and this open may not create; `EPERM` if it may, but the set is another user's; `EINTR`; `ENOMEM`, `ENOSYS`.
+    /// `ENOENT`, `EEXIST` as [`create`](Self::create) says, or `ENOENT` where a count is missing; `EINVAL` for a bad mode, more
+    /// semaphores than the system allows in a set, or an existing set that has less; `ERANGE` for a value above 32767; `ENOSPC`
+    /// if the system's limits are reached; `ETIMEDOUT` if nobody has given it values, and this open may not create; `EPERM` if
+    /// it may, but the set is another user's; `EINTR`; `ENOMEM`, `ENOSYS`.
     pub fn open(&self, key: Key) -> Result<Set> {
         let values = self.initial()?;
         let mut opening = Opening { kind: Kind::Set, ..self.opening };
@@ -551,10 +556,10 @@ impl Set {
     /// Does all of these operations at once, in their order, or none; waits for ever until they can be done (semop(2)).
     ///
     /// # Errors
-    /// `EAGAIN` where one with `no_wait` would have to wait; `EINTR`; `EIDRM` if the set is removed, also while this waits; `EINVAL` for an index that the
-    /// set doesn't have, or no operations; `ERANGE` if a value would be above 32767; `E2BIG` for more operations than the system
-    /// allows (500); `EACCES` where its mode doesn't let this user write (for zero, read); `ENOSPC`, `ENOMEM` for what is to be
-    /// undone. Then nothing was done.
+    /// `EAGAIN` where one with `no_wait` would have to wait; `EINTR`; `EIDRM` if the set is removed, also while this waits;
+    /// `EINVAL` for an index that the set doesn't have, or no operations; `ERANGE` if a value would be above 32767; `E2BIG` for
+    /// more operations than the system allows (500); `EACCES` where its mode doesn't let this user write (for zero, read);
+    /// `ENOSPC`, `ENOMEM` for what is to be undone. Then nothing was done.
     pub fn operate(&self, operations: &[Op]) -> Result<()> {
         self.operate_until(operations, Deadline::NEVER)
     }
@@ -634,7 +639,8 @@ impl Set {
     /// Sets a semaphore's value (`SETVAL`), wakes who can go on, and forgets what processes would undo of it.
     ///
     /// # Errors
-    /// `EINVAL` for an index that it doesn't have; `ERANGE` above 32767; `EACCES` where its mode doesn't let this user write; `EIDRM`.
+    /// `EINVAL` for an index that it doesn't have; `ERANGE` above 32767; `EACCES` where its mode doesn't let this user write;
+    /// `EIDRM`.
     pub fn set_value(&self, index: u16, value: u16) -> Result<()> {
         checked_value("set a semaphore", value)?;
         sys::sem_set_value(self.id, index.into(), value.into()).map_err(|errno| self.refused("set", index, errno))
@@ -699,8 +705,8 @@ impl Set {
         Ok(Status::new(self.id, &stat))
     }
 
-    /// Changes owner, group or permission bits (`IPC_SET`). What it leaves is what was found just before: of two who change at once,
-    /// the later wins.
+    /// Changes owner, group or permission bits (`IPC_SET`). What it leaves is what was found just before: of two who change at
+    /// once, the later wins.
     ///
     /// # Errors
     /// `EPERM` for who is neither owner nor creator nor root; `EINVAL` for a bad mode; `EACCES` where its mode doesn't let this

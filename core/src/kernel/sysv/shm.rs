@@ -59,8 +59,8 @@ impl SegmentOptions {
         self
     }
 
-    /// A new segment lies in huge pages of so many bytes, such as `2 << 20`; which sizes there are stands in `/sys/kernel/mm/hugepages`, and
-    /// how many pages, in `nr_hugepages` there. 0, the default, is the usual pages.
+    /// A new segment lies in huge pages of so many bytes, such as `2 << 20`; which sizes there are stands in
+    /// `/sys/kernel/mm/hugepages`, and how many pages, in `nr_hugepages` there. 0, the default, is the usual pages.
     #[doc(alias = "SHM_HUGETLB")]
     #[must_use]
     pub fn huge_pages(mut self, bytes: u64) -> Self {
@@ -79,9 +79,10 @@ impl SegmentOptions {
     /// Opens the segment of this key, or creates it, filled with zeros (shmget(2)). Doesn't wait, and attaches nothing.
     ///
     /// # Errors
-    /// `ENOENT`, `EEXIST` as [`create`](Self::create) says, or `ENOENT` where a size is missing; `EINVAL` for a bad mode, a size beyond the system's limits, an existing segment that
-    /// is smaller, or huge pages of a size that the machine doesn't have; `ENOSPC` if the system's limits are reached; `ENOMEM`, also where there are too few huge
-    /// pages; `EPERM` for huge pages without `CAP_IPC_LOCK` or the group `vm.hugetlb_shm_group`; `ENOSYS`.
+    /// `ENOENT`, `EEXIST` as [`create`](Self::create) says, or `ENOENT` where a size is missing; `EINVAL` for a bad mode, a
+    /// size beyond the system's limits, an existing segment that is smaller, or huge pages of a size that the machine doesn't
+    /// have; `ENOSPC` if the system's limits are reached; `ENOMEM`, also where there are too few huge pages; `EPERM` for huge
+    /// pages without `CAP_IPC_LOCK` or the group `vm.hugetlb_shm_group`; `ENOSYS`.
     pub fn open(&self, key: Key) -> Result<Segment> {
         let mut opening = Opening { kind: Kind::Segment, ..self.opening };
         if self.size == 0 && opening.create == Create::IfMissing && !key.is_private() {
@@ -166,8 +167,8 @@ impl AttachOptions {
         self.flag(libc::SHM_RDONLY, yes)
     }
 
-    /// Attaches at this address, a multiple of the page size, if nothing lies there: what is mapped already is never replaced. For data that
-    /// holds pointers to itself; else leave it, or 0, and the kernel finds a place.
+    /// Attaches at this address, a multiple of the page size, if nothing lies there: what is mapped already is never replaced.
+    /// For data that holds pointers to itself; else leave it, or 0, and the kernel finds a place.
     #[must_use]
     pub fn address(mut self, address: usize) -> Self {
         self.address = address;
@@ -288,7 +289,8 @@ pub fn list() -> Result<Vec<Status>> {
 
 /// A System V shared memory segment.
 ///
-/// It is the kernel's: it lives until it is [removed](Self::remove) and nobody has it attached any more. To drop this does nothing.
+/// It is the kernel's: it lives until it is [removed](Self::remove) and nobody has it attached any more. To drop this does
+/// nothing.
 ///
 /// ```
 /// use madang::sysv::{Key, shm::Segment};
@@ -381,7 +383,8 @@ impl Segment {
         self.attach_with(AttachOptions::default())
     }
 
-    /// Attaches it (shmat(2)). The mapping detaches when it is dropped; its length is the segment's size. A forked child inherits it.
+    /// Attaches it (shmat(2)). The mapping detaches when it is dropped; its length is the segment's size. A forked child
+    /// inherits it.
     ///
     /// # Errors
     /// `EACCES` where its mode doesn't let this user do that; `EINVAL` if the address isn't a multiple of the page size, or not
@@ -458,8 +461,8 @@ impl Segment {
         Ok(self.stat()?.size)
     }
 
-    /// Changes owner, group or permission bits (`IPC_SET`). What it leaves is what was found just before: of two who change at once,
-    /// the later wins.
+    /// Changes owner, group or permission bits (`IPC_SET`). What it leaves is what was found just before: of two who change at
+    /// once, the later wins.
     ///
     /// # Errors
     /// `EPERM` for who is neither owner nor creator nor root; `EINVAL` for a bad mode; `EACCES` where its mode doesn't let this

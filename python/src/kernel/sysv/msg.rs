@@ -81,7 +81,8 @@ impl Queue {
     /// timeout: in seconds. None waits for ever; 0 doesn't wait.
     ///
     /// The kernel has no time-out: with one it is tried again and again, at first every 50 µs, in the end
-    /// every 5 ms. Other threads go on while it waits. Signal handlers run, and then it goes on.
+    /// every 5 ms. Other threads go on while it waits. Signal handlers run, and then it goes on; but without a
+    /// timeout one whose signal came in the moment before it slept, or to another thread, runs at its end.
     ///
     /// BlockingIOError (EAGAIN): the queue is full, and the timeout is 0. TimeoutError: it stayed full.
     /// PermissionError (EACCES): its mode doesn't let this user write. OSError with EMSGSIZE for a message
@@ -101,7 +102,7 @@ impl Queue {
     /// timeout: in seconds. None waits for ever; 0 doesn't wait.
     ///
     /// With a timeout it looks again and again, as send() does: a message may be seen 5 ms late. Other
-    /// threads go on while it waits. Signal handlers run, and then it goes on.
+    /// threads go on while it waits. Signal handlers run, as in send().
     ///
     /// BlockingIOError (EAGAIN): there is no such message, and the timeout is 0. TimeoutError: none came.
     /// PermissionError (EACCES): its mode doesn't let this user read. OSError with EINVAL for an Except

@@ -303,6 +303,54 @@ fn killed_creator() {
     }
 }
 
+/// A creator that is stopped there for longer than others are patient, and goes on when they have made the set anew.
+#[test]
+fn stopped_creator() {
+    let key = SysvKey::default();
+    let options = Set::options().values(&[2, 3]).patience(Duration::from_millis(30));
+    let child = fork(|| {
+        // SAFETY: no memory is passed.
+        unsafe {
+            assert_eq!(libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0), 0);
+            libc::raise(libc::SIGSTOP);
+        }
+        let set = options.open(*key).unwrap();
+        assert!(!set.is_new());
+        set.acquire(0).unwrap();
+        0
+    });
+    stop_before(&child, libc::SYS_semctl);
+    let half = Set::options().patience(Duration::ZERO).open(*key).unwrap();
+    let whole = options.open(*key).unwrap();
+    assert!(whole.is_new() && whole.id() != half.id());
+    assert_eq!(whole.values().unwrap(), [2, 3]);
+    // SAFETY: the child is stopped and traced by this thread.
+    assert_eq!(unsafe { libc::ptrace(libc::PTRACE_DETACH, child.id(), 0, 0) }, 0);
+    child.succeeds();
+    assert_eq!(whole.values().unwrap(), [1, 3], "given once, and taken from once");
+}
+
+/// Lets a child that is traced run until it is about to make this call, where it stays.
+fn stop_before(child: &madang_tests::Child, call: libc::c_long) {
+    let mut status = 0;
+    // SAFETY: the child is this thread's to trace, `status` and `info` are valid places for the answers.
+    unsafe {
+        assert_eq!(libc::waitpid(child.id(), &raw mut status, 0), child.id());
+        assert_eq!(libc::ptrace(libc::PTRACE_SETOPTIONS, child.id(), 0, libc::PTRACE_O_TRACESYSGOOD), 0);
+        loop {
+            assert!(libc::WIFSTOPPED(status), "it ended without the call: {status:#x}");
+            let mut info: libc::ptrace_syscall_info = std::mem::zeroed();
+            let size = size_of_val(&info);
+            assert!(libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, child.id(), size, &raw mut info) >= 0);
+            if info.op == libc::PTRACE_SYSCALL_INFO_ENTRY && info.u.entry.nr == call as u64 {
+                return;
+            }
+            assert_eq!(libc::ptrace(libc::PTRACE_SYSCALL, child.id(), 0, 0), 0);
+            assert_eq!(libc::waitpid(child.id(), &raw mut status, 0), child.id());
+        }
+    }
+}
+
 /// Sets of other programs, which give values by SETVAL, or use the zeros that there are, are taken as they are.
 #[test]
 fn foreign_sets() {
