@@ -318,18 +318,29 @@ pub(crate) fn sem_get(key: i32, count: i32, flags: i32) -> Result<i32, Errno> {
     number(unsafe { libc::semget(key, count, flags) })
 }
 
-/// semop(2), or with a time-out semtimedop(2), by number: not every libc has it.
+// Which the libc crate doesn't have; every C library for Linux does.
+unsafe extern "C" {
+    fn semtimedop(
+        id: c_int,
+        operations: *mut libc::sembuf,
+        count: libc::size_t,
+        timeout: *const libc::timespec,
+    ) -> c_int;
+}
+
+/// semop(2), or with a time-out semtimedop(2).
 pub(crate) fn sem_operate(id: i32, operations: &[libc::sembuf], timeout: Option<Duration>) -> Result<(), Errno> {
+    let (at, count) = (operations.as_ptr().cast_mut(), operations.len());
     let Some(timeout) = timeout else {
         // SAFETY: the operations are valid, and only read.
-        return number(unsafe { libc::semop(id, operations.as_ptr().cast_mut(), operations.len()) }).map(drop);
+        return number(unsafe { libc::semop(id, at, count) }).map(drop);
     };
-    // The kernel's own, of 64 bits where the call has them.
-    let time = [timeout.as_secs().cast_signed() as c_long, timeout.subsec_nanos() as c_long];
-    // SAFETY: as above; the time is two longs, as the call wants them.
-    let returned =
-        unsafe { libc::syscall(libc::SYS_semtimedop, id, operations.as_ptr(), operations.len(), time.as_ptr()) };
-    check(returned).map(drop)
+    let time = libc::timespec {
+        tv_sec: timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: timeout.subsec_nanos().cast_signed().into(),
+    };
+    // SAFETY: as above; the time is valid, and only read.
+    number(unsafe { semtimedop(id, at, count, &raw const time) }).map(drop)
 }
 
 fn sem_ctl_stat(id: i32, command: c_int) -> Result<(i32, libc::semid_ds), Errno> {

@@ -223,8 +223,9 @@ fn checked_mode(mode: u32) -> Result<u32> {
 }
 
 /// The kinds of objects: what they are called, and by which limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Kind {
+    #[default]
     Queue,
     Segment,
     Set,
@@ -250,18 +251,12 @@ impl Kind {
 }
 
 /// What an open's `create`, `mode` and key come to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Opening {
     kind: Kind,
     create: Create,
     /// 0 is the default.
     mode: u32,
-}
-
-impl Default for Opening {
-    fn default() -> Self {
-        Self { kind: Kind::Queue, create: Create::IfMissing, mode: 0 }
-    }
 }
 
 impl Opening {
@@ -310,19 +305,16 @@ impl Opening {
     #[cold]
     fn failed(self, verb: &str, key: Key, errno: Errno, explained: Option<String>) -> Error {
         let noun = self.kind.noun();
-        let what = match errno.0 {
-            _ if explained.is_some() => explained.unwrap_or_default().into(),
-            libc::ENOENT => "there is none of this key".into(),
-            libc::EEXIST => "there is one of this key already".into(),
-            libc::EACCES => "its mode does not permit it to this user".into(),
+        let what = explained.unwrap_or_else(|| match errno.0 {
+            libc::ENOENT => "there is none of this key".to_owned(),
+            libc::EEXIST => "there is one of this key already".to_owned(),
+            libc::EACCES => FORBIDDEN.to_owned(),
             libc::ENOSPC => {
                 let limits = self.kind.limits();
                 format!("the system's limit is reached: remove some (ipcs shows them), or raise {limits} (sysctl)")
-                    .into()
             }
-            libc::ENOMEM => "the kernel has no memory for it".into(),
-            other => common(other),
-        };
+            other => common(other).to_owned(),
+        });
         Error::new(errno.0, format!("{verb} {noun} {key}: {what}"))
     }
 }
@@ -330,18 +322,22 @@ impl Opening {
 /// How often an object may vanish, or appear, while it is opened.
 const RACES: usize = 1000;
 
+/// `EACCES`, of any kind.
+const FORBIDDEN: &str = "its mode does not permit it to this user";
+const REMOVED: &str = "it was removed";
+
 /// What an errno means for every kind.
-fn common(errno: i32) -> std::borrow::Cow<'static, str> {
+fn common(errno: i32) -> &'static str {
     match errno {
         libc::ENOSYS => {
-            "this kernel has no System V IPC, or the container's filter forbids it; madang's own queues and segments \
-                         need none"
-                .into()
+            "this kernel has no System V IPC, or the container's filter forbids it; madang's own queues and segments need none"
         }
-        libc::EINTR => "a signal handler ran while waiting; nothing was done".into(),
-        libc::EIDRM => "it was removed".into(),
-        libc::ENOMEM => "no memory".into(),
-        _ => "it failed".into(),
+        libc::EACCES => FORBIDDEN,
+        libc::EPERM => "only its owner, its creator and root may do that",
+        libc::EIDRM => REMOVED,
+        libc::EINTR => "a signal handler ran while waiting; nothing was done",
+        libc::ENOMEM => "the kernel has no memory for it",
+        _ => "it failed",
     }
 }
 
@@ -357,14 +353,8 @@ fn failed(
 ) -> Error {
     let noun = kind.noun();
     let (errno, what) = match errno.0 {
-        libc::EIDRM => (libc::EIDRM, "it was removed".to_owned()),
-        libc::EINVAL if !exists() => (libc::EIDRM, "it was removed".to_owned()),
-        errno => match (more(errno), errno) {
-            (Some(told), _) => told,
-            (None, libc::EACCES) => (errno, "its mode does not permit it to this user".to_owned()),
-            (None, libc::EPERM) => (errno, "only its owner, its creator and root may do that".to_owned()),
-            (None, errno) => (errno, common(errno).into_owned()),
-        },
+        libc::EINVAL if !exists() => (libc::EIDRM, REMOVED.to_owned()),
+        errno => more(errno).unwrap_or_else(|| (errno, common(errno).to_owned())),
     };
     Error::new(errno, format!("{verb} {noun} {id}: {what}"))
 }
@@ -376,9 +366,9 @@ fn is_there<T>(looked: std::result::Result<T, Errno>) -> bool {
 
 /// All that the kernel's table holds, up to the index that is the highest in use. What goes meanwhile is left out, and so is,
 /// before Linux 4.17, what the caller may not read.
-fn table<T>(highest: i32, look: impl Fn(i32, Whose) -> std::result::Result<T, Errno>) -> Result<Vec<T>> {
+fn table<T>(highest: i32, look: impl Fn(i32, Whose) -> std::result::Result<T, Errno>) -> Vec<T> {
     let entry = |index| look(index, Whose::All).or_else(|_| look(index, Whose::Readable)).ok();
-    Ok((0..=highest).filter_map(entry).collect())
+    (0..=highest).filter_map(entry).collect()
 }
 
 /// An object of a kind by its number, which need not exist.

@@ -166,7 +166,7 @@ pub fn limits() -> Result<Limits> {
 /// `ENOSYS`.
 pub fn list() -> Result<Vec<Status>> {
     let (highest, _) = sys::msg_info().map_err(|errno| super::no_limits(errno, "list message queues"))?;
-    super::table(highest, |index, whose| sys::msg_stat_index(index, whose).map(|(id, stat)| Status::new(id, &stat)))
+    Ok(super::table(highest, |index, whose| sys::msg_stat_index(index, whose).map(|(id, stat)| Status::new(id, &stat))))
 }
 
 /// A System V message queue.
@@ -311,7 +311,6 @@ impl Queue {
                 libc::EMSGSIZE,
                 format!("a message of {length} bytes is longer than the system's kernel.msgmax (sysctl), or this kernel, takes"),
             )),
-            libc::ENOMEM => Some((errno, "the kernel has no memory for it".to_owned())),
             _ => None,
         })
     }

@@ -153,7 +153,9 @@ impl SetOptions {
     fn initial(&self) -> Result<Vec<u16>> {
         let values = match &self.values {
             // A count that was given later counts: the rest has the common value.
-            Some(values) => (0..self.count).map(|index| values.get(index).copied().unwrap_or(self.value)).collect(),
+            Some(values) => {
+                (0..self.count.min(AT_MOST)).map(|index| values.get(index).copied().unwrap_or(self.value)).collect()
+            }
             None => vec![self.value; self.count.min(AT_MOST)],
         };
         values.iter().try_for_each(|&value| checked_value("create a semaphore set", value))?;
@@ -416,7 +418,7 @@ pub fn limits() -> Result<Limits> {
 /// `ENOSYS`.
 pub fn list() -> Result<Vec<Status>> {
     let (highest, _) = sys::sem_info().map_err(|errno| super::no_limits(errno, "list semaphore sets"))?;
-    super::table(highest, |index, whose| sys::sem_stat_index(index, whose).map(|(id, stat)| Status::new(id, &stat)))
+    Ok(super::table(highest, |index, whose| sys::sem_stat_index(index, whose).map(|(id, stat)| Status::new(id, &stat))))
 }
 
 /// A System V semaphore set.

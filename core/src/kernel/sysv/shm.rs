@@ -284,7 +284,7 @@ pub fn limits() -> Result<Limits> {
 /// `ENOSYS`.
 pub fn list() -> Result<Vec<Status>> {
     let (highest, _) = sys::shm_info().map_err(|errno| super::no_limits(errno, "list shared memory segments"))?;
-    super::table(highest, |index, whose| sys::shm_stat_index(index, whose).map(|(id, stat)| Status::new(id, &stat)))
+    Ok(super::table(highest, |index, whose| sys::shm_stat_index(index, whose).map(|(id, stat)| Status::new(id, &stat))))
 }
 
 /// A System V shared memory segment.
