@@ -193,10 +193,10 @@
  * Structs
  * -------
  *
- * Every struct but madang_item begins with struct_size, which the caller sets to the struct's
- * sizeof: once, for it is left as it is. So structs can grow at their end, and old programs run
- * with new libraries and the other way round. In a struct of options, a field that is 0 means its
- * default; NULL for the struct means all defaults. Set what you don't use to 0:
+ * Every struct but madang_item and madang_sysv_sem_op begins with struct_size, which the caller
+ * sets to the struct's sizeof: once, for it is left as it is. So structs can grow at their end, and
+ * old programs run with new libraries and the other way round. In a struct of options, a field that
+ * is 0 means its default; NULL for the struct means all defaults. Set what you don't use to 0:
  *
  *     madang_queue_options options = { .struct_size = sizeof options, .capacity = 4 << 20 };
  *
@@ -331,6 +331,41 @@ struct timespec;
 
 // The greatest priority of a message in a POSIX message queue.
 #define MADANG_POSIX_MQ_MAX_PRIORITY 32767
+
+// The key of System V objects that have none: opened with it, a new one is made each time, which
+// others find by its identifier only. IPC_PRIVATE.
+#define MADANG_SYSV_PRIVATE 0
+
+// Flag of madang_sysv_change: mode is to be set.
+#define MADANG_SYSV_MODE 1
+
+// Flag of madang_sysv_change: uid is to be set.
+#define MADANG_SYSV_UID 2
+
+// Flag of madang_sysv_change: gid is to be set.
+#define MADANG_SYSV_GID 4
+
+// Flag of an operation: it is -EAGAIN where this one would have to wait (IPC_NOWAIT).
+#define MADANG_SYSV_NO_WAIT 2048
+
+// Flag of an operation: it is undone when the process ends, however it ends (SEM_UNDO).
+#define MADANG_SYSV_UNDO 4096
+
+// Option flag: no swap space is set aside for a new segment: touching it may kill the process when
+// memory is exhausted (SHM_NORESERVE).
+#define MADANG_NO_RESERVE (1 << 16)
+
+// Flag of attaching: the address is rounded down to a page (SHM_RND).
+#define MADANG_ROUND (1 << 17)
+
+// Flag of attaching: what lies there may be executed; needs permission for that (SHM_EXEC).
+#define MADANG_EXECUTABLE (1 << 18)
+
+// Flag in madang_sysv_shm_status: it was removed, and goes with the last attachment.
+#define MADANG_SYSV_REMOVED 1
+
+// Flag in madang_sysv_shm_status: it is kept in memory.
+#define MADANG_SYSV_LOCKED 2
 
 // create: opens what exists, else creates it. Two processes that do so at once get the same object.
 // The default.
@@ -535,6 +570,27 @@ typedef struct madang_segment madang_segment;
 // by SIGKILL: at once for whoever looks, and within 300 ms for who sleeps.
 typedef struct madang_semaphore_set madang_semaphore_set;
 
+// An open System V message queue.
+//
+// Any number of processes send and receive; a message is a type above 0 and bytes, and receivers
+// choose by type. It is the kernel's: it lives until it is removed or the machine stops. The
+// handle is the identifier, and holds nothing else.
+typedef struct madang_sysv_msg madang_sysv_msg;
+
+// An open System V semaphore set.
+//
+// Any number of semaphores, each a value from 0 to 32767; an array of operations is done as a
+// whole or not at all. It is the kernel's: it lives until it is removed or the machine stops. The
+// handle is the identifier, and holds nothing else.
+typedef struct madang_sysv_sem madang_sysv_sem;
+
+// An open System V shared memory segment.
+//
+// It is the kernel's: it lives until it is removed and nobody has it attached any more, or the
+// machine stops. The handle is the identifier, and holds nothing else; what is attached is a
+// madang_mapping, which outlives the handle.
+typedef struct madang_sysv_shm madang_sysv_shm;
+
 // How a FIFO is opened: struct_size, and what shall not be the default.
 typedef struct {
     // sizeof(madang_fifo_options)
@@ -731,6 +787,268 @@ typedef struct {
     // 0
     uint32_t reserved;
 } madang_posix_shm_status;
+
+// How a System V message queue is opened: struct_size, and what shall not be the default.
+typedef struct {
+    // sizeof(madang_sysv_msg_options)
+    uint32_t struct_size;
+    // The permission bits of a new queue, exactly: no umask. Default 0600.
+    uint32_t mode;
+    // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
+    uint32_t create;
+    // 0
+    uint32_t reserved;
+} madang_sysv_msg_options;
+
+// What there is to tell of a System V message queue (struct msqid_ds of msgctl(2)). Times are in
+// seconds since 1970, 0 is never; a pid of 0 is none, or one of another pid namespace.
+typedef struct {
+    // sizeof(madang_sysv_msg_status)
+    uint32_t struct_size;
+    // The identifier
+    int32_t id;
+    // The key; MADANG_SYSV_PRIVATE if it has none
+    int32_t key;
+    // The permission bits
+    uint32_t mode;
+    // The owner
+    uint32_t uid;
+    // The owner's group
+    uint32_t gid;
+    // Who made it, who has the owner's rights too
+    uint32_t creator_uid;
+    // The group of who made it
+    uint32_t creator_gid;
+    // How often its place in the kernel's table was given away before
+    uint32_t sequence;
+    // The process that sent last
+    int32_t last_sender;
+    // The process that received last
+    int32_t last_receiver;
+    // 0
+    uint32_t reserved;
+    // How many messages it holds
+    uint64_t messages;
+    // How many bytes they have
+    uint64_t bytes;
+    // The most bytes that it holds (msg_qbytes)
+    uint64_t capacity;
+    // When the last message was sent
+    int64_t sent_at;
+    // When the last message was received
+    int64_t received_at;
+    // When it was created, or its permissions or capacity were changed last
+    int64_t changed_at;
+} madang_sysv_msg_status;
+
+// What of a System V object's permissions is to be changed.
+typedef struct {
+    // sizeof(madang_sysv_change)
+    uint32_t struct_size;
+    // What is set: MADANG_SYSV_MODE, MADANG_SYSV_UID, MADANG_SYSV_GID, with |. The rest stays.
+    uint32_t flags;
+    // Permission bits, at most 0777
+    uint32_t mode;
+    // The owner
+    uint32_t uid;
+    // The owner's group
+    uint32_t gid;
+    // 0
+    uint32_t reserved;
+} madang_sysv_change;
+
+// What the system allows of message queues, and how much of it is used.
+typedef struct {
+    // sizeof(madang_sysv_msg_limits)
+    uint32_t struct_size;
+    // 0
+    uint32_t reserved;
+    // The most queues (kernel.msgmni)
+    uint64_t max_queues;
+    // The longest message, in bytes (kernel.msgmax)
+    uint64_t max_message;
+    // A new queue's capacity in bytes, and the most without privilege (kernel.msgmnb)
+    uint64_t capacity;
+    // How many queues there are
+    uint64_t queues;
+    // How many messages they hold
+    uint64_t messages;
+    // How many bytes those have
+    uint64_t bytes;
+} madang_sysv_msg_limits;
+
+// How a System V semaphore set is opened: struct_size, and what shall not be the default.
+typedef struct {
+    // sizeof(madang_sysv_sem_options)
+    uint32_t struct_size;
+    // The permission bits of a new set, exactly: no umask. Default 0600.
+    uint32_t mode;
+    // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
+    uint32_t create;
+    // 0
+    uint32_t reserved;
+    // How long an open waits for the creator of an existing set to give it its values, before it
+    // takes the creator for dead, in nanoseconds. 0, the default, is a second; negative takes any
+    // set as it is.
+    int64_t patience_ns;
+} madang_sysv_sem_options;
+
+// One operation on one semaphore of a set: laid out as struct sembuf (semop(2)). Never grows, so
+// it needs no struct_size.
+typedef struct {
+    // Which semaphore, from 0
+    uint16_t index;
+    // Above 0: is added. Below 0: is taken, once there is as much. 0: waits until the value is 0.
+    int16_t delta;
+    // 0, MADANG_SYSV_NO_WAIT, MADANG_SYSV_UNDO, or both with |
+    uint16_t flags;
+} madang_sysv_sem_op;
+
+// What there is to tell of a System V semaphore set (struct semid_ds of semctl(2)). Times are in
+// seconds since 1970, 0 is never.
+typedef struct {
+    // sizeof(madang_sysv_sem_status)
+    uint32_t struct_size;
+    // The identifier
+    int32_t id;
+    // The key; MADANG_SYSV_PRIVATE if it has none
+    int32_t key;
+    // The permission bits
+    uint32_t mode;
+    // The owner
+    uint32_t uid;
+    // The owner's group
+    uint32_t gid;
+    // Who made it, who has the owner's rights too
+    uint32_t creator_uid;
+    // The group of who made it
+    uint32_t creator_gid;
+    // How often its place in the kernel's table was given away before
+    uint32_t sequence;
+    // 0
+    uint32_t reserved;
+    // How many semaphores it has
+    uint64_t count;
+    // When an operation was done last
+    int64_t operated_at;
+    // When it was created, or its permissions or, by themselves, values were changed last
+    int64_t changed_at;
+} madang_sysv_sem_status;
+
+// What the system allows of semaphore sets, and how much of it is used.
+typedef struct {
+    // sizeof(madang_sysv_sem_limits)
+    uint32_t struct_size;
+    // 0
+    uint32_t reserved;
+    // The most sets (the fourth number of kernel.sem)
+    uint64_t max_sets;
+    // The most semaphores of all sets together (the second)
+    uint64_t max_semaphores;
+    // The most semaphores in a set (the first)
+    uint64_t max_in_a_set;
+    // The most operations in an array (the third)
+    uint64_t max_operations;
+    // The highest value: 32767
+    uint64_t max_value;
+    // How many sets there are
+    uint64_t sets;
+    // How many semaphores they have
+    uint64_t semaphores;
+} madang_sysv_sem_limits;
+
+// How a System V segment is opened: struct_size, and what shall not be the default.
+typedef struct {
+    // sizeof(madang_sysv_shm_options)
+    uint32_t struct_size;
+    // 0, or MADANG_NO_RESERVE
+    uint32_t flags;
+    // The permission bits of a new segment, exactly: no umask. Default 0600.
+    uint32_t mode;
+    // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
+    uint32_t create;
+    // Bytes: of a new segment exactly, of an existing one at least. 0, the default, takes one that
+    // exists as it is, and creates none.
+    uint64_t size;
+    // A new segment lies in huge pages of so many bytes, such as 2 << 20; 0, the default, is the
+    // usual pages. See /sys/kernel/mm/hugepages.
+    uint64_t huge_pages;
+} madang_sysv_shm_options;
+
+// How a System V segment is attached: struct_size, and what shall not be the default.
+typedef struct {
+    // sizeof(madang_sysv_shm_attach_options)
+    uint32_t struct_size;
+    // 0, MADANG_READ_ONLY, MADANG_ROUND, MADANG_EXECUTABLE, with |
+    uint32_t flags;
+    // Where, a multiple of the page size, if nothing lies there; what is mapped already is never
+    // replaced. For data that holds pointers to itself; 0, the default, is wherever there is room.
+    uint64_t address;
+} madang_sysv_shm_attach_options;
+
+// What there is to tell of a System V segment (struct shmid_ds of shmctl(2)). Times are in seconds
+// since 1970, 0 is never; a pid of 0 is none, or one of another pid namespace.
+typedef struct {
+    // sizeof(madang_sysv_shm_status)
+    uint32_t struct_size;
+    // The identifier
+    int32_t id;
+    // The key; MADANG_SYSV_PRIVATE if it has none
+    int32_t key;
+    // The permission bits
+    uint32_t mode;
+    // The owner
+    uint32_t uid;
+    // The owner's group
+    uint32_t gid;
+    // Who made it, who has the owner's rights too
+    uint32_t creator_uid;
+    // The group of who made it
+    uint32_t creator_gid;
+    // How often its place in the kernel's table was given away before
+    uint32_t sequence;
+    // MADANG_SYSV_REMOVED, MADANG_SYSV_LOCKED
+    uint32_t flags;
+    // The process that made it
+    int32_t creator;
+    // The process that attached or detached last
+    int32_t last_user;
+    // Its size in bytes
+    uint64_t size;
+    // How many attachments there are, of all processes
+    uint64_t attached;
+    // When it was attached last
+    int64_t attached_at;
+    // When it was detached last
+    int64_t detached_at;
+    // When it was created, or its permissions were changed last
+    int64_t changed_at;
+} madang_sysv_shm_status;
+
+// What the system allows of shared memory segments, and how much of it is used. Pages are those of
+// the machine: sysconf(_SC_PAGESIZE) bytes.
+typedef struct {
+    // sizeof(madang_sysv_shm_limits)
+    uint32_t struct_size;
+    // 0
+    uint32_t reserved;
+    // The most segments (kernel.shmmni)
+    uint64_t max_segments;
+    // The largest segment, in bytes (kernel.shmmax)
+    uint64_t max_size;
+    // The smallest segment, in bytes: 1
+    uint64_t min_size;
+    // The most pages of all segments together (kernel.shmall)
+    uint64_t max_pages;
+    // How many segments there are
+    uint64_t segments;
+    // How many pages they have
+    uint64_t pages;
+    // How many of those are in memory
+    uint64_t resident_pages;
+    // How many of those are swapped out
+    uint64_t swapped_pages;
+} madang_sysv_shm_limits;
 
 // What is said of a message that was received or leased.
 typedef struct {
@@ -1978,6 +2296,583 @@ int madang_posix_shm_unlink(const char *name);
 // may be NULL. Or -ENOENT or -EACCES if /dev/shm can't be read; -EINVAL if struct_size is not set;
 // -EFAULT if objects is NULL; -EMFILE, -ENFILE. Doesn't wait. Any thread may call it at any time.
 int64_t madang_posix_shm_list(madang_posix_listed *objects, size_t capacity);
+
+// The key that ftok(3) makes of an existing file and an id from 0 to 255. Programs in any language
+// that name the same file get the same key.
+//
+// It has 8 bits of the id, 8 of the device and 16 of the inode's number. So it is not unique:
+// other files may give the same key (any two whose inode numbers differ by a multiple of 65536, on
+// one device), and a file that is made again gives another key. Don't let programs recreate the
+// file, and look whether what you open is what you expect.
+//
+// Returns 0, with the key in *key; or
+//   -ENOENT, -EACCES and others of stat(2)
+//            for the file
+//   -EINVAL  an id that is not from 0 to 255; or the key would be MADANG_SYSV_PRIVATE
+//   -EFAULT  path or key is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_sysv_ftok(const char *path, int id, int32_t *key);
+
+// Opens the System V message queue of this key, or creates it (msgget(2)). With
+// MADANG_SYSV_PRIVATE it is always a new one.
+//
+// options may be NULL. *queue is written only on success; give it to madang_sysv_msg_close() in
+// the end. Opening asks for no permission: using does.
+//
+// Returns 0, or
+//   -ENOENT  there is none, and create is MADANG_CREATE_NEVER
+//   -EEXIST  there is one, and create is MADANG_CREATE_ONLY
+//   -EINVAL  a bad mode, create or struct_size; or MADANG_SYSV_PRIVATE with MADANG_CREATE_NEVER
+//   -ENOSPC  there are as many as the system allows (kernel.msgmni)
+//   -EBUSY   others keep making and removing it: try again
+//   -E2BIG   options sets a field that this version doesn't have
+//   -ENOSYS  the kernel has no System V IPC, or a container's filter forbids it
+//   -ENOMEM  no memory
+//   -EFAULT  queue is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_sysv_msg_open(int32_t key,
+                         const madang_sysv_msg_options *options,
+                         madang_sysv_msg **queue);
+
+// Sends a message of a type above 0 (msgsnd(2)). While the queue is full it waits, for timeout_ns
+// nanoseconds at most; 0 doesn't wait, negative waits for ever. flags: 0, MADANG_DEADLINE or
+// MADANG_INSTANT, which is as timeout_ns 0 here.
+//
+// To wait for ever is one bare msgsnd. The kernel has no time-out: with one it is tried again and
+// again, at first every 50 microseconds, in the end every 5 milliseconds.
+//
+// Returns 0, or
+//   -EAGAIN     the queue is full, and timeout_ns is 0
+//   -ETIMEDOUT  the time is over
+//   -EINTR      a signal handler ran while it waited
+//   -EMSGSIZE   the message is longer than kernel.msgmax (by default 8192 bytes); or than the
+//               queue's whole capacity, if it has not to wait for ever: to wait for that never
+//               ends
+//   -EIDRM      the queue was removed, perhaps while this waited
+//   -EACCES     its mode doesn't let this process write
+//   -EINVAL     a type below 1, or a bad flag
+//   -ENOMEM     no memory
+//   -EBADF      queue was closed
+//   -EFAULT     queue is NULL, or data is and length is not 0
+// Whatever the error, the message was not sent.
+//
+// Any thread may call it at any time.
+int madang_sysv_msg_send(madang_sysv_msg *queue,
+                         int64_t type,
+                         const void *data,
+                         size_t length,
+                         uint32_t flags,
+                         int64_t timeout_ns);
+
+// Receives a message (msgrcv(2)): its bytes into buffer, which has room for capacity bytes, and
+// its type into *type, which may be NULL.
+//
+// select says which message, as msgrcv's msgtyp:
+//   0   the first one
+//   t   the first one of type t
+//   -t  of the lowest type that there is, if it is not above t, the first one
+//
+// flags: 0, or these with |
+//   MADANG_EXCEPT    with select t: the first one that is not of type t
+//   MADANG_TRUNCATE  if it is longer than capacity, the rest is lost (MSG_NOERROR); whether that
+//                    was so the kernel doesn't tell
+//   MADANG_DEADLINE or MADANG_INSTANT
+//
+// While there is no such message it waits, for timeout_ns nanoseconds at most; 0 doesn't wait,
+// negative waits for ever, in one bare msgrcv. With a time-out it is tried again and again, as in
+// madang_sysv_msg_send(); so a message may be seen 5 ms late.
+//
+// Returns how many bytes of buffer were filled, 0 or more; or
+//   -EAGAIN     there is no such message, and timeout_ns is 0
+//   -ETIMEDOUT  the time is over
+//   -EINTR      a signal handler ran while it waited
+//   -E2BIG      the message is longer than capacity, and stays; how long the kernel doesn't tell
+//   -EIDRM      the queue was removed, perhaps while this waited
+//   -EACCES     its mode doesn't let this process read
+//   -EINVAL     an unknown flag, or select is not greater than 0 with MADANG_EXCEPT
+//   -EBADF      queue was closed
+//   -EFAULT     queue is NULL, or buffer is and capacity is not 0
+// Whatever the error, nothing was received, and *type was not written.
+//
+// Any thread may call it at any time.
+int64_t madang_sysv_msg_recv(madang_sysv_msg *queue,
+                             int64_t select,
+                             void *buffer,
+                             size_t capacity,
+                             uint32_t flags,
+                             int64_t *type,
+                             int64_t timeout_ns);
+
+// Copies the message at this position, 0 being the first, which stays (MSG_COPY of msgrcv(2)): as
+// madang_sysv_msg_recv() does. Never waits.
+//
+// Returns how many bytes of buffer were filled; -EAGAIN if there are not so many messages, -E2BIG
+// if it is longer than capacity, -ENOSYS if the kernel wasn't built for it
+// (CONFIG_CHECKPOINT_RESTORE), -EIDRM, -EACCES, -EBADF, -EFAULT as there. Any thread may call it
+// at any time.
+int64_t madang_sysv_msg_peek(madang_sysv_msg *queue,
+                             uint64_t position,
+                             void *buffer,
+                             size_t capacity,
+                             int64_t *type);
+
+// Sets the most bytes that the queue holds (msg_qbytes). What it holds already stays.
+//
+// Returns 0; -EPERM beyond kernel.msgmnb without CAP_SYS_RESOURCE, or if this process's user is
+// neither owner nor creator nor root; -EACCES, -EIDRM, -EINVAL for a number that no queue holds,
+// -EBADF, -EFAULT. Doesn't wait. Any thread may call it at any time.
+int madang_sysv_msg_set_capacity(madang_sysv_msg *queue, uint64_t bytes);
+
+// The message queue of an identifier, as madang_sysv_msg_id() and ipcs(1) give it.
+//
+// *queue is written only on success; give it to madang_sysv_msg_close() in the end.
+//
+// Returns 0, -EINVAL if there is none of this identifier, -ENOSYS, or -EFAULT if queue is NULL.
+// Doesn't wait. Any thread may call it at any time.
+int madang_sysv_msg_from_id(int32_t id, madang_sysv_msg **queue);
+
+// The identifier: any process that knows it may use the message queue too.
+//
+// Returns 0 or more; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int madang_sysv_msg_id(const madang_sysv_msg *queue);
+
+// Whether this handle's open created the message queue.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1:
+// the errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_sysv_msg_is_new(const madang_sysv_msg *queue);
+
+// Tells what there is to tell of it, into *status (IPC_STAT of msgctl(2)). Set status->struct_size
+// before.
+//
+// Returns 0; -EACCES if its mode doesn't let this process read it, -EIDRM if it was removed,
+// -EINVAL if struct_size is not set, -EBADF if the handle was closed, -EFAULT if a pointer is
+// NULL. Doesn't wait. Any thread may call it at any time.
+int madang_sysv_msg_stat(const madang_sysv_msg *queue, madang_sysv_msg_status *status);
+
+// Changes owner, group or permission bits (IPC_SET of msgctl(2)). What it leaves is what was found
+// just before: of two who change at once, the later wins.
+//
+// Returns 0, or
+//   -EPERM   this process's user is neither owner nor creator nor root
+//   -EACCES  its mode doesn't let this process read what is to stay
+//   -EINVAL  a mode above 0777, an unknown flag, or a bad struct_size
+//   -EIDRM   it was removed
+//   -EBADF   the handle was closed
+//   -EFAULT  a pointer is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_sysv_msg_change(madang_sysv_msg *queue, const madang_sysv_change *change);
+
+// Removes it (IPC_RMID of msgctl(2)): at once, with all messages that it holds;
+// who waits gets -EIDRM. The key is free.
+// The handle still has to be closed.
+//
+// Returns 0; -EPERM if this process's user is neither owner nor creator nor root, -EIDRM if it was
+// removed before, -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
+// may call it at any time.
+int madang_sysv_msg_remove(madang_sysv_msg *queue);
+
+// Removes the message queue of this identifier, as madang_sysv_msg_remove() does.
+//
+// Returns 0; -EINVAL if there is none, -EPERM, -ENOSYS. Doesn't wait. Any thread may call it at
+// any time.
+int madang_sysv_msg_remove_id(int32_t id);
+
+// Removes the message queue of this key, as madang_sysv_msg_remove() does.
+//
+// Returns 0; -ENOENT if there is none, -EINVAL for MADANG_SYSV_PRIVATE, -EPERM, -ENOSYS. Doesn't
+// wait. Any thread may call it at any time.
+int madang_sysv_msg_unlink(int32_t key);
+
+// Lists all message queues of this IPC namespace, as ipcs(1) does; before Linux 4.17, those that
+// this process may read. statuses is an array of capacity structs, of which only the first one's
+// struct_size need be set.
+//
+// Returns how many there are, of which the first capacity are written: as with snprintf(3), a
+// larger number says that the array is too small. With capacity 0, statuses may be NULL. Or
+// -ENOSYS; -EINVAL if struct_size is not set; -EFAULT. Doesn't wait. Any thread may call it at any
+// time; others make and remove some meanwhile.
+int64_t madang_sysv_msg_list(madang_sysv_msg_status *statuses, size_t capacity);
+
+// Tells what the system allows, and how much of it is used, into *limits. Set limits->struct_size
+// before.
+//
+// Returns 0; -ENOSYS; -EINVAL if struct_size is not set; -EFAULT if limits is NULL. Doesn't wait.
+// Any thread may call it at any time.
+int madang_sysv_msg_get_limits(madang_sysv_msg_limits *limits);
+
+// Closes the handle; the message queue lives on. No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_sysv_msg_close(madang_sysv_msg *queue);
+
+// Opens the System V semaphore set of this key, or creates it with count semaphores (semget(2)).
+// With MADANG_SYSV_PRIVATE it is always a new one.
+//
+// values are those of a new set's semaphores, at most 32767 each; NULL is all 0. An existing set
+// has count semaphores or more, and keeps its values; with count 0 it is taken as it is, and none
+// is created. options may be NULL. *set is written only on success; give it to
+// madang_sysv_sem_close() in the end. Opening asks for no permission: using does.
+//
+// Nobody sees a new set without its values: who opens it waits until the creator has given them,
+// as a rule not at all. A creator that was killed before that is found: after patience_ns the set,
+// with which nothing was done yet, is made anew. (Sets of other programs, which give values by
+// SETVAL or SETALL, are taken as they are; so are those for which somebody waits.)
+//
+// Returns 0, or
+//   -ENOENT     there is none, and none can be created: create is MADANG_CREATE_NEVER, or count is
+//               0
+//   -EEXIST     there is one, and create is MADANG_CREATE_ONLY
+//   -EINVAL     a bad mode, create or struct_size; the existing one has less semaphores; more than
+//               the system allows; a new one without a count; MADANG_SYSV_PRIVATE with
+//               MADANG_CREATE_NEVER
+//   -ERANGE     a value above 32767
+//   -ETIMEDOUT  nobody has given it values, and this call may not create
+//   -EPERM      nobody has, this call may, but only its owner may remove it
+//   -EINTR      a signal handler ran while it waited for that
+//   -ENOSPC     there are as many as the system allows (kernel.sem)
+//   -EBUSY      others keep making and removing it: try again
+//   -E2BIG      options sets a field that this version doesn't have
+//   -ENOSYS     the kernel has no System V IPC, or a container's filter forbids it
+//   -ENOMEM     no memory
+//   -EFAULT     set is NULL
+//
+// Any thread may call it at any time.
+int madang_sysv_sem_open(int32_t key,
+                         const uint16_t *values,
+                         size_t count,
+                         const madang_sysv_sem_options *options,
+                         madang_sysv_sem **set);
+
+// Does count operations at once, in their order, or none of them; waits until that can be done,
+// for timeout_ns nanoseconds at most; 0 doesn't wait, negative waits for ever (semtimedop(2)).
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT, which is as timeout_ns 0 here.
+//
+// Returns 0, or
+//   -EAGAIN     it would have to wait, and timeout_ns is 0; or one with MADANG_SYSV_NO_WAIT would
+//   -ETIMEDOUT  the time is over
+//   -EINTR      a signal handler ran while it waited
+//   -EIDRM      the set was removed, perhaps while this waited
+//   -EINVAL     an index that the set doesn't have, no operations, or a bad flag
+//   -ERANGE     a value would be above 32767
+//   -E2BIG      more operations than the system allows (500, as a rule)
+//   -EACCES     its mode doesn't let this process write; to wait for 0, read
+//   -ENOSPC, -ENOMEM
+//               no room for what is to be undone
+//   -EBADF      set was closed
+//   -EFAULT     set is NULL, or operations is
+// Whatever the error, nothing was done.
+//
+// Any thread may call it at any time.
+int madang_sysv_sem_operate(madang_sysv_sem *set,
+                            const madang_sysv_sem_op *operations,
+                            size_t count,
+                            uint32_t flags,
+                            int64_t timeout_ns);
+
+// Takes 1 from a semaphore; waits while it is 0, as madang_sysv_sem_operate().
+//
+// Returns 0, or what that returns. Any thread may call it at any time.
+int madang_sysv_sem_acquire(madang_sysv_sem *set,
+                            uint16_t index,
+                            uint32_t flags,
+                            int64_t timeout_ns);
+
+// Adds 1 to a semaphore. Doesn't wait.
+//
+// Returns 0; -ERANGE above 32767; -EIDRM, -EINVAL, -EACCES, -EBADF, -EFAULT as
+// madang_sysv_sem_operate(). Any thread may call it at any time.
+int madang_sysv_sem_release(madang_sysv_sem *set, uint16_t index);
+
+// Waits until a semaphore is 0, as madang_sysv_sem_operate().
+//
+// Returns 0, or what that returns. Any thread may call it at any time.
+int madang_sysv_sem_wait_zero(madang_sysv_sem *set,
+                              uint16_t index,
+                              uint32_t flags,
+                              int64_t timeout_ns);
+
+// A semaphore's value (GETVAL of semctl(2)). It may be another one already.
+//
+// Returns 0 to 32767; -EINVAL for an index that the set doesn't have, -EACCES if its mode doesn't
+// let this process read, -EIDRM, -EBADF, -EFAULT. Doesn't wait. Any thread may call it at any
+// time.
+int madang_sysv_sem_value(const madang_sysv_sem *set, uint16_t index);
+
+// All values as they were at one moment (GETALL of semctl(2)), into an array with room for
+// capacity of them.
+//
+// Returns how many semaphores the set has, of which the first capacity are written: a larger
+// number says that the array is too small. With capacity 0, values may be NULL. Or -EACCES,
+// -EIDRM, -EBADF, -EFAULT as madang_sysv_sem_value(). Doesn't wait. Any thread may call it at any
+// time.
+int64_t madang_sysv_sem_values(const madang_sysv_sem *set, uint16_t *values, size_t capacity);
+
+// Sets a semaphore's value (SETVAL of semctl(2)), wakes who can go on, and forgets what processes
+// would undo of it.
+//
+// Returns 0; -ERANGE above 32767; -EINVAL for an index that the set doesn't have, -EACCES if its
+// mode doesn't let this process write, -EIDRM, -EBADF, -EFAULT. Doesn't wait. Any thread may call
+// it at any time.
+int madang_sysv_sem_set_value(madang_sysv_sem *set, uint16_t index, uint16_t value);
+
+// Sets all values at once (SETALL of semctl(2)), as madang_sysv_sem_set_value() does.
+//
+// Returns 0; -EINVAL if count is not the number of the set's semaphores; else as that. Doesn't
+// wait. Any thread may call it at any time.
+int madang_sysv_sem_set_values(madang_sysv_sem *set, const uint16_t *values, size_t count);
+
+// The process that did something with a semaphore last (GETPID of semctl(2)).
+//
+// Returns its pid, 0 for none or one of another pid namespace; or an error as
+// madang_sysv_sem_value(). Doesn't wait. Any thread may call it at any time.
+int madang_sysv_sem_pid(const madang_sysv_sem *set, uint16_t index);
+
+// How many wait for a semaphore to have more (GETNCNT of semctl(2)).
+//
+// Returns 0 or more; or an error as madang_sysv_sem_value(). Doesn't wait. Any thread may call it
+// at any time.
+int madang_sysv_sem_waiting_for_increase(const madang_sysv_sem *set, uint16_t index);
+
+// How many wait for a semaphore to be 0 (GETZCNT of semctl(2)).
+//
+// Returns 0 or more; or an error as madang_sysv_sem_value(). Doesn't wait. Any thread may call it
+// at any time.
+int madang_sysv_sem_waiting_for_zero(const madang_sysv_sem *set, uint16_t index);
+
+// The semaphore set of an identifier, as madang_sysv_sem_id() and ipcs(1) give it.
+//
+// *set is written only on success; give it to madang_sysv_sem_close() in the end.
+//
+// Returns 0, -EINVAL if there is none of this identifier, -ENOSYS, or -EFAULT if set is NULL.
+// Doesn't wait. Any thread may call it at any time.
+int madang_sysv_sem_from_id(int32_t id, madang_sysv_sem **set);
+
+// The identifier: any process that knows it may use the semaphore set too.
+//
+// Returns 0 or more; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int madang_sysv_sem_id(const madang_sysv_sem *set);
+
+// Whether this handle's open created the semaphore set.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1:
+// the errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_sysv_sem_is_new(const madang_sysv_sem *set);
+
+// Tells what there is to tell of it, into *status (IPC_STAT of semctl(2)). Set status->struct_size
+// before.
+//
+// Returns 0; -EACCES if its mode doesn't let this process read it, -EIDRM if it was removed,
+// -EINVAL if struct_size is not set, -EBADF if the handle was closed, -EFAULT if a pointer is
+// NULL. Doesn't wait. Any thread may call it at any time.
+int madang_sysv_sem_stat(const madang_sysv_sem *set, madang_sysv_sem_status *status);
+
+// Changes owner, group or permission bits (IPC_SET of semctl(2)). What it leaves is what was found
+// just before: of two who change at once, the later wins.
+//
+// Returns 0, or
+//   -EPERM   this process's user is neither owner nor creator nor root
+//   -EACCES  its mode doesn't let this process read what is to stay
+//   -EINVAL  a mode above 0777, an unknown flag, or a bad struct_size
+//   -EIDRM   it was removed
+//   -EBADF   the handle was closed
+//   -EFAULT  a pointer is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_sysv_sem_change(madang_sysv_sem *set, const madang_sysv_change *change);
+
+// Removes it (IPC_RMID of semctl(2)): at once; who waits gets -EIDRM. The key is
+// free.
+// The handle still has to be closed.
+//
+// Returns 0; -EPERM if this process's user is neither owner nor creator nor root, -EIDRM if it was
+// removed before, -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
+// may call it at any time.
+int madang_sysv_sem_remove(madang_sysv_sem *set);
+
+// Removes the semaphore set of this identifier, as madang_sysv_sem_remove() does.
+//
+// Returns 0; -EINVAL if there is none, -EPERM, -ENOSYS. Doesn't wait. Any thread may call it at
+// any time.
+int madang_sysv_sem_remove_id(int32_t id);
+
+// Removes the semaphore set of this key, as madang_sysv_sem_remove() does.
+//
+// Returns 0; -ENOENT if there is none, -EINVAL for MADANG_SYSV_PRIVATE, -EPERM, -ENOSYS. Doesn't
+// wait. Any thread may call it at any time.
+int madang_sysv_sem_unlink(int32_t key);
+
+// Lists all semaphore sets of this IPC namespace, as ipcs(1) does; before Linux 4.17, those that
+// this process may read. statuses is an array of capacity structs, of which only the first one's
+// struct_size need be set.
+//
+// Returns how many there are, of which the first capacity are written: as with snprintf(3), a
+// larger number says that the array is too small. With capacity 0, statuses may be NULL. Or
+// -ENOSYS; -EINVAL if struct_size is not set; -EFAULT. Doesn't wait. Any thread may call it at any
+// time; others make and remove some meanwhile.
+int64_t madang_sysv_sem_list(madang_sysv_sem_status *statuses, size_t capacity);
+
+// Tells what the system allows, and how much of it is used, into *limits. Set limits->struct_size
+// before.
+//
+// Returns 0; -ENOSYS; -EINVAL if struct_size is not set; -EFAULT if limits is NULL. Doesn't wait.
+// Any thread may call it at any time.
+int madang_sysv_sem_get_limits(madang_sysv_sem_limits *limits);
+
+// Closes the handle; the semaphore set lives on. No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_sysv_sem_close(madang_sysv_sem *set);
+
+// Opens the System V segment of this key, or creates it, filled with zeros (shmget(2)). Attaches
+// nothing. With MADANG_SYSV_PRIVATE it is always a new one.
+//
+// options may be NULL: then it must exist, for a new one needs a size. *segment is written only on
+// success; give it to madang_sysv_shm_close() in the end. Opening asks for no permission:
+// attaching does.
+//
+// Returns 0, or
+//   -ENOENT  there is none, and none can be created: create is MADANG_CREATE_NEVER, or size is 0
+//   -EEXIST  there is one, and create is MADANG_CREATE_ONLY
+//   -EINVAL  a bad flag, mode, create or struct_size; the existing one is smaller than asked for;
+//            a size beyond kernel.shmmax; a new one without a size; huge pages of a size that the
+//            machine doesn't have; MADANG_SYSV_PRIVATE with MADANG_CREATE_NEVER
+//   -ENOMEM  no memory, or too few free huge pages
+//   -EPERM   huge pages without CAP_IPC_LOCK or the group vm.hugetlb_shm_group
+//   -ENOSPC  there are as many as the system allows (kernel.shmmni, kernel.shmall)
+//   -EBUSY   others keep making and removing it: try again
+//   -E2BIG   options sets a field that this version doesn't have
+//   -ENOSYS  the kernel has no System V IPC, or a container's filter forbids it
+//   -EFAULT  segment is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_sysv_shm_open(int32_t key,
+                         const madang_sysv_shm_options *options,
+                         madang_sysv_shm **segment);
+
+// Attaches the segment (shmat(2)), with several attachments at once as you like. options may be
+// NULL: for reading and writing, wherever there is room.
+//
+// *mapping is written only on success; madang_mapping_close() detaches it. Its size is the
+// segment's. A child of fork(2) inherits it.
+//
+// Returns 0, or
+//   -EACCES  its mode doesn't let this process do that
+//   -EINVAL  the address is not a multiple of the page size, or not free; a bad flag or
+//            struct_size
+//   -EIDRM   the segment was removed, and nobody has it attached any more
+//   -ENOMEM  no memory, or no room in the process
+//   -E2BIG   options sets a field that this version doesn't have
+//   -EBADF   segment was closed
+//   -EFAULT  segment or mapping is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_sysv_shm_attach(const madang_sysv_shm *segment,
+                           const madang_sysv_shm_attach_options *options,
+                           madang_mapping **mapping);
+
+// Keeps the segment in memory once it is touched: it is never swapped out (SHM_LOCK of shmctl(2)).
+//
+// Returns 0; -EPERM if this process's user is neither owner nor creator, or may lock nothing;
+// -ENOMEM if the segment is larger than it may lock (RLIMIT_MEMLOCK); -EIDRM, -EBADF, -EFAULT.
+// Doesn't wait. Any thread may call it at any time.
+int madang_sysv_shm_lock(madang_sysv_shm *segment);
+
+// Lets the segment be swapped out again (SHM_UNLOCK of shmctl(2)).
+//
+// Returns 0; -EPERM, -EIDRM, -EBADF, -EFAULT as madang_sysv_shm_lock(). Doesn't wait. Any thread
+// may call it at any time.
+int madang_sysv_shm_unlock(madang_sysv_shm *segment);
+
+// The segment of an identifier, as madang_sysv_shm_id() and ipcs(1) give it.
+//
+// *segment is written only on success; give it to madang_sysv_shm_close() in the end.
+//
+// Returns 0, -EINVAL if there is none of this identifier, -ENOSYS, or -EFAULT if segment is NULL.
+// Doesn't wait. Any thread may call it at any time.
+int madang_sysv_shm_from_id(int32_t id, madang_sysv_shm **segment);
+
+// The identifier: any process that knows it may use the segment too.
+//
+// Returns 0 or more; -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int madang_sysv_shm_id(const madang_sysv_shm *segment);
+
+// Whether this handle's open created the segment.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1:
+// the errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_sysv_shm_is_new(const madang_sysv_shm *segment);
+
+// Tells what there is to tell of it, into *status (IPC_STAT of shmctl(2)). Set status->struct_size
+// before.
+//
+// Returns 0; -EACCES if its mode doesn't let this process read it, -EIDRM if it was removed,
+// -EINVAL if struct_size is not set, -EBADF if the handle was closed, -EFAULT if a pointer is
+// NULL. Doesn't wait. Any thread may call it at any time.
+int madang_sysv_shm_stat(const madang_sysv_shm *segment, madang_sysv_shm_status *status);
+
+// Changes owner, group or permission bits (IPC_SET of shmctl(2)). What it leaves is what was found
+// just before: of two who change at once, the later wins.
+//
+// Returns 0, or
+//   -EPERM   this process's user is neither owner nor creator nor root
+//   -EACCES  its mode doesn't let this process read what is to stay
+//   -EINVAL  a mode above 0777, an unknown flag, or a bad struct_size
+//   -EIDRM   it was removed
+//   -EBADF   the handle was closed
+//   -EFAULT  a pointer is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_sysv_shm_change(madang_sysv_shm *segment, const madang_sysv_change *change);
+
+// Removes it (IPC_RMID of shmctl(2)): the key is free at once, the memory goes
+// with the last attachment.
+// The handle still has to be closed.
+//
+// Returns 0; -EPERM if this process's user is neither owner nor creator nor root, -EIDRM if it was
+// removed before, -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread
+// may call it at any time.
+int madang_sysv_shm_remove(madang_sysv_shm *segment);
+
+// Removes the segment of this identifier, as madang_sysv_shm_remove() does.
+//
+// Returns 0; -EINVAL if there is none, -EPERM, -ENOSYS. Doesn't wait. Any thread may call it at
+// any time.
+int madang_sysv_shm_remove_id(int32_t id);
+
+// Removes the segment of this key, as madang_sysv_shm_remove() does.
+//
+// Returns 0; -ENOENT if there is none, -EINVAL for MADANG_SYSV_PRIVATE, -EPERM, -ENOSYS. Doesn't
+// wait. Any thread may call it at any time.
+int madang_sysv_shm_unlink(int32_t key);
+
+// Lists all segments of this IPC namespace, as ipcs(1) does; before Linux 4.17, those that this
+// process may read. statuses is an array of capacity structs, of which only the first one's
+// struct_size need be set.
+//
+// Returns how many there are, of which the first capacity are written: as with snprintf(3), a
+// larger number says that the array is too small. With capacity 0, statuses may be NULL. Or
+// -ENOSYS; -EINVAL if struct_size is not set; -EFAULT. Doesn't wait. Any thread may call it at any
+// time; others make and remove some meanwhile.
+int64_t madang_sysv_shm_list(madang_sysv_shm_status *statuses, size_t capacity);
+
+// Tells what the system allows, and how much of it is used, into *limits. Set limits->struct_size
+// before.
+//
+// Returns 0; -ENOSYS; -EINVAL if struct_size is not set; -EFAULT if limits is NULL. Doesn't wait.
+// Any thread may call it at any time.
+int madang_sysv_shm_get_limits(madang_sysv_shm_limits *limits);
+
+// Closes the handle; the segment lives on. No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_sysv_shm_close(madang_sysv_shm *segment);
 
 // A descriptor to wait on in poll(2), select(2), epoll(7) and what is built on them, for one of
 // MADANG_FD_RECV and MADANG_FD_SEND.

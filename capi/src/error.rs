@@ -219,6 +219,7 @@ pub extern "C" fn madang_strerror(error: c_int) -> *const c_char {
         EIDRM "it was removed meanwhile"
         ERANGE "a value is out of its range"
         EOVERFLOW "a number is too large"
+        ERANGE "a semaphore's value would be above 32767"
         ENOSYS "the kernel doesn't have a system call that madang needs"
         EPIPE "nobody reads any more, and nobody ever will"
         EIO "a bug in madang, or a failure of the machine"

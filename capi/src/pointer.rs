@@ -38,6 +38,14 @@ use crate::kernel::posix::madang_posix_listed;
 use crate::kernel::posix::mq::{madang_posix_mq_options, madang_posix_mq_status};
 use crate::kernel::posix::sem::{madang_posix_sem_options, madang_posix_sem_status};
 use crate::kernel::posix::shm::{madang_posix_shm_options, madang_posix_shm_status};
+use crate::kernel::sysv::madang_sysv_change;
+use crate::kernel::sysv::msg::{madang_sysv_msg_limits, madang_sysv_msg_options, madang_sysv_msg_status};
+use crate::kernel::sysv::sem::{
+    madang_sysv_sem_limits, madang_sysv_sem_op, madang_sysv_sem_options, madang_sysv_sem_status,
+};
+use crate::kernel::sysv::shm::{
+    madang_sysv_shm_attach_options, madang_sysv_shm_limits, madang_sysv_shm_options, madang_sysv_shm_status,
+};
 use crate::shared::left_over::madang_left_over;
 use crate::shared::list::madang_listed;
 use crate::shared::queue::{
@@ -72,6 +80,48 @@ pub(crate) fn path<'a>(at: *const c_char) -> Result<&'a Path> {
     }
     // SAFETY: by the contract, a C string that stays as it is for the call.
     Ok(Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(at) }.to_bytes())))
+}
+
+/// Where one number of the caller's is to be put.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot<T>(NonNull<T>);
+
+impl<T: Copy> Slot<T> {
+    pub(crate) fn required(at: *mut T, what: &str) -> Result<Self> {
+        Self::optional(at).ok_or_else(|| null(what))
+    }
+
+    /// `None` if the caller doesn't care.
+    #[inline]
+    pub(crate) fn optional(at: *mut T) -> Option<Self> {
+        NonNull::new(at).map(Self)
+    }
+
+    #[inline]
+    pub(crate) fn put(self, value: T) {
+        // SAFETY: by the contract a number's place that nobody else touches during the call.
+        unsafe { self.0.write(value) };
+    }
+}
+
+/// Numbers of the caller's to be read. NULL is as good as any place for none.
+pub(crate) fn numbers<'a>(at: *const u16, count: usize, what: &str) -> Result<&'a [u16]> {
+    array(at, count, what)
+}
+
+/// Fills an array of the caller's, which has room for `capacity` numbers, with as many as there is room for.
+pub(crate) fn put_numbers(at: *mut u16, capacity: usize, numbers: &[u16], what: &str) -> Result<()> {
+    let length = capacity.saturating_mul(size_of::<u16>());
+    let at = place_of(at.cast(), length, what)?;
+    // SAFETY: by the contract there is room for so many that nobody else touches during the call. As bytes, which lie anywhere.
+    unsafe { at.copy_from_nonoverlapping(NonNull::from(numbers).cast(), size_of_val(numbers).min(length)) };
+    Ok(())
+}
+
+/// Operations of the caller's to be read.
+#[inline]
+pub(crate) fn operations<'a>(at: *const madang_sysv_sem_op, count: usize) -> Result<&'a [madang_sysv_sem_op]> {
+    array(at, count, "operations")
 }
 
 /// Bytes of the caller's to be read. NULL is as good as any place for none.
@@ -270,6 +320,17 @@ structs! {
     madang_memfd_options 24
     madang_semaphore_set_options 40
     madang_semaphore_set_status 48
+    madang_sysv_change 24
+    madang_sysv_msg_options 16
+    madang_sysv_msg_status 96
+    madang_sysv_msg_limits 56
+    madang_sysv_shm_options 32
+    madang_sysv_shm_attach_options 16
+    madang_sysv_shm_status 88
+    madang_sysv_shm_limits 72
+    madang_sysv_sem_options 24
+    madang_sysv_sem_status 64
+    madang_sysv_sem_limits 64
 }
 
 /// What a struct's first field says, and whether it can be so.

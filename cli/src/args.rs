@@ -134,6 +134,19 @@ wait while they are looked for.",
     ),
 ];
 
+const KERNEL: Section = (
+    "THE KERNEL'S OBJECTS",
+    "\
+ls --kernel lists them, with the processes that used them last. Their
+names, for stat and rm, are
+sysv:msg:5       the System V message queue of identifier 5
+sysv:shm:0x6d61  the shared memory segment of key 0x6d61
+sysv:sem:7       the semaphore set of identifier 7",
+);
+
+const LS: [Section; 2] = [KERNEL, STATUS];
+const NAMED: [Section; 2] = [KERNEL, STATUS];
+
 /// What is said of a command besides its options.
 pub(crate) fn sections(command: &str) -> &'static [Section] {
     match command {
@@ -141,6 +154,8 @@ pub(crate) fn sections(command: &str) -> &'static [Section] {
         "send" => &SEND,
         "recv" => &RECV,
         "peek" => &PEEK,
+        "ls" => &LS,
+        "stat" | "rm" => &NAMED,
         _ => &[STATUS],
     }
 }
@@ -200,6 +215,9 @@ pub(crate) struct Ls {
     /// List segments too: every plain file in /dev/shm, whoever made it
     #[arg(long)]
     pub(crate) segments: bool,
+    /// List the kernel's objects instead: System V message queues, shared memory, semaphore sets
+    #[arg(long, conflicts_with = "segments")]
+    pub(crate) kernel: bool,
     #[command(flatten)]
     pub(crate) look: Look,
 }
@@ -207,7 +225,7 @@ pub(crate) struct Ls {
 /// stat
 #[derive(Args, Debug)]
 pub(crate) struct Stat {
-    /// Its name, as in `madang ls`
+    /// Its name, as in `madang ls`; sysv:msg:ID, sysv:shm:0xKEY and their like are the kernel's
     #[arg(value_hint = ValueHint::Other)]
     pub(crate) name: String,
     /// What it is
@@ -368,13 +386,13 @@ pub(crate) struct Limits {
 /// rm
 #[derive(Args, Debug)]
 pub(crate) struct Rm {
-    /// Their names, as in `madang ls`
+    /// Their names, as in `madang ls`; sysv:msg:ID, sysv:shm:0xKEY and their like are the kernel's
     #[arg(required = true, value_hint = ValueHint::Other)]
     pub(crate) names: Vec<String>,
     /// What they are
     #[arg(long, value_parser = kind(), default_value = "queue")]
     pub(crate) kind: Kind,
-    /// Remove queues that hold messages, that somebody has open, or that can't be looked into
+    /// Remove what holds messages, what somebody has open, attached or waits for, or what can't be looked into
     #[arg(long, short)]
     pub(crate) force: bool,
 }

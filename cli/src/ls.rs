@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::args::Ls;
 use crate::failure::Result;
+use crate::kernel;
 use crate::objects::{Look, directory};
 use crate::text;
 
@@ -96,6 +97,9 @@ impl QueueRow {
 }
 
 pub(crate) fn run(args: &Ls) -> Result<()> {
+    if args.kernel {
+        return kernels(args);
+    }
     let any_owner = args.look.any_owner;
     let found = ListOptions::default().segments(args.segments).any_owner(any_owner).list()?;
     let rows: Vec<_> = found.into_iter().map(|listed| Row::new(listed, any_owner)).collect();
@@ -114,4 +118,19 @@ pub(crate) fn run(args: &Ls) -> Result<()> {
     let shown = if trouble { &head[..] } else { &head[..head.len() - 1] };
     let rows: Vec<_> = rows.iter().map(Row::cells).collect();
     text::print(&text::table(shown, &rows))
+}
+
+/// The kernel's objects.
+fn kernels(args: &Ls) -> Result<()> {
+    let all = kernel::all()?;
+    match (args.look.json, all.is_empty()) {
+        (true, _) => text::print_json(&all),
+        (false, false) => text::print(&kernel::table(&all)),
+        (false, true) => {
+            if io::stdout().is_terminal() {
+                text::remark("The kernel has no objects in this IPC namespace.");
+            }
+            Ok(())
+        }
+    }
 }

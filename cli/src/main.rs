@@ -6,6 +6,7 @@
 //! args        what can be typed; help, completions and man pages are made of it
 //! failure     why a command ends, and with which exit status
 //! messages    the forms in which messages come from standard input and go to standard output
+//! kernel      the kernel's objects: System V's
 //! objects     opening and looking at objects as a person names them
 //! text        sizes, ages, tables: for people
 //! progress    the bar, where somebody sees it
@@ -18,6 +19,7 @@ mod doctor;
 mod failure;
 mod gc;
 mod generate;
+mod kernel;
 mod ls;
 mod messages;
 mod objects;

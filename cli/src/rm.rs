@@ -4,11 +4,13 @@ use madang::{Kind, Queue, Segment};
 
 use crate::args::Rm;
 use crate::failure::{Failure, Result};
+use crate::kernel;
 use crate::objects::{Look, each};
 use crate::text;
 
 pub(crate) fn run(args: &Rm) -> Result<()> {
     each(&args.names, |name| match args.kind {
+        _ if kernel::is_name(name) => kernel::Object::named(name)?.remove(name, args.force),
         Kind::Segment => Ok(Segment::unlink(name)?),
         _ => {
             if !args.force {

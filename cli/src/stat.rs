@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::args::Stat;
 use crate::failure::{Failure, Result};
+use crate::kernel;
 use crate::objects::{Look, SHM, directory, monotonic_ns};
 use crate::text;
 
@@ -69,6 +70,7 @@ fn since(joined_ns: u64) -> Duration {
 
 pub(crate) fn run(args: &Stat) -> Result<()> {
     match args.kind {
+        _ if kernel::is_name(&args.name) => kernel::Object::named(&args.name)?.stat(args.look.json),
         Kind::Segment => segment(args),
         _ => queue(args),
     }

@@ -22,7 +22,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | `ENAMETOOLONG`, `ENOENT`, `EEXIST`, `EACCES`, `EPERM` | the name: too long, absent, taken, not permitted, another user's |
 /// | `EISDIR`, `ELOOP`, `ENODEV`, `ENXIO` | the name is a directory, a symbolic link, or no regular file |
 /// | `EMSGSIZE` | the message can never fit this queue |
-/// | `E2BIG` | the buffer is too small; the message stays, [`Error::length`] says what it needs |
+/// | `E2BIG` | the buffer is too small; the message stays, [`Error::length`] says what it needs (of System V's, 0) |
 /// | `ENOTSUP` | not offered by this version |
 /// | `EPROTOTYPE` | an object of another kind |
 /// | `EPROTO` | an object of another layout version |
@@ -31,7 +31,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | `EUSERS` | no free place among the participants |
 /// | `EOWNERDEAD` | this handle was presumed dead by the others and may not go on |
 /// | `EPIPE` | nobody reads any more, and nobody ever will |
-/// | `EOVERFLOW` | a semaphore's value would get too large |
+/// | `EIDRM` | the System V object was removed, perhaps while this waited |
+/// | `ERANGE`, `EOVERFLOW` | a semaphore's value would get too large |
+/// | `ENOSYS` | this kernel, or the container's filter, does not offer the call |
 /// | `EMFILE`, `ENFILE` | too many open descriptors; `EMFILE`: or more than a user's POSIX message queues may hold |
 /// | `EBADF`, `EFAULT` | a closed handle, a null pointer (C, Python) |
 #[derive(Debug, thiserror::Error)]

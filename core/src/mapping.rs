@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 
 use crate::error::{Error, Result};
-use crate::sys::{Errno, memory, sem};
+use crate::sys::{Errno, memory, sem, sysv};
 
 /// A part of a file, in bytes; both are multiples of 64 KiB, so that any page size can map it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,16 @@ pub struct Mapping {
     base: NonNull<u8>,
     length: usize,
     writable: bool,
+    release: Release,
+}
+
+/// What makes the memory go.
+#[derive(Clone, Copy, Debug)]
+enum Release {
+    /// munmap(2).
+    Unmap,
+    /// shmdt(2): it is System V's.
+    Detach,
 }
 
 // SAFETY: a mapping is an address and a length; what lies there is shared with other processes anyway, and is
@@ -42,20 +52,26 @@ impl Mapping {
         writable: bool,
     ) -> std::result::Result<Self, Errno> {
         let length = usize::try_from(length).map_err(|_| Errno(libc::ENOMEM))?;
-        Ok(Self { base: memory::map_file(fd, offset, length, writable)?, length, writable })
+        let base = memory::map_file(fd, offset, length, writable)?;
+        Ok(Self { base, length, writable, release: Release::Unmap })
     }
 
     /// As [`of_file`](Self::of_file), only to be read, of a file that nobody can write: some kernels refuse to map one shared.
     pub(crate) fn of_unwritable_file(fd: BorrowedFd, offset: u64, length: u64) -> std::result::Result<Self, Errno> {
         let length = usize::try_from(length).map_err(|_| Errno(libc::ENOMEM))?;
-        Ok(Self { base: memory::map_file_privately(fd, offset, length)?, length, writable: false })
+        Ok(Self {
+            base: memory::map_file_privately(fd, offset, length)?,
+            length,
+            writable: false,
+            release: Release::Unmap,
+        })
     }
 
     /// The given parts of the file, one after the other; a part may come twice.
     pub(crate) fn of_parts(fd: BorrowedFd, parts: &[Part]) -> std::result::Result<Self, Errno> {
         let length = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.length));
         let length = length.and_then(|sum| usize::try_from(sum).ok()).ok_or(Errno(libc::ENOMEM))?;
-        let mapping = Self { base: memory::reserve(length)?, length, writable: true };
+        let mapping = Self { base: memory::reserve(length)?, length, writable: true, release: Release::Unmap };
         let mut at = 0;
         for part in parts.iter().filter(|part| part.length > 0) {
             let length = part.length as usize;
@@ -64,6 +80,12 @@ impl Mapping {
             at += length;
         }
         Ok(mapping)
+    }
+
+    /// The System V segment `id`, of `length` bytes: attached with shmat(2)'s flags, at the address that is not 0 if it is free.
+    pub(crate) fn of_sysv(id: i32, length: usize, address: usize, flags: i32) -> std::result::Result<Self, Errno> {
+        let base = sysv::shm_attach(id, address, flags)?;
+        Ok(Self { base, length, writable: flags & libc::SHM_RDONLY == 0, release: Release::Detach })
     }
 
     /// Where its first byte lies. Valid while this lives, for [`len`](Self::len) bytes; page-aligned. Other processes may write
@@ -177,7 +199,11 @@ impl AsRef<Mapping> for Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours, and whatever points into it is borrowed from an owner that drops us.
-        unsafe { memory::unmap(self.base, self.length) };
+        match self.release {
+            // SAFETY: the mapping is ours, and whatever points into it is borrowed from an owner that drops us.
+            Release::Unmap => unsafe { memory::unmap(self.base, self.length) },
+            // SAFETY: as above.
+            Release::Detach => unsafe { sysv::shm_detach(self.base) },
+        }
     }
 }

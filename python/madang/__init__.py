@@ -46,7 +46,7 @@ from ._madang import (
     list,  # noqa: F401
 )
 from ._objects import ObjectQueue
-from .kernel import fifo, file, memfd, pipe, posix
+from .kernel import fifo, file, memfd, pipe, posix, sysv
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -73,4 +73,5 @@ __all__ = [
     "pipe",
     "memfd",
     "posix",
+    "sysv",
 ]

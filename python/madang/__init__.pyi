@@ -37,6 +37,7 @@ from .kernel import file as file
 from .kernel import pipe as pipe
 from .kernel import memfd as memfd
 from .kernel import posix as posix
+from .kernel import sysv as sysv
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "pipe",
     "memfd",
     "posix",
+    "sysv",
 ]
 
 __version__: str

@@ -128,6 +128,30 @@ mod _madang {
                 const ALIGNMENT: usize = madang::posix::sem::ALIGNMENT;
             }
         }
+
+        #[pyo3::pymodule]
+        mod sysv {
+            #[pymodule_export]
+            use crate::kernel::sysv::ftok;
+
+            #[pyo3::pymodule]
+            mod msg {
+                #[pymodule_export]
+                use crate::kernel::sysv::msg::{Limits, Queue, Status, limits, list};
+            }
+
+            #[pyo3::pymodule]
+            mod shm {
+                #[pymodule_export]
+                use crate::kernel::sysv::shm::{Limits, Segment, Status, limits, list};
+            }
+
+            #[pyo3::pymodule]
+            mod sem {
+                #[pymodule_export]
+                use crate::kernel::sysv::sem::{Limits, Op, Set, Status, limits, list};
+            }
+        }
     }
 
     /// Lets the modules in it be imported by their names.

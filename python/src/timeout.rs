@@ -79,6 +79,17 @@ pub(crate) fn wait<T>(py: Python, deadline: Deadline, mut attempt: impl FnMut(De
     }
 }
 
+/// Repeats `attempt`, which lets the GIL go and waits by itself, as long as signals interrupt it: for what the kernel can wait for, but
+/// not for a slice of time. So a signal that another thread was given is handled after it.
+pub(crate) fn wait_whole<T>(py: Python, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    loop {
+        match attempt() {
+            Err(Error::Core(error)) if error.errno() == libc::EINTR => py.check_signals()?,
+            outcome => return outcome,
+        }
+    }
+}
+
 fn goes_on(error: &madang::Error, time_is_left: bool) -> bool {
     match error.errno() {
         libc::EINTR => true,

@@ -54,6 +54,9 @@ areas! {
         posix_mq
         posix_sem
         posix_shm
+        sysv_msg
+        sysv_shm
+        sysv_sem
     }
     shared {
         queue

@@ -3,6 +3,7 @@
 
 mod command;
 mod doctor;
+mod kernel;
 mod look;
 mod messages;
 mod remove;

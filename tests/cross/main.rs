@@ -53,6 +53,7 @@ mod kernel {
     mod file;
     mod pipe;
     mod posix;
+    mod sysv;
 }
 
 mod shared {

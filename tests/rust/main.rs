@@ -27,3 +27,7 @@ mod shared {
     mod semaphore_set;
     mod sync;
 }
+
+mod kernel {
+    mod sysv;
+}

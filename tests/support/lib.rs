@@ -2,8 +2,10 @@
 //! and checkpoints that order them. Processes are ordered by checkpoints, never by sleeping.
 
 mod python;
+mod sysv;
 
 pub use python::{HOW_TO_GET_IT, python};
+pub use sysv::{Gone, SysvKey};
 
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;

@@ -6,3 +6,4 @@ pub mod mapping;
 pub mod memfd;
 pub mod pipe;
 pub mod posix;
+pub mod sysv;

@@ -240,7 +240,7 @@ impl From<Received> for madang_message {
 /// Which message a call's select and flags mean. Flags that have nothing to do with it are not
 /// looked at.
 #[inline]
-pub(super) fn selected(select: i64, flags: u32) -> Result<Select> {
+pub(crate) fn selected(select: i64, flags: u32) -> Result<Select> {
     match (flags & MADANG_EXCEPT, select) {
         (0, select) => Ok(Select::from_msgtyp(select)),
         (_, 1..) => Ok(Select::Except(select)),

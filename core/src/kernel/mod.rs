@@ -6,6 +6,7 @@
 //!
 //! - [`memfd`]: memory without a name that can be sealed, to be handed to a stranger
 //! - [`posix`]: message queues, shared memory and semaphores by mq_overview(7), shm_overview(7) and sem_overview(7)
+//! - [`sysv`]: System V message queues, shared memory, semaphore sets
 //!
 //! What waits comes as `try_x` (never waits: `EAGAIN`), `x` (waits for ever) and `x_until`, which takes a deadline (`ETIMEDOUT`). A signal
 //! handler that runs meanwhile is `EINTR`; nothing was done then, and to the same deadline one can go on.
@@ -21,4 +22,5 @@ mod path;
 pub mod pipe;
 pub mod posix;
 mod space;
+pub mod sysv;
 mod wait;

@@ -22,6 +22,7 @@ pub(crate) mod pipe;
 pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod sem;
+pub(crate) mod sysv;
 pub(crate) mod timer;
 
 use crate::error::Error;

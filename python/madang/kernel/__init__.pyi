@@ -14,8 +14,9 @@ from . import file as file
 from . import memfd as memfd
 from . import pipe as pipe
 from . import posix as posix
+from . import sysv as sysv
 
-__all__ = ["Mapping", "fifo", "file", "memfd", "pipe", "posix"]
+__all__ = ["Mapping", "fifo", "file", "memfd", "pipe", "posix", "sysv"]
 
 @final
 class Mapping:

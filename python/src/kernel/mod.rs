@@ -7,6 +7,7 @@ pub(crate) mod mapping;
 pub(crate) mod memfd;
 pub(crate) mod pipe;
 pub(crate) mod posix;
+pub(crate) mod sysv;
 
 use pyo3::prelude::*;
 use pyo3::types::PyModule;

@@ -29,7 +29,7 @@ pub(crate) use status::{QueueStatus, Received};
 
 mod batch;
 pub(crate) mod descriptor;
-mod select;
+pub(crate) mod select;
 mod status;
 
 /// From this length on, in bytes, a message is copied without the GIL. To let it go and take it again is 50 ns; to copy that
