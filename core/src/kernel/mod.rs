@@ -13,7 +13,7 @@
 //!
 //! - [`pipe`]: bytes from one end to the other, between relatives.
 //! - [`fifo`]: pipes with a name, for strangers; and two-way channels.
-//! - [`file`]: locks, mappings, replacement in one step, following what grows.
+//! - [`mod@file`]: locks, mappings, replacement in one step, following what grows.
 
 pub mod fifo;
 pub mod file;
