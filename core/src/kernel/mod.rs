@@ -7,4 +7,6 @@
 //! What waits comes as `try_x` (never waits: `EAGAIN`), `x` (waits for ever) and `x_until`, which takes a deadline (`ETIMEDOUT`). A signal
 //! handler that runs meanwhile is `EINTR`; nothing was done then, and to the same deadline one can go on.
 
+pub mod signal;
+pub mod socket;
 mod wait;

@@ -22,12 +22,16 @@ pub(crate) struct Stat {
 }
 
 /// A file's device (major, minor) and inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity(u32, u32, u64);
 
 impl Stat {
     pub(crate) fn is_regular(&self) -> bool {
         u32::from(self.mode) & libc::S_IFMT == libc::S_IFREG
+    }
+
+    pub(crate) fn is_socket(&self) -> bool {
+        u32::from(self.mode) & libc::S_IFMT == libc::S_IFSOCK
     }
 
     pub(crate) fn permissions(&self) -> u32 {

@@ -10,6 +10,7 @@
 
 pub(crate) mod barrier;
 pub(crate) mod clock;
+pub(crate) mod directory;
 pub(crate) mod epoll;
 pub(crate) mod file;
 pub(crate) mod futex;
@@ -18,6 +19,8 @@ pub(crate) mod memory;
 pub(crate) mod ofd;
 pub(crate) mod poll;
 pub(crate) mod process;
+pub(crate) mod signal;
+pub(crate) mod socket;
 pub(crate) mod timer;
 
 use crate::error::Error;
