@@ -1,5 +1,10 @@
 //! The Rust face of madang, with threads and with real processes.
 
+mod kernel {
+    mod signal;
+    mod socket;
+}
+
 mod shared {
     mod backlog;
     mod batch;

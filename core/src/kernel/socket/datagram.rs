@@ -72,7 +72,7 @@ impl Datagram {
     pub fn bind_mode(address: &Address, mode: u32) -> Result<Self> {
         let fd = Self::open(address, &format!("bind {address}"))?;
         if let Some(path) = address.path() {
-            let place = place::bind(fd.as_fd(), address, path, libc::SOCK_DGRAM, mode, true, || Ok(()))?;
+            let place = place::bind(fd.as_fd(), address, path, mode, true, || Ok(()))?;
             return Ok(Self::new(Some(place), fd, address.clone(), None));
         }
         let bound = socket::bind(fd.as_fd(), &address.name).and_then(|()| socket::local_name(fd.as_fd()));

@@ -63,7 +63,7 @@ impl ListenerOptions {
         let listen = || socket::listen(fd.as_fd(), self.backlog);
         let (place, address) = match address.path() {
             Some(path) => {
-                let place = place::bind(fd.as_fd(), address, path, address.kind(), self.mode, self.reclaim, listen)?;
+                let place = place::bind(fd.as_fd(), address, path, self.mode, self.reclaim, listen)?;
                 (Some(place), address.clone())
             }
             None => {
@@ -136,8 +136,8 @@ impl Listener {
     /// Listens at `address`, with all defaults. Doesn't wait, but for another server that is made in the same directory: a second at most.
     ///
     /// The file of a Unix socket appears when somebody listens, with its mode. If there is one already at which nobody
-    /// listens, left by a server that was killed, it is replaced: of two who try at once, one does. To find that out it is
-    /// connected to, which a living server sees as a client that goes at once.
+    /// listens, left by a server that was killed, it is replaced: of two who try at once, one does. A living server's is never
+    /// taken from it.
     ///
     /// # Errors
     /// `EADDRINUSE` if somebody listens there, or if the file is no socket; `EINVAL`; `ENOENT`, `EACCES`, `EROFS` for the file's directory;

@@ -2,9 +2,12 @@
 //!
 //! bind(2) makes the file with the umask's permissions, before anybody listens, and fails if the name is taken, though whoever took it
 //! may be long dead. So it is done under a private name: bind there, give the file its mode, listen. Then, with the directory locked
-//! (flock(2)), the file gets its own name: **linked**, if the name is free. If not, it may be *stale*: a socket at which nobody listens,
-//! which connect(2) says by `ECONNREFUSED`. Such a one is **replaced** (rename(2)): at each moment the name leads to something, and
-//! of two servers who want the same stale name, the second finds the first one alive.
+//! (flock(2)), the file gets its own name: **linked**, if the name is free. If not, it may be *stale*: a socket that nobody has open any
+//! more, which connect(2) says by `ECONNREFUSED`. Such a one is **replaced** (rename(2)): at each moment the name leads to something,
+//! and of two servers who want the same stale name, the second finds the first one alive.
+//!
+//! It is asked by a datagram socket. That connects to no listener (`EPROTOTYPE`), so a living server sees nothing of it; and one that is
+//! bound but doesn't listen yet is alive for it, too.
 //!
 //! Whoever closes takes the file away, under the same lock and only if it still is his.
 //!
@@ -76,12 +79,11 @@ pub(super) fn connect(fd: BorrowedFd, address: &Address) -> std::result::Result<
     with_name(address, |name| socket::connect(fd, name))?
 }
 
-/// Gives the socket `fd`, of this address and kind, a file of this mode, and calls `listen` before anybody sees it.
+/// Gives the socket `fd`, of this address, a file of this mode, and calls `listen` before anybody sees it.
 pub(super) fn bind(
     fd: BorrowedFd,
     address: &Address,
     path: &Path,
-    kind: i32,
     mode: u32,
     reclaim: bool,
     listen: impl FnOnce() -> std::result::Result<(), Errno>,
@@ -108,7 +110,7 @@ pub(super) fn bind(
         match directory::link(directory.as_fd(), &private.name, &name) {
             Ok(()) => {}
             Err(Errno(libc::EEXIST)) if reclaim => {
-                refuse_living(directory.as_fd(), &name, kind, &doing)?;
+                refuse_living(directory.as_fd(), &name, &doing)?;
                 directory::rename(directory.as_fd(), &private.name, &name).map_err(|errno| {
                     errno.during(format!("{doing}: nobody listens there, but this process may not replace the file"))
                 })?;
@@ -127,7 +129,7 @@ fn taken(doing: &str, why: &str) -> Error {
 }
 
 /// `EADDRINUSE` unless what has the name is a socket at which nobody listens, or nothing.
-fn refuse_living(directory: BorrowedFd, name: &CString, kind: i32, doing: &str) -> Result<()> {
+fn refuse_living(directory: BorrowedFd, name: &CString, doing: &str) -> Result<()> {
     let found = match directory::point_to(Some(directory), name, false) {
         Err(Errno(libc::ENOENT)) => return Ok(()),
         found => found.map_err(|errno| failed(errno, doing))?,
@@ -137,7 +139,7 @@ fn refuse_living(directory: BorrowedFd, name: &CString, kind: i32, doing: &str) 
         return Err(taken(doing, "there is a file of that name which is no socket, and stays"));
     }
     let asked = file::descriptor_path(found.as_fd()).and_then(|path| {
-        let probe = socket::open(libc::AF_UNIX, kind)?;
+        let probe = socket::open(libc::AF_UNIX, libc::SOCK_DGRAM)?;
         socket::connect(probe.as_fd(), &Name::Unix(path.into_bytes()))
     });
     match asked {
@@ -145,7 +147,6 @@ fn refuse_living(directory: BorrowedFd, name: &CString, kind: i32, doing: &str) 
         Err(Errno(libc::EACCES | libc::EPERM)) => {
             Err(taken(doing, "there is a socket of that name, and this process may not ask whether somebody listens"))
         }
-        // Also one of another type (EPROTOTYPE), and one whose backlog is full (EAGAIN).
         _ => Err(taken(doing, "somebody listens there: stop him, or choose another address")),
     }
 }

@@ -383,33 +383,28 @@ impl Stream {
             let send = || socket::send(self.fd.as_fd(), [data, &[]], fds, None).map(drop);
             return until_ready(self.fd.as_fd(), poll::OUT, deadline, doing, send).map_err(explained);
         }
-        let mut is_mine = false;
-        let sent = until_ready(self.fd.as_fd(), poll::OUT, deadline, doing, || {
-            if !is_mine {
-                let mut sending = lock(&self.sending);
-                match &mut *sending {
-                    Some(half) if !half.is_active && half.is(data) => half.is_active = true,
-                    Some(half) => {
-                        let left = Duration::from_nanos(clock::monotonic_ns().saturating_sub(half.left_ns));
-                        if !half.is_active && (deadline.is_try() || left > ABOUT_TO_GO_ON) {
-                            return Ok(Err(in_the_way(half, &doing())));
-                        }
-                        drop(sending);
-                        // The socket may well be ready, and so poll wouldn't wait.
-                        clock::sleep(deadline.left(Duration::from_millis(1)))?;
-                        return Err(Errno(libc::EAGAIN));
-                    }
-                    none => *none = Some(Half { length: data.len(), hash: 0, sent: 0, is_active: true, left_ns: 0 }),
+        // While another's half is in the way, the socket may be full or ready: to poll it tells nothing.
+        polling(deadline, libc::EAGAIN, doing, || self.begin(data, deadline.is_try()))??;
+        until_ready(self.fd.as_fd(), poll::OUT, deadline, doing, || self.go_on(data, fds))
+            .map_err(|error| self.leave_half(data, error))
+    }
+
+    /// Makes the half message this thread's: a new one, or the one that it left.
+    fn begin(&self, data: &[u8], is_try: bool) -> std::result::Result<Result<()>, Errno> {
+        let mut sending = lock(&self.sending);
+        match &mut *sending {
+            Some(half) if half.is_active => return Err(Errno(libc::EAGAIN)),
+            Some(half) if half.is(data) => half.is_active = true,
+            Some(half) => {
+                let left = Duration::from_nanos(clock::monotonic_ns().saturating_sub(half.left_ns));
+                if !is_try && left < ABOUT_TO_GO_ON {
+                    return Err(Errno(libc::EAGAIN));
                 }
-                is_mine = true;
+                return Ok(Err(in_the_way(half, &self.doing("send a message to"))));
             }
-            self.go_on(data, fds).map(Ok)
-        });
-        match sent {
-            Ok(outcome) => outcome,
-            Err(error) if is_mine => Err(self.leave_half(data, error)),
-            Err(error) => Err(error),
+            none => *none = Some(Half { length: data.len(), hash: 0, sent: 0, is_active: true, left_ns: 0 }),
         }
+        Ok(Ok(()))
     }
 
     /// Sends what isn't out yet of this thread's half message, as far as there is room.
