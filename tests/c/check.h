@@ -11,7 +11,7 @@
  * A case ends by returning, by a CHECK that does not hold, or by skip(), which is said aloud.
  *
  * Before it includes this, a program says which kind of object it is about: KIND(suffix) is what follows madang_ in its
- * names, and FILES what its files' names begin with.
+ * names, and FILES what its files' names begin with. What is about something else leaves both out.
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -110,6 +110,7 @@ static inline const char *name(const char *which)
     return text;
 }
 
+#ifdef KIND
 /* The file of the object of that name. */
 static inline const char *path(const char *which)
 {
@@ -131,6 +132,7 @@ static inline void check_open_fails(const char *file, int line, const char *whic
     check_fails(file, line, "opening it", returned, number, number_name, words);
     CHECK(object == untouched);
 }
+#endif
 
 static inline int64_t now_ns(void)
 {

@@ -46,6 +46,10 @@ macro_rules! areas {
 }
 
 areas! {
+    kernel {
+        signal
+        socket
+    }
     shared {
         queue
         queue_batch

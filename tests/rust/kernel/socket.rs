@@ -647,7 +647,7 @@ fn datagrams() {
         });
         let message = server.recv_until(soon()).unwrap();
         assert_eq!(message.data, b"ping");
-        server.send_to(b"pong", &message.from.unwrap()).unwrap();
+        server.send_to(b"pong", &message.address.unwrap()).unwrap();
         assert_eq!(server.recv_until(soon()).unwrap().data, b"");
         client.succeeds();
         assert_eq!(errno(server.try_recv()), libc::EAGAIN);

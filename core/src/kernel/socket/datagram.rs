@@ -28,7 +28,7 @@ use crate::sys::{poll, socket};
 /// let client = Datagram::connect(server.address())?;
 /// client.send(b"ping")?;
 /// let ping = server.recv()?;
-/// server.send_to(b"pong", &ping.from.unwrap())?;
+/// server.send_to(b"pong", &ping.address.unwrap())?;
 /// assert_eq!(client.recv()?.data, b"pong");
 /// # Ok::<(), madang::Error>(())
 /// ```
@@ -193,8 +193,8 @@ impl Datagram {
             let _alone = self.receiving.lock().unwrap_or_else(PoisonError::into_inner);
             receive_packet(self.fd.as_fd(), wanted, room, MESSAGE_LIMIT)
         })??;
-        message.from = message.from.map(|from| Address::new(self.address.transport, from.name));
-        message.from = message.from.filter(|from| !from.is_unnamed());
+        message.address = message.address.map(|from| Address::new(self.address.transport, from.name));
+        message.address = message.address.filter(|from| !from.is_unnamed());
         Ok(message)
     }
 

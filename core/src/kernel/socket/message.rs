@@ -37,7 +37,7 @@ pub struct Message {
     /// Who sent it, if the socket [passes credentials](super::Stream::pass_credentials).
     pub sender: Option<Credentials>,
     /// Where it came from: of datagrams, if the sender has an address.
-    pub from: Option<Address>,
+    pub address: Option<Address>,
 }
 
 /// What a receiver wants beside bytes, and how many of those.

@@ -524,7 +524,7 @@ impl Stream {
                 return Ok(Err(Error::too_big(length as u64)));
             } else if coming.body.len() == length {
                 let Coming { body: data, fds, fds_lost, sender, .. } = std::mem::take(coming);
-                return Ok(Ok(Some(Message { data, fds, fds_lost, sender, from: None })));
+                return Ok(Ok(Some(Message { data, fds, fds_lost, sender, address: None })));
             } else {
                 // As it comes, and not as it was announced.
                 let (has, mut body) = (coming.body.len(), std::mem::take(&mut coming.body));
@@ -669,8 +669,8 @@ pub(super) fn receive_packet(
     let came = socket::recv(fd, &mut data, room, 0)?;
     data.truncate(came.length);
     let sender = came.sender.map(Credentials::from);
-    let from = Some(Address::new(Transport::Unix, came.from));
-    Ok(Ok(Message { data, fds: came.fds, fds_lost: came.fds_lost, sender, from }))
+    let address = Some(Address::new(Transport::Unix, came.from));
+    Ok(Ok(Message { data, fds: came.fds, fds_lost: came.fds_lost, sender, address }))
 }
 
 #[cold]
