@@ -71,16 +71,6 @@ pub(crate) fn descriptors<'a>(at: *const c_int, count: usize) -> Result<Vec<Borr
     Ok(fds.iter().map(|&fd| unsafe { BorrowedFd::borrow_raw(fd) }).collect())
 }
 
-/// A descriptor that the caller gives away.
-pub(crate) fn given_descriptor(fd: c_int) -> Result<OwnedFd> {
-    // SAFETY: no memory is passed.
-    if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
-        return Err(Failure::misuse(libc::EBADF, format!("{fd} is not an open descriptor")));
-    }
-    // SAFETY: it is open, and by the contract nobody else's from now on.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
 /// A place of the caller's for numbers, which need not be initialised.
 #[derive(Clone, Copy)]
 pub(crate) struct Numbers<T> {
@@ -434,6 +424,23 @@ impl<T: Struct> Outs<T> {
         values.take(self.count).enumerate().for_each(|(index, value)| self.fill(index, &value));
         all
     }
+}
+
+/// Gives `work` a descriptor of the caller's, for good; if it fails, the caller's own stays open.
+pub(crate) fn take_over<T>(fd: c_int, work: impl FnOnce(OwnedFd) -> Result<T>) -> Result<T> {
+    let bad = || Failure::misuse(libc::EBADF, format!("fd {fd} is not an open descriptor"));
+    if fd < 0 {
+        return Err(bad());
+    }
+    // SAFETY: by the contract nobody closes it during the call; if it is not open, it is only asked for.
+    let copy = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned();
+    let taken = work(copy.map_err(|error| match error.raw_os_error() {
+        Some(libc::EBADF) | None => bad(),
+        Some(errno) => Failure::misuse(errno, format!("fd {fd}: fcntl F_DUPFD_CLOEXEC")),
+    })?)?;
+    // SAFETY: it is open, and by the contract the caller's to give away.
+    drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    Ok(taken)
 }
 
 /// Where a handle is to be put once it is open.

@@ -42,6 +42,7 @@ from ._madang import (
 )
 from ._objects import ObjectQueue
 from . import kernel
+from .kernel import signal, socket
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -59,4 +60,6 @@ __all__ = [
     "__version__",
     "kernel",
     "left_overs",
+    "signal",
+    "socket",
 ]

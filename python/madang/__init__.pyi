@@ -32,6 +32,8 @@ from typing_extensions import Buffer
 
 from . import kernel as kernel
 from ._objects import ObjectQueue as ObjectQueue
+from .kernel import signal as signal
+from .kernel import socket as socket
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -49,6 +51,8 @@ __all__ = [
     "__version__",
     "kernel",
     "left_overs",
+    "signal",
+    "socket",
 ]
 
 __version__: str

@@ -9,6 +9,7 @@
 //! `tests/python/test_stub.py` compares them.
 
 mod buffer;
+mod descriptor;
 mod error;
 mod kernel;
 mod options;
@@ -46,10 +47,32 @@ mod _madang {
     use crate::shared::segment::Segment;
 
     /// Primitives whose state the kernel holds; `madang/kernel/` makes modules of them.
-    #[pymodule]
+    #[pyo3::pymodule]
     mod kernel {
         #[pymodule_export]
         use crate::kernel::mapping::Mapping;
+
+        /// `madang/kernel/signal.py`.
+        #[pyo3::pymodule]
+        mod signal {
+            #[pymodule_export]
+            use crate::kernel::signal::{
+                Block, Descriptor, Info, Process, blocked, kill, kill_group, name, number, pending, queue, rt, wait,
+            };
+        }
+
+        /// `madang/kernel/socket.py`.
+        #[pyo3::pymodule]
+        mod socket {
+            #[pymodule_export]
+            use crate::kernel::socket::{Credentials, Datagram, Listener, Message, Stream};
+        }
+    }
+
+    /// Lets the modules in it be imported by their names.
+    #[pymodule_init]
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        crate::kernel::make_importable(module, "madang._madang")
     }
 
     #[pymodule_export]

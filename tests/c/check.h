@@ -10,8 +10,8 @@
  *
  * A case ends by returning, by a CHECK that does not hold, or by skip(), which is said aloud.
  *
- * Before it includes this, a program says which kind of object it is about: KIND(suffix) is what follows madang_ in its
- * names, and FILES what its files' names begin with. What is about something else leaves both out.
+ * Before it includes this, a program that is about named objects says which kind it is about: KIND(suffix) is what follows
+ * madang_ in its names, and FILES what its files' names begin with.
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -21,6 +21,7 @@
 #endif
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <grp.h>
 #include <inttypes.h>
@@ -147,6 +148,15 @@ static inline void reap(pid_t child)
     int status;
     CHECK(child > 0 && waitpid(child, &status, 0) == child);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* How many descriptors this process has open. */
+static inline int open_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
 }
 
 /* Mounts an empty tmpfs of that size, for this process alone: nothing is left mounted, however it ends. */

@@ -239,6 +239,32 @@ impl Drop for Child {
     }
 }
 
+/// In a process in which no other test forks: a child of another one's would have our descriptors open, and so what we close would
+/// not be gone.
+pub fn alone(work: impl FnOnce()) {
+    let succeed = || {
+        work();
+        0
+    };
+    fork(succeed).succeeds();
+}
+
+/// What a forked child of root's can be: nobody in particular.
+pub fn become_nobody() {
+    // By number: libc's functions want the parent's other threads to follow, which a child hasn't.
+    for call in [libc::SYS_setgid, libc::SYS_setuid] {
+        // SAFETY: no memory is passed.
+        assert_eq!(unsafe { libc::syscall(call, 65534) }, 0, "only root can become another user");
+    }
+}
+
+/// How many descriptors this process has open. (That of the folder that is read for it is among them, each time.) For a forked
+/// child, in which no other thread opens and closes.
+#[must_use]
+pub fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").expect("/proc").count()
+}
+
 /// What a process does: its state in proc(5), `S` if it sleeps, `T` if it is stopped.
 #[must_use]
 pub fn state(pid: i32) -> char {

@@ -253,7 +253,7 @@ pub extern "C" fn madang_signal_process_open(pid: i32, process: *mut *mut madang
 pub extern "C" fn madang_signal_process_adopt(fd: c_int, process: *mut *mut madang_signal_process) -> c_int {
     call("madang_signal_process_adopt", || {
         let place = Place::new(process)?;
-        place.put_nameless(Process::from(pointer::given_descriptor(fd)?));
+        place.put_nameless(pointer::take_over(fd, |fd| Ok(Process::from(fd)))?);
         Ok(0)
     })
 }

@@ -359,16 +359,15 @@ pub extern "C" fn madang_socket_pair(
 }
 
 /// Takes a connected descriptor that something else has made, as an inherited one. It becomes the
-/// handle's, and nonblocking for all who share it; if this fails it is closed, but on -EBADF and
-/// -EFAULT.
+/// handle's, and nonblocking for all who share it; if this fails, it stays the caller's.
 ///
 /// Returns 0; -EINVAL if it isn't connected, or neither a Unix socket (stream, seqpacket) nor TCP;
-/// -ENOTSOCK; -EBADF if it isn't open; -EFAULT if socket is NULL. Doesn't wait.
+/// -ENOTSOCK; -EMFILE; -EBADF if it isn't open; -EFAULT if socket is NULL. Doesn't wait.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_socket_adopt(fd: c_int, socket: *mut *mut madang_socket) -> c_int {
     call("madang_socket_adopt", || {
         let place = Place::new(socket)?;
-        put(place, Stream::try_from(pointer::given_descriptor(fd)?)?);
+        put(place, pointer::take_over(fd, |fd| Ok(Stream::try_from(fd)?))?);
         Ok(0)
     })
 }

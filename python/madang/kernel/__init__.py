@@ -8,5 +8,6 @@ that says what to do. Descriptors aren't inherited by programs that are started,
 """
 
 from .._madang.kernel import Mapping
+from . import signal, socket
 
-__all__ = ["Mapping"]
+__all__ = ["Mapping", "signal", "socket"]

@@ -7,27 +7,42 @@ TimeoutError is raised. Python's signal handlers run meanwhile. What fails raise
 that says what to do. Descriptors aren't inherited by programs that are started, unless one asks for it.
 """
 
-from typing import Any, Literal, Self, final
+from typing import Literal, Self, final
 
-__all__ = ["Mapping"]
+from . import signal as signal
+from . import socket as socket
+
+__all__ = ["Mapping", "signal", "socket"]
 
 @final
 class Mapping:
-    """x"""
+    """Memory that this process shares with others: what one gets by mapping System V or POSIX shared memory,
+    a file, or a memfd.
+
+    It is a buffer, so whatever takes bytes takes it, without a copy: memoryview(m)[:5] = b"hello", or
+    numpy.frombuffer(m, "f4"). Arrays and memoryviews made of it keep the memory mapped: they stay good,
+    whatever becomes of the handles, until the last of them is gone.
+
+    What several processes write there at once they must order among themselves, for instance by a
+    semaphore. Who may truncate the file behind it may kill with SIGBUS whoever then touches what was cut off.
+
+    len(m) is its length in bytes. It is closed by close(), at the end of a `with` block, and when it is
+    forgotten. What is used after that raises OSError with EBADF.
+    """
 
     def __len__(self) -> int: ...
     def __bool__(self) -> Literal[True]: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     @property
     def read_only(self) -> bool:
-        """x"""
+        """Whether its memory can't be written."""
 
     @property
     def closed(self) -> bool:
-        """x"""
+        """Whether it is closed."""
 
     def close(self) -> None:
-        """x"""
+        """Closes it; closing it again does nothing. The memory is unmapped when the last view of it is gone."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...

@@ -1,8 +1,6 @@
 /* Signals from C. See check.h for how a test program works. */
 #include "../check.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <poll.h>
 
 #define SOON 0, 10000 * MS
@@ -187,20 +185,10 @@ static void names(void)
     FAILS_WITH_NOTHING(madang_signal_name(33), EINVAL, "there are 1 to 31");
 }
 
-static int open_fds(void)
-{
-    int count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
-}
-
 static void descriptors_dont_leak(void)
 {
     prepare();
-    int before = open_fds();
+    int before = open_descriptors();
     EQUAL(madang_signal_block(usr1, NULL), 0);
     for (int i = 0; i < 3; i++) {
         madang_signal_process *process, *same;
@@ -216,7 +204,7 @@ static void descriptors_dont_leak(void)
         EQUAL(madang_signal_process_close(same), 0);
         EQUAL(madang_signal_process_close(process), 0);
     }
-    EQUAL(open_fds(), before);
+    EQUAL(open_descriptors(), before);
 }
 
 int main(int argc, char **argv)

@@ -2,8 +2,6 @@
 #include "../check.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -60,16 +58,6 @@ static void receive_text(madang_socket *socket, const char *text)
     char buffer[100];
     EQUAL(madang_socket_recv_message(socket, buffer, sizeof buffer, NULL, 0, NULL, SOON), strlen(text));
     CHECK(memcmp(buffer, text, strlen(text)) == 0);
-}
-
-static int open_fds(void)
-{
-    int count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
 }
 
 static void smoke(void)
@@ -261,7 +249,7 @@ static void descriptors(void)
         EQUAL(madang_socket_send_message(one, "two", 3, fds, 2, SOON), 0);
         exit(EXIT_SUCCESS);
     }
-    int got[3] = {-1, -1, -1}, before = open_fds();
+    int got[3] = {-1, -1, -1}, before = open_descriptors();
     char buffer[20];
     madang_socket_message message = {.struct_size = sizeof message};
     EQUAL(madang_socket_recv_message(other, buffer, sizeof buffer, got, 3, &message, SOON), 3);
@@ -270,7 +258,7 @@ static void descriptors(void)
     EQUAL(message.pid, child);
     EQUAL(message.uid, getuid());
     EQUAL(message.gid, getgid());
-    EQUAL(open_fds(), before + 2);
+    EQUAL(open_descriptors(), before + 2);
     EQUAL(got[2], -1);
     EQUAL(fcntl(got[0], F_GETFD), FD_CLOEXEC);
     EQUAL(pread(got[0], buffer, sizeof buffer, 0), 9);
@@ -284,7 +272,7 @@ static void descriptors(void)
     EQUAL(madang_socket_send_message(one, "x", 1, fds, 3, SOON), 0);
     EQUAL(madang_socket_recv_message(other, buffer, sizeof buffer, NULL, 0, &message, SOON), 1);
     CHECK(message.flags & MADANG_SOCKET_FDS_LOST);
-    EQUAL(open_fds(), before);
+    EQUAL(open_descriptors(), before);
     fds[1] = -1;
     FAILS(madang_socket_send_message(one, "x", 1, fds, 3, SOON), EBADF, "fds[1] is -1");
     fds[1] = 9999;
@@ -416,7 +404,7 @@ static void refusals(void)
 
 static void descriptors_dont_leak(void)
 {
-    int before = open_fds();
+    int before = open_descriptors();
     for (int i = 0; i < 5; i++) {
         madang_socket_listener *listener = listen_at(unix_address("unix", "s"));
         madang_socket *client = connect_to(madang_socket_listener_address(listener)), *served = accept_from(listener);
@@ -439,7 +427,7 @@ static void descriptors_dont_leak(void)
         EQUAL(madang_socket_close(served), 0);
         EQUAL(madang_socket_listener_close(listener), 0);
     }
-    EQUAL(open_fds(), before);
+    EQUAL(open_descriptors(), before);
 }
 
 int main(int argc, char **argv)

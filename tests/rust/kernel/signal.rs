@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use madang::Deadline;
 use madang::signal::{self, Descriptor, Info, Process, Set, Signal};
-use madang_tests::{Checkpoint, WATCHDOG, fork};
+use madang_tests::{Checkpoint, WATCHDOG, alone, become_nobody, fork, open_descriptors};
 
 fn soon() -> Deadline {
     Deadline::after(WATCHDOG)
@@ -27,15 +27,6 @@ fn says<T>(result: madang::Result<T>, number: i32, words: &str) {
 
 fn me() -> i32 {
     std::process::id() as i32
-}
-
-/// Runs in a child: signals to a process go to any of its threads.
-fn alone(work: impl FnOnce()) {
-    fork(|| {
-        work();
-        0
-    })
-    .succeeds();
 }
 
 fn uid() -> u32 {
@@ -200,8 +191,7 @@ fn another_users() {
     });
     let process = Process::open(target.id()).unwrap();
     let nobody = fork(|| {
-        // SAFETY: a forked child with one thread; no memory is passed.
-        unsafe { assert!(libc::setgroups(0, std::ptr::null()) == 0 && libc::setuid(65534) == 0) };
+        become_nobody();
         for refused in [
             signal::kill(target.id(), Signal::USR1),
             signal::queue(target.id(), Signal::USR1, 1),
@@ -280,8 +270,7 @@ fn names() {
 #[test]
 fn descriptors() {
     alone(|| {
-        let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-        let before = count();
+        let before = open_descriptors();
         let set = Set::from(Signal::USR1);
         let _blocked = set.block().unwrap();
         {
@@ -303,6 +292,6 @@ fn descriptors() {
             descriptor.try_read().unwrap();
             assert!(!is_readable());
         }
-        assert_eq!(count(), before);
+        assert_eq!(open_descriptors(), before);
     });
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use madang::Deadline;
 use madang::socket::{Address, Datagram, Listener, MESSAGE_LIMIT, Shutdown, Stream, Wanted};
-use madang_tests::{Checkpoint, Directory, Name, WATCHDOG, fork};
+use madang_tests::{Checkpoint, Directory, Name, WATCHDOG, alone, become_nobody, fork, open_descriptors};
 
 /// Long enough.
 fn soon() -> Deadline {
@@ -44,25 +44,9 @@ fn text(stream: &Stream) -> String {
     String::from_utf8(stream.recv_message_until(soon()).unwrap().expect("not the end").data).unwrap()
 }
 
-/// Runs in a child of its own, so that no other test makes descriptors meanwhile.
-fn alone(work: impl FnOnce()) {
-    fork(|| {
-        work();
-        0
-    })
-    .succeeds();
-}
-
-fn open_fds() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
 fn as_nobody(work: impl FnOnce() -> i32) -> i32 {
     fork(|| {
-        // SAFETY: a forked child with one thread; no memory is passed.
-        unsafe {
-            assert!(libc::setgroups(0, std::ptr::null()) == 0 && libc::setgid(65534) == 0 && libc::setuid(65534) == 0)
-        };
+        become_nobody();
         work()
     })
     .wait_for(WATCHDOG)
@@ -567,18 +551,18 @@ fn descriptors_that_nobody_wants() {
         for (one, other) in [Stream::pair().unwrap(), Stream::pair_of_packets().unwrap()] {
             other.pass_credentials(true).unwrap();
             let three = [one.as_fd(), other.as_fd(), one.as_fd()];
-            let before = open_fds();
+            let before = open_descriptors();
             for wanted in [0, 1, 2] {
                 one.send_message_with(b"x", &three, soon()).unwrap();
                 let wanted_fds = Wanted { fds: wanted, ..Wanted::default() };
                 let message = other.recv_message_with(wanted_fds, soon()).unwrap().unwrap();
-                assert_eq!((message.fds.len(), message.fds_lost, open_fds()), (wanted, true, before + wanted));
+                assert_eq!((message.fds.len(), message.fds_lost, open_descriptors()), (wanted, true, before + wanted));
             }
-            assert_eq!(open_fds(), before);
+            assert_eq!(open_descriptors(), before);
             other.pass_credentials(false).unwrap();
             one.send_message_with(b"x", &three, soon()).unwrap();
             let message = other.recv_message_until(soon()).unwrap().unwrap();
-            assert!(message.fds_lost && open_fds() == before);
+            assert!(message.fds_lost && open_descriptors() == before);
             says(one.send_message_with(b"x", &vec![one.as_fd(); 254], soon()), libc::EINVAL, "at most 253");
         }
         let server = Listener::bind(&address("tcp:127.0.0.1:0")).unwrap();
@@ -714,7 +698,7 @@ fn adopted() {
 fn descriptors_dont_leak() {
     let directory = Directory::new("leak");
     alone(|| {
-        let before = open_fds();
+        let before = open_descriptors();
         {
             let server = Listener::bind(&unix(&directory, "s")).unwrap();
             let (client, served) = (Stream::connect(server.address()).unwrap(), server.accept().unwrap());
@@ -728,8 +712,8 @@ fn descriptors_dont_leak() {
                 assert_eq!(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFD) }, libc::FD_CLOEXEC);
             }
             // The two with a file hold its directory.
-            assert_eq!(open_fds(), before + 9);
+            assert_eq!(open_descriptors(), before + 9);
         }
-        assert_eq!(open_fds(), before);
+        assert_eq!(open_descriptors(), before);
     });
 }
