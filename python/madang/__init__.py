@@ -24,6 +24,7 @@ Caveats, and what to do about them:
   makes some mixture of old and new.
 """
 
+from . import kernel
 from ._madang import (
     Except,
     Lease,
@@ -41,7 +42,6 @@ from ._madang import (
     list,  # noqa: F401
 )
 from ._objects import ObjectQueue
-from . import kernel
 from .kernel import signal, socket
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
