@@ -423,8 +423,7 @@ typedef struct madang_signal_process madang_signal_process;
 //                           takes as long as the system's resolver takes
 //     udp:127.0.0.1:8000    UDP, for datagrams
 //
-// Every descriptor is close-on-exec and nonblocking. Whoever sends to one who is gone gets -EPIPE,
-// and no SIGPIPE.
+// Every descriptor is close-on-exec. Whoever sends to one who is gone gets -EPIPE, and no SIGPIPE.
 //
 // On a stream, a message is its length in 4 bytes, the highest first, and then its bytes; so anyone
 // can read and write it:
@@ -814,7 +813,7 @@ int madang_signal_process_open(int32_t pid, madang_signal_process **process);
 //
 // Returns 0; -EBADF if it isn't open, -EFAULT if process is NULL. Doesn't wait. What is no pidfd
 // fails when it is used.
-int madang_signal_process_adopt(int fd, madang_signal_process **process);
+int madang_signal_process_from_fd(int fd, madang_signal_process **process);
 
 // Sends it a signal (pidfd_send_signal(2)).
 //
@@ -972,13 +971,20 @@ int madang_socket_connect(const char *address,
 // wait. Any thread may call it at any time.
 int madang_socket_pair(int kind, madang_socket **one, madang_socket **other);
 
-// Takes a connected descriptor that something else has made, as an inherited one. It becomes the
-// handle's, and nonblocking for all who share it; if this fails it is closed, but on -EBADF and
-// -EFAULT.
+// Takes a connected descriptor over that something else has made, as an inherited one. It becomes
+// the handle's; if this fails, it stays the caller's.
 //
 // Returns 0; -EINVAL if it isn't connected, or neither a Unix socket (stream, seqpacket) nor TCP;
-// -ENOTSOCK; -EBADF if it isn't open; -EFAULT if socket is NULL. Doesn't wait.
-int madang_socket_adopt(int fd, madang_socket **socket);
+// -ENOTSOCK; -EMFILE; -EBADF if it isn't open; -EFAULT if socket is NULL. Doesn't wait.
+int madang_socket_from_fd(int fd, madang_socket **socket);
+
+// Closes the handle, but not its descriptor, which becomes the caller's: for other programs, or as
+// standard input or output of a child. It blocks as usual, and is close-on-exec. What of a message
+// is half received is lost. No other thread may be inside a call with the handle.
+//
+// Returns 0 or more, the descriptor; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't
+// wait.
+int madang_socket_detach(madang_socket *socket);
 
 // Sends some of the bytes, at least one.
 //
@@ -1084,7 +1090,7 @@ int madang_socket_pass_credentials(madang_socket *socket, int yes);
 int madang_socket_get_peer(madang_socket *socket, madang_socket_peer *peer);
 
 // A descriptor of the process at the other end, that no reused pid can stand for (SO_PEERPIDFD,
-// Linux 6.5): for madang_signal_process_adopt(), or poll(2). The caller closes it.
+// Linux 6.5): for madang_signal_process_from_fd(), or poll(2). The caller closes it.
 //
 // Returns 0 or more, the descriptor; -ENOTSUP for TCP and older kernels; -ESRCH or -EINVAL if the
 // process has ended; -EMFILE; -EBADF if socket was closed, -EFAULT if it is NULL. Doesn't wait. Any

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use madang_tests::{HOW_TO_GET_IT, python};
 
 #[path = "../support/c_library.rs"]
-mod c_library;
+pub(crate) mod c_library;
 
 /// Nothing that an actor does takes so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

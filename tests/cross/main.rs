@@ -48,6 +48,11 @@
 
 mod company;
 
+mod kernel {
+    mod signal;
+    mod socket;
+}
+
 mod shared {
     mod batch;
     mod kill;

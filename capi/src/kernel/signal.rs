@@ -250,8 +250,8 @@ pub extern "C" fn madang_signal_process_open(pid: i32, process: *mut *mut madang
 /// Returns 0; -EBADF if it isn't open, -EFAULT if process is NULL. Doesn't wait. What is no pidfd
 /// fails when it is used.
 #[unsafe(no_mangle)]
-pub extern "C" fn madang_signal_process_adopt(fd: c_int, process: *mut *mut madang_signal_process) -> c_int {
-    call("madang_signal_process_adopt", || {
+pub extern "C" fn madang_signal_process_from_fd(fd: c_int, process: *mut *mut madang_signal_process) -> c_int {
+    call("madang_signal_process_from_fd", || {
         let place = Place::new(process)?;
         place.put_nameless(pointer::take_over(fd, |fd| Ok(Process::from(fd)))?);
         Ok(0)

@@ -1,7 +1,7 @@
 //! `madang_socket_*`: sockets for C.
 
 use std::ffi::{c_char, c_int, c_void};
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 
 use madang_core::socket::{Address, Connecting, Credentials, Datagram, Listener, Message, Shutdown, Stream, Wanted};
 
@@ -130,8 +130,7 @@ shell!(madang_socket_listener, Listener, b"lstn", "listener");
 ///                           takes as long as the system's resolver takes
 ///     udp:127.0.0.1:8000    UDP, for datagrams
 ///
-/// Every descriptor is close-on-exec and nonblocking. Whoever sends to one who is gone gets -EPIPE,
-/// and no SIGPIPE.
+/// Every descriptor is close-on-exec. Whoever sends to one who is gone gets -EPIPE, and no SIGPIPE.
 ///
 /// On a stream, a message is its length in 4 bytes, the highest first, and then its bytes; so anyone
 /// can read and write it:
@@ -358,18 +357,29 @@ pub extern "C" fn madang_socket_pair(
     })
 }
 
-/// Takes a connected descriptor that something else has made, as an inherited one. It becomes the
-/// handle's, and nonblocking for all who share it; if this fails, it stays the caller's.
+/// Takes a connected descriptor over that something else has made, as an inherited one. It becomes
+/// the handle's; if this fails, it stays the caller's.
 ///
 /// Returns 0; -EINVAL if it isn't connected, or neither a Unix socket (stream, seqpacket) nor TCP;
 /// -ENOTSOCK; -EMFILE; -EBADF if it isn't open; -EFAULT if socket is NULL. Doesn't wait.
 #[unsafe(no_mangle)]
-pub extern "C" fn madang_socket_adopt(fd: c_int, socket: *mut *mut madang_socket) -> c_int {
-    call("madang_socket_adopt", || {
+pub extern "C" fn madang_socket_from_fd(fd: c_int, socket: *mut *mut madang_socket) -> c_int {
+    call("madang_socket_from_fd", || {
         let place = Place::new(socket)?;
-        put(place, pointer::take_over(fd, |fd| Ok(Stream::try_from(fd)?))?);
+        put(place, pointer::take_over(fd, |fd| Ok(Stream::from_fd(fd)?))?);
         Ok(0)
     })
+}
+
+/// Closes the handle, but not its descriptor, which becomes the caller's: for other programs, or as
+/// standard input or output of a child. It blocks as usual, and is close-on-exec. What of a message
+/// is half received is lost. No other thread may be inside a call with the handle.
+///
+/// Returns 0 or more, the descriptor; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't
+/// wait.
+#[unsafe(no_mangle)]
+pub extern "C" fn madang_socket_detach(socket: *mut madang_socket) -> c_int {
+    call("madang_socket_detach", || Ok(OwnedFd::from(pointer::take(socket)?).into_raw_fd()))
 }
 
 /// Sends some of the bytes, at least one.
@@ -517,7 +527,7 @@ pub extern "C" fn madang_socket_set_message_limit(socket: *mut madang_socket, by
 }
 
 /// Whether each message that is received says who sent it, not only who connected (SO_PASSCRED,
-/// unix(7)). Set it before anything is sent.
+/// unix(7)). What was sent before says nobody: so a server sets it, and then speaks first.
 ///
 /// Returns 0; -ENOTSUP for TCP; -EBADF if it was closed, -EFAULT if it is NULL. Doesn't wait. Any
 /// thread may call it at any time.
@@ -544,7 +554,7 @@ pub extern "C" fn madang_socket_get_peer(socket: *mut madang_socket, peer: *mut 
 }
 
 /// A descriptor of the process at the other end, that no reused pid can stand for (SO_PEERPIDFD,
-/// Linux 6.5): for madang_signal_process_adopt(), or poll(2). The caller closes it.
+/// Linux 6.5): for madang_signal_process_from_fd(), or poll(2). The caller closes it.
 ///
 /// Returns 0 or more, the descriptor; -ENOTSUP for TCP and older kernels; -ESRCH or -EINVAL if the
 /// process has ended; -EMFILE; -EBADF if socket was closed, -EFAULT if it is NULL. Doesn't wait. Any

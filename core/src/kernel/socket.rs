@@ -17,8 +17,8 @@
 //! # Ok::<(), madang::Error>(())
 //! ```
 //!
-//! Every descriptor is close-on-exec, and nonblocking: waiting is done by poll(2), until a [`Deadline`](crate::Deadline). Whoever sends to
-//! one who is gone gets `EPIPE`, and no SIGPIPE.
+//! Every descriptor is close-on-exec. Waiting is done by poll(2), until a [`Deadline`](crate::Deadline). Whoever sends to one who is gone gets
+//! `EPIPE`, and no SIGPIPE.
 //!
 //! # Whole messages
 //!

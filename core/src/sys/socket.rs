@@ -1,4 +1,5 @@
-//! socket(7), unix(7), ip(7), cmsg(3). Every descriptor is close-on-exec and nonblocking, no send raises SIGPIPE, and no call waits.
+//! socket(7), unix(7), ip(7), cmsg(3). Every descriptor is close-on-exec, and no send raises SIGPIPE. Nothing is sent or received with a wait,
+//! whether or not the descriptor blocks; to accept and to connect waits on one that does.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -118,12 +119,10 @@ impl Encoded {
     }
 }
 
-const NEW: i32 = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-
-/// A new socket (socket(2)).
+/// A new socket, which doesn't block (socket(2)).
 pub(crate) fn open(domain: i32, kind: i32) -> Result<OwnedFd, Errno> {
     // SAFETY: no memory is passed.
-    let fd = check(unsafe { libc::socket(domain, kind | NEW, 0) }.into())?;
+    let fd = check(unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) }.into())?;
     // SAFETY: the kernel just made this descriptor, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
@@ -132,7 +131,7 @@ pub(crate) fn open(domain: i32, kind: i32) -> Result<OwnedFd, Errno> {
 pub(crate) fn pair(kind: i32) -> Result<(OwnedFd, OwnedFd), Errno> {
     let mut fds = [-1; 2];
     // SAFETY: there is room for the two descriptors.
-    check(unsafe { libc::socketpair(libc::AF_UNIX, kind | NEW, 0, fds.as_mut_ptr()) }.into())?;
+    check(unsafe { libc::socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, fds.as_mut_ptr()) }.into())?;
     // SAFETY: the kernel just made these descriptors, and nobody else knows them.
     Ok(unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) })
 }
@@ -155,7 +154,7 @@ pub(crate) fn accept(fd: BorrowedFd) -> Result<(OwnedFd, Name), Errno> {
     let mut name = Encoded::empty();
     // SAFETY: there is room for an address of any family, and its length says how much.
     let accepted = check(unsafe {
-        libc::accept4(fd.as_raw_fd(), (&raw mut name.storage).cast(), &raw mut name.length, NEW).into()
+        libc::accept4(fd.as_raw_fd(), (&raw mut name.storage).cast(), &raw mut name.length, libc::SOCK_CLOEXEC).into()
     })?;
     // SAFETY: the kernel just made this descriptor, and nobody else knows it.
     let accepted = unsafe { OwnedFd::from_raw_fd(accepted as i32) };
@@ -332,9 +331,9 @@ pub(crate) fn recv(fd: BorrowedFd, into: &mut [u8], room: Room, flags: i32) -> R
     Ok(came)
 }
 
-/// Lets calls on it return instead of wait (`FIONBIO`, ioctl(2)). That is so for all who share its description.
-pub(crate) fn set_nonblocking(fd: BorrowedFd) -> Result<(), Errno> {
-    let mut yes: libc::c_int = 1;
+/// Lets calls on it wait again (`FIONBIO`, ioctl(2)).
+pub(crate) fn set_blocking(fd: BorrowedFd) -> Result<(), Errno> {
+    let mut no: libc::c_int = 0;
     // SAFETY: the number is valid for the call.
-    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONBIO, &raw mut yes) }.into()).map(drop)
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONBIO, &raw mut no) }.into()).map(drop)
 }

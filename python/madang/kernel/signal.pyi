@@ -145,7 +145,7 @@ class Process:
 
     def __new__(cls, pid: int) -> Self: ...
     @staticmethod
-    def adopt(fd: int | _HasFileno) -> Process:
+    def from_fd(fd: int | _HasFileno) -> Process:
         """The process that a pidfd stands for; it is closed with the Process. OSError with EBADF if it isn't open."""
 
     def send(self, signal: int | str) -> None:

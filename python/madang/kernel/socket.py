@@ -9,7 +9,7 @@
         print(s.recv_message(timeout=1.0).data)
 
 Addresses are texts: "unix:/run/x", "unix:@x", "packet:/run/x", "tcp:127.0.0.1:80", "udp:[::1]:0"; see help(madang.socket.Listener).
-What Python's own socket module has made can be adopted: Stream.adopt(s.detach()).
+What Python's own socket module has made can be taken over: Stream.from_fd(s.detach()).
 """
 
 from .._madang.kernel.socket import Credentials, Datagram, Listener, Message, Stream

@@ -9,7 +9,7 @@
         print(s.recv_message(timeout=1.0).data)
 
 Addresses are texts: "unix:/run/x", "unix:@x", "packet:/run/x", "tcp:127.0.0.1:80", "udp:[::1]:0"; see help(madang.socket.Listener).
-What Python's own socket module has made can be adopted: Stream.adopt(s.detach()).
+What Python's own socket module has made can be taken over: Stream.from_fd(s.detach()).
 """
 
 from collections.abc import Sequence
@@ -123,14 +123,14 @@ class Stream:
             s.send_message(b"two teas")
             answer = s.recv_message(timeout=1.0)
 
-    It is made by Stream.connect(), Stream.pair(), Stream.adopt() and Listener.accept().
+    It is made by Stream.connect(), Stream.pair(), Stream.from_fd() and Listener.accept().
 
     A message goes as its length in 4 bytes, the highest first, and then its bytes: struct.pack("!I",
     len(data)) + data, so that anyone can read and write it. On "packet:" the kernel keeps messages apart, and
     there is no length before them, and no empty message.
 
-    Whoever sends to one who is gone gets BrokenPipeError, and no signal. The descriptor is close-on-exec and
-    nonblocking. Threads may use it at once: messages don't mix.
+    Whoever sends to one who is gone gets BrokenPipeError, and no signal. The descriptor is close-on-exec.
+    Threads may use it at once: messages don't mix.
 
     It is closed by close(), at the end of a `with` block, and when it is forgotten. What is used after that
     raises OSError with EBADF.
@@ -151,9 +151,9 @@ class Stream:
         """Both ends of a connection: give one to a child. With packets=True the kernel keeps messages apart."""
 
     @staticmethod
-    def adopt(fd: int | _HasFileno) -> Stream:
-        """Takes a connected descriptor that something else has made, as an inherited one. It is closed with the
-        Stream, and becomes nonblocking for all who share it.
+    def from_fd(fd: int | _HasFileno) -> Stream:
+        """Takes a connected descriptor over that something else has made, as an inherited one: its number, or what has
+        a fileno(). It belongs to the Stream then.
 
         Raises OSError with EINVAL if it isn't connected, or neither a Unix socket nor TCP; ENOTSOCK; EBADF; EMFILE. Then it
         stays yours.
@@ -209,8 +209,8 @@ class Stream:
     @message_limit.setter
     def message_limit(self, bytes: int) -> None: ...
     def pass_credentials(self, yes: bool = True) -> None:
-        """Whether each message that is received says who sent it, not only who connected. Call it before anything
-        is sent. OSError with ENOTSUP for TCP.
+        """Whether each message that is received says who sent it, not only who connected. What was sent before says
+        nobody: so a server calls it, and then speaks first. OSError with ENOTSUP for TCP.
         """
 
     def peer(self) -> Credentials:
@@ -220,7 +220,7 @@ class Stream:
 
     def peer_pidfd(self) -> int:
         """A descriptor of the process at the other end, that no reused pid can stand for: for
-        madang.signal.Process.adopt(). It is yours to close.
+        madang.signal.Process.from_fd(). It is yours to close.
 
         Raises OSError with ENOTSUP for TCP and before Linux 6.5; ProcessLookupError or EINVAL if the process has ended.
         """
@@ -235,6 +235,11 @@ class Stream:
     @property
     def peer_address(self) -> str:
         """Where the other end is. A Unix client has no name: then it ends after the colon."""
+
+    def detach(self) -> int:
+        """Closes this object, but not its descriptor, which it returns: for other programs. The caller closes it. It blocks
+        as usual. What of a message is half received is lost. OSError with EBUSY if another thread waits with it.
+        """
 
     def fileno(self) -> int:
         """Its descriptor, to poll. Of a message that is half received poll knows nothing; readable means: try."""

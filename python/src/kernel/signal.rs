@@ -266,7 +266,7 @@ impl Process {
 
     /// The process that a pidfd stands for; it is closed with the Process. OSError with EBADF if it isn't open.
     #[staticmethod]
-    fn adopt(fd: Fd) -> Result<Self> {
+    fn from_fd(fd: Fd) -> Result<Self> {
         let process = descriptor::take_over(fd.0, |fd| Ok(signal::Process::from(fd)))?;
         Ok(Self(Held::new("process", process)))
     }

@@ -1,6 +1,6 @@
 //! `madang.kernel.socket`.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use madang::socket::{self, Address, Connecting, Shutdown, Wanted};
 use pyo3::prelude::*;
@@ -214,14 +214,14 @@ impl Listener {
 ///         s.send_message(b"two teas")
 ///         answer = s.recv_message(timeout=1.0)
 ///
-/// It is made by Stream.connect(), Stream.pair(), Stream.adopt() and Listener.accept().
+/// It is made by Stream.connect(), Stream.pair(), Stream.from_fd() and Listener.accept().
 ///
 /// A message goes as its length in 4 bytes, the highest first, and then its bytes: struct.pack("!I",
 /// len(data)) + data, so that anyone can read and write it. On "packet:" the kernel keeps messages apart, and
 /// there is no length before them, and no empty message.
 ///
-/// Whoever sends to one who is gone gets BrokenPipeError, and no signal. The descriptor is close-on-exec and
-/// nonblocking. Threads may use it at once: messages don't mix.
+/// Whoever sends to one who is gone gets BrokenPipeError, and no signal. The descriptor is close-on-exec.
+/// Threads may use it at once: messages don't mix.
 ///
 /// It is closed by close(), at the end of a `with` block, and when it is forgotten. What is used after that
 /// raises OSError with EBADF.
@@ -264,14 +264,14 @@ impl Stream {
         Ok((one.into(), other.into()))
     }
 
-    /// Takes a connected descriptor that something else has made, as an inherited one. It is closed with the
-    /// Stream, and becomes nonblocking for all who share it.
+    /// Takes a connected descriptor over that something else has made, as an inherited one: its number, or what has
+    /// a fileno(). It belongs to the Stream then.
     ///
     /// Raises OSError with EINVAL if it isn't connected, or neither a Unix socket nor TCP; ENOTSOCK; EBADF; EMFILE. Then it
     /// stays yours.
     #[staticmethod]
-    fn adopt(fd: Fd) -> Result<Self> {
-        Ok(descriptor::take_over(fd.0, socket::Stream::try_from)?.into())
+    fn from_fd(fd: Fd) -> Result<Self> {
+        Ok(descriptor::take_over(fd.0, socket::Stream::from_fd)?.into())
     }
 
     /// Sends some of the bytes, at least one, and returns how many; waits for room.
@@ -340,8 +340,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Whether each message that is received says who sent it, not only who connected. Call it before anything
-    /// is sent. OSError with ENOTSUP for TCP.
+    /// Whether each message that is received says who sent it, not only who connected. What was sent before says
+    /// nobody: so a server calls it, and then speaks first. OSError with ENOTSUP for TCP.
     #[pyo3(signature = (yes=true))]
     fn pass_credentials(&self, yes: bool) -> Result<()> {
         Ok(self.open.share()?.pass_credentials(yes)?)
@@ -354,7 +354,7 @@ impl Stream {
     }
 
     /// A descriptor of the process at the other end, that no reused pid can stand for: for
-    /// madang.signal.Process.adopt(). It is yours to close.
+    /// madang.signal.Process.from_fd(). It is yours to close.
     ///
     /// Raises OSError with ENOTSUP for TCP and before Linux 6.5; ProcessLookupError or EINVAL if the process has ended.
     fn peer_pidfd(&self) -> Result<RawFd> {
@@ -391,6 +391,12 @@ impl Stream {
     /// Its descriptor, to poll. Of a message that is half received poll knows nothing; readable means: try.
     fn fileno(&self) -> Result<RawFd> {
         Ok(self.open.share()?.as_fd().as_raw_fd())
+    }
+
+    /// Closes this object, but not its descriptor, which it returns: for other programs. The caller closes it. It blocks
+    /// as usual. What of a message is half received is lost. OSError with EBUSY if another thread waits with it.
+    fn detach(&self) -> Result<RawFd> {
+        Ok(OwnedFd::from(self.open.take()?).into_raw_fd())
     }
 
     /// Whether it is closed.

@@ -157,7 +157,7 @@ static void refusals(void)
     FAILS(madang_signal_kill(getpid(), 33), EINVAL, "there are 1 to 31");
     FAILS(madang_signal_process_open(0, &process), EINVAL, "greater than 0");
     FAILS(madang_signal_process_open(getpid(), NULL), EFAULT, "process is NULL");
-    FAILS(madang_signal_process_adopt(9999, &process), EBADF, "not an open descriptor");
+    FAILS(madang_signal_process_from_fd(9999, &process), EBADF, "not an open descriptor");
     CHECK(process == NULL && descriptor == NULL);
     FAILS(madang_signal_process_send(NULL, SIGUSR1), EFAULT, "process is NULL");
     EQUAL(madang_signal_process_open(getpid(), &process), 0);
@@ -194,7 +194,7 @@ static void descriptors_dont_leak(void)
         madang_signal_process *process, *same;
         madang_signal_descriptor *descriptor;
         EQUAL(madang_signal_process_open(getpid(), &process), 0);
-        EQUAL(madang_signal_process_adopt(dup(madang_signal_process_fd(process)), &same), 0);
+        EQUAL(madang_signal_process_from_fd(dup(madang_signal_process_fd(process)), &same), 0);
         EQUAL(madang_signal_descriptor_open(usr1, &descriptor), 0);
         EQUAL(fcntl(madang_signal_process_fd(process), F_GETFD), FD_CLOEXEC);
         EQUAL(fcntl(madang_signal_descriptor_fd(descriptor), F_GETFD), FD_CLOEXEC);

@@ -380,8 +380,8 @@ static void refusals(void)
     FAILS(madang_socket_connect("unix:/none/such", SOON, &socket), ENOENT, "is the server running?");
     FAILS(madang_socket_pair(2, &socket, &other), EINVAL, "MADANG_SOCKET_PACKET");
     FAILS(madang_socket_pair(0, &socket, NULL), EFAULT, "socket is NULL");
-    FAILS(madang_socket_adopt(9999, &socket), EBADF, "not an open descriptor");
-    FAILS(madang_socket_adopt(open("/dev/null", O_RDONLY), &socket), ENOTSOCK, "adopt");
+    FAILS(madang_socket_from_fd(9999, &socket), EBADF, "not an open descriptor");
+    FAILS(madang_socket_from_fd(open("/dev/null", O_RDONLY), &socket), ENOTSOCK, "take a connection over");
     CHECK(socket == NULL);
     pair_of(MADANG_SOCKET_STREAM, &socket, &other);
     FAILS(madang_socket_send_message(socket, NULL, 1, NULL, 0, SOON), EFAULT, "data is NULL");
@@ -417,10 +417,14 @@ static void descriptors_dont_leak(void)
         EQUAL(poll(&poller, 1, 0), 0);
         send_text(client, "hello");
         EQUAL(poll(&poller, 1, 10000), 1);
-        EQUAL(madang_socket_adopt(dup(madang_socket_fd(one)), &adopted), 0);
+        EQUAL(madang_socket_from_fd(dup(madang_socket_fd(one)), &adopted), 0);
         send_text(adopted, "adopted");
         receive_text(other, "adopted");
-        EQUAL(madang_socket_close(adopted), 0);
+        int fd = madang_socket_detach(adopted);
+        EQUAL(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+        CHECK(send(fd, "\0\0\0\1x", 5, 0) == 5 && close(fd) == 0);
+        receive_text(other, "x");
+        FAILS(madang_socket_detach(adopted), EBADF, "closed before");
         EQUAL(madang_socket_close(one), 0);
         EQUAL(madang_socket_close(other), 0);
         EQUAL(madang_socket_close(client), 0);

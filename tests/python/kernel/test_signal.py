@@ -235,7 +235,7 @@ def test_descriptors_dont_leak():
         for _ in range(3):
             with Process(os.getpid()) as process, Descriptor("SIGUSR1") as descriptor:
                 assert not os.get_inheritable(process.fileno()) and not os.get_inheritable(descriptor.fileno())
-                with Process.adopt(os.dup(process.fileno())) as same:
+                with Process.from_fd(os.dup(process.fileno())) as same:
                     same.send("SIGUSR1")
                 descriptor.read(10)
             Process(os.getpid())

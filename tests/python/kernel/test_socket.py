@@ -304,7 +304,7 @@ def test_descriptors_between_programs(pair, tmp_path):
     (tmp_path / "file").write_text("in a file")
     program = """
 import os, sys, madang
-with madang.socket.Stream.adopt(int(sys.argv[1])) as stream:
+with madang.socket.Stream.from_fd(int(sys.argv[1])) as stream:
     message = stream.recv_message(10, fds=3)
     assert not message.fds_lost
     answer = [os.read(fd, 100) for fd in message.fds]
@@ -372,7 +372,7 @@ def test_peer_pidfd(pair):
     except OSError as error:
         assert error.errno == errno.ENOTSUP
         pytest.skip("an older kernel")
-    with madang.signal.Process.adopt(fd) as process, fails(errno.EAGAIN, "", BlockingIOError):
+    with madang.signal.Process.from_fd(fd) as process, fails(errno.EAGAIN, "", BlockingIOError):
         process.wait(timeout=0)
 
 
@@ -478,17 +478,22 @@ def test_closed(place):
             call()
 
 
-def test_adopt():
+def test_from_fd():
     ours, theirs = socket.socketpair()
-    with theirs, Stream.adopt(ours.detach()) as stream:
+    with theirs, Stream.from_fd(ours.detach()) as stream:
         stream.send_message(b"hello")
         assert theirs.recv(100) == b"\0\0\0\x05hello"
+        fd = stream.detach()
+        assert stream.closed and os.get_blocking(fd)
+        with open(fd, "wb", closefd=True) as file:
+            file.write(b"as a file")
+        assert theirs.recv(100) == b"as a file"
     with open("/dev/null") as file:
-        with fails(errno.ENOTSOCK, "adopt"):
-            Stream.adopt(file)
+        with fails(errno.ENOTSOCK, "take a connection over"):
+            Stream.from_fd(file)
         assert file.read() == "", "it is still open"
     with fails(errno.EBADF, "EBADF"):
-        Stream.adopt(-1)
+        Stream.from_fd(-1)
 
 
 def test_descriptors_dont_leak(place):

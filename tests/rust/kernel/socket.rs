@@ -588,6 +588,10 @@ fn credentials() {
         assert_eq!(other.peer().unwrap().pid, std::process::id() as i32, "who made the pair");
         child.succeeds();
     }
+    let (one, other) = Stream::pair().unwrap();
+    one.send_message(b"too early").unwrap();
+    other.pass_credentials(true).unwrap();
+    assert_eq!(other.recv_message().unwrap().unwrap().sender, None);
     let server = Listener::bind(&address("tcp:127.0.0.1:0")).unwrap();
     let client = Stream::connect(server.address()).unwrap();
     says(client.peer(), libc::ENOTSUP, "only Unix sockets");
@@ -683,14 +687,14 @@ fn descriptors_over_datagrams() {
 
 /// An inherited descriptor is a stream again.
 #[test]
-fn adopted() {
+fn taken_over() {
     let (one, other) = Stream::pair().unwrap();
-    let again = Stream::try_from(OwnedFd::from(one)).unwrap();
+    let again = Stream::from_fd(OwnedFd::from(one)).unwrap();
     again.send_message(b"hello").unwrap();
     assert_eq!(text(&other), "hello");
-    says(Stream::try_from(OwnedFd::from(File::open("/dev/null").unwrap())), libc::ENOTSOCK, "adopt");
+    says(Stream::from_fd(OwnedFd::from(File::open("/dev/null").unwrap())), libc::ENOTSOCK, "take a connection over");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    says(Stream::try_from(OwnedFd::from(listener)), libc::EINVAL, "isn't connected");
+    says(Stream::from_fd(OwnedFd::from(listener)), libc::EINVAL, "isn't connected");
 }
 
 /// Each descriptor is close-on-exec, and none is left.

@@ -25,6 +25,15 @@ impl From<Ucred> for Credentials {
     }
 }
 
+/// What the kernel says of a message that was sent before its receiver asked for credentials: no process, and the overflow ids
+/// (`/proc/sys/kernel/overflowuid`).
+const NOBODY: Ucred = Ucred { pid: 0, uid: 65534, gid: 65534 };
+
+/// Who sent a message, if that is known.
+pub(super) fn sender(came: Option<Ucred>) -> Option<Credentials> {
+    came.filter(|&found| found != NOBODY).map(Credentials::from)
+}
+
 /// A message that was received.
 #[derive(Debug)]
 pub struct Message {

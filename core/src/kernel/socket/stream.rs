@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::message::{Credentials, MESSAGE_LIMIT, Message, Wanted};
+use super::message::{Credentials, MESSAGE_LIMIT, Message, Wanted, sender};
 use super::{Address, Transport, place};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
@@ -93,7 +93,8 @@ impl Connecting {
             });
         }
         let Some(fd) = self.fd.take() else { unreachable!("it was there above") };
-        let local = socket::local_name(fd.as_fd()).map_err(|errno| failed(errno, &format!("connect to {address}")))?;
+        let local = socket::set_blocking(fd.as_fd()).and_then(|()| socket::local_name(fd.as_fd()));
+        let local = local.map_err(|errno| failed(errno, &format!("connect to {address}")))?;
         Ok(Stream::new(fd, Address::new(address.transport, local), address.clone()))
     }
 }
@@ -252,6 +253,27 @@ impl Stream {
         let (one, other) = socket::pair(nowhere.kind()).map_err(|errno| failed(errno, "socketpair"))?;
         let stream = |fd| Self::new(fd, nowhere.clone(), nowhere.clone());
         Ok((stream(one), stream(other)))
+    }
+
+    /// Takes a connection over that something else has made, as an inherited one. It stays as blocking as it was.
+    ///
+    /// # Errors
+    /// `EINVAL` if it isn't connected, or none of the kinds that are known here; `ENOTSOCK`.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self> {
+        let doing = "take a connection over";
+        let number = |name| socket::option(fd.as_fd(), libc::SOL_SOCKET, name).map_err(|errno| failed(errno, doing));
+        let transport = match (number(libc::SO_DOMAIN)?, number(libc::SO_TYPE)?) {
+            (libc::AF_UNIX, libc::SOCK_STREAM) => Transport::Unix,
+            (libc::AF_UNIX, libc::SOCK_SEQPACKET) => Transport::Packet,
+            (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM) => Transport::Tcp,
+            _ => return Err(Error::new(libc::EINVAL, format!("{doing}: it is no stream of a Unix socket or TCP"))),
+        };
+        let peer = socket::peer_name(fd.as_fd()).map_err(|errno| match errno {
+            Errno(libc::ENOTCONN) => Error::new(libc::EINVAL, format!("{doing}: it isn't connected")),
+            errno => failed(errno, doing),
+        })?;
+        let local = socket::local_name(fd.as_fd()).map_err(|errno| failed(errno, doing))?;
+        Ok(Self::new(fd, Address::new(transport, local), Address::new(transport, peer)))
     }
 
     fn doing(&self, what: &str) -> String {
@@ -551,7 +573,7 @@ impl Stream {
         let came = socket::recv(self.fd.as_fd(), into, room, 0)?;
         coming.fds.extend(came.fds);
         coming.fds_lost |= came.fds_lost;
-        coming.sender = coming.sender.or(came.sender.map(Credentials::from));
+        coming.sender = coming.sender.or(sender(came.sender));
         Ok(came.length)
     }
 
@@ -568,7 +590,7 @@ impl Stream {
     }
 
     /// Whether each message that is received says who sent it, not only who connected (`SO_PASSCRED`, unix(7)): a connection may be handed on.
-    /// Set it before anything is sent, as on a pair or right after `accept`; what was sent before says nobody.
+    /// What was sent before says nobody: so a server sets it, and then speaks first.
     ///
     /// # Errors
     /// `ENOTSUP` for TCP.
@@ -668,7 +690,7 @@ pub(super) fn receive_packet(
     let mut data = vec![0; length];
     let came = socket::recv(fd, &mut data, room, 0)?;
     data.truncate(came.length);
-    let sender = came.sender.map(Credentials::from);
+    let sender = sender(came.sender);
     let address = Some(Address::new(Transport::Unix, came.from));
     Ok(Ok(Message { data, fds: came.fds, fds_lost: came.fds_lost, sender, address }))
 }
@@ -705,35 +727,9 @@ impl AsFd for Stream {
 }
 
 impl From<Stream> for OwnedFd {
-    /// A message that is half received is lost.
+    /// For other programs, and as standard input or output of a child; it blocks as usual. What of a message is half received is lost.
     fn from(stream: Stream) -> Self {
         stream.fd
-    }
-}
-
-impl TryFrom<OwnedFd> for Stream {
-    type Error = Error;
-
-    /// Takes a connection that something else has made, as an inherited one. It becomes nonblocking, for all who share it.
-    ///
-    /// # Errors
-    /// `EINVAL` if it isn't connected, or none of the kinds that are known here; `ENOTSOCK`.
-    fn try_from(fd: OwnedFd) -> Result<Self> {
-        let doing = "adopt a connection";
-        let number = |name| socket::option(fd.as_fd(), libc::SOL_SOCKET, name).map_err(|errno| failed(errno, doing));
-        let transport = match (number(libc::SO_DOMAIN)?, number(libc::SO_TYPE)?) {
-            (libc::AF_UNIX, libc::SOCK_STREAM) => Transport::Unix,
-            (libc::AF_UNIX, libc::SOCK_SEQPACKET) => Transport::Packet,
-            (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM) => Transport::Tcp,
-            _ => return Err(Error::new(libc::EINVAL, format!("{doing}: it is no stream of a Unix socket or TCP"))),
-        };
-        let peer = socket::peer_name(fd.as_fd()).map_err(|errno| match errno {
-            Errno(libc::ENOTCONN) => Error::new(libc::EINVAL, format!("{doing}: it isn't connected")),
-            errno => failed(errno, doing),
-        })?;
-        let local = socket::local_name(fd.as_fd()).map_err(|errno| failed(errno, doing))?;
-        socket::set_nonblocking(fd.as_fd()).map_err(|errno| failed(errno, doing))?;
-        Ok(Self::new(fd, Address::new(transport, local), Address::new(transport, peer)))
     }
 }
 
