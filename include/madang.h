@@ -949,11 +949,11 @@ int madang_socket_accept(madang_socket_listener *listener,
 //   -EACCES         its mode doesn't let this process connect
 //   -EPROTOTYPE     it is of another kind: unix: instead of packet:, or the other way round
 //   -EAGAIN         it would have to wait, and was not to
-//   -ETIMEDOUT      the time is over, or TCP has given up
+//   -ETIMEDOUT      the time is over
 //   -EINTR          a signal handler ran
 //   -EINVAL         a bad address, or bad flags
 //   -EHOSTUNREACH, -ENETUNREACH, -EAFNOSUPPORT
-//                   there is no way there
+//                   there is no way there, or TCP has given up
 //   -EMFILE, -ENFILE, -ENOMEM
 //                   as with socket(2)
 //   -EFAULT         a pointer is NULL
@@ -1077,7 +1077,7 @@ int64_t madang_socket_recv_message(madang_socket *socket,
 int madang_socket_set_message_limit(madang_socket *socket, uint64_t bytes);
 
 // Whether each message that is received says who sent it, not only who connected (SO_PASSCRED,
-// unix(7)). Set it before anything is sent.
+// unix(7)). What was sent before says nobody: so a server sets it, and then speaks first.
 //
 // Returns 0; -ENOTSUP for TCP; -EBADF if it was closed, -EFAULT if it is NULL. Doesn't wait. Any
 // thread may call it at any time.

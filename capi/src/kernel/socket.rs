@@ -304,11 +304,11 @@ fn put(place: Place<madang_socket>, stream: Stream) {
 ///   -EACCES         its mode doesn't let this process connect
 ///   -EPROTOTYPE     it is of another kind: unix: instead of packet:, or the other way round
 ///   -EAGAIN         it would have to wait, and was not to
-///   -ETIMEDOUT      the time is over, or TCP has given up
+///   -ETIMEDOUT      the time is over
 ///   -EINTR          a signal handler ran
 ///   -EINVAL         a bad address, or bad flags
 ///   -EHOSTUNREACH, -ENETUNREACH, -EAFNOSUPPORT
-///                   there is no way there
+///                   there is no way there, or TCP has given up
 ///   -EMFILE, -ENFILE, -ENOMEM
 ///                   as with socket(2)
 ///   -EFAULT         a pointer is NULL

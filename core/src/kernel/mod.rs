@@ -4,6 +4,9 @@
 //! no race at creation, no death by SIGPIPE, descriptors that don't leak into an exec, errors that say what happened. A guide to all
 //! of them is `docs/kernel.md`.
 //!
+//! - [`signal`]: sent with a value to processes that can't be mistaken, and waited for instead of handled
+//! - [`socket`]: connections and datagrams, with whole messages, descriptors and the sender's credentials
+//!
 //! What waits comes as `try_x` (never waits: `EAGAIN`), `x` (waits for ever) and `x_until`, which takes a deadline (`ETIMEDOUT`). A signal
 //! handler that runs meanwhile is `EINTR`; nothing was done then, and to the same deadline one can go on.
 

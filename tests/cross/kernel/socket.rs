@@ -133,3 +133,52 @@ fn each_serves_each() {
         }
     }
 }
+
+/// The code in that language that docs/kernel/socket.md gives to those who don't have madang.
+fn strangers_code(language: &str) -> String {
+    let guide = std::fs::read_to_string(c_library::top().join("docs/kernel/socket.md")).unwrap();
+    let code = guide.split(&format!("```{language}\n")).nth(1).expect("a block in that language");
+    code.split("```").next().unwrap().to_owned()
+}
+
+/// Echoes three messages, the second of which is empty, with nothing of madang's.
+fn stranger(language: &str, directory: &Directory) -> Command {
+    let code = strangers_code(language);
+    if language == "python" {
+        let main = "import sys\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
+                    while (data := recv_message(s)) is not None:\n    send_message(s, data)\n";
+        let mut python = Command::new(python());
+        python.arg("-c").arg(code + main);
+        return python;
+    }
+    let includes = ["arpa/inet.h", "stdint.h", "string.h", "sys/socket.h", "sys/un.h"];
+    let includes: String = includes.map(|header| format!("#include <{header}>\n")).concat();
+    let main = "int main(int argc, char **argv)\n{\n    static char room[1000000];\n    ssize_t length;\n\
+                struct sockaddr_un to = {.sun_family = AF_UNIX};\n\
+                int fd = socket(AF_UNIX, SOCK_STREAM, argc - 2);\n    strcpy(to.sun_path, argv[1]);\n\
+                if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)\n        return 1;\n\
+                while ((length = recv_message(fd, room, sizeof room)) >= 0)\n\
+                    if (send_message(fd, room, length) != 0)\n            return 1;\n    return 0;\n}\n";
+    let (source, program) = (directory.join("stranger.c"), directory.join("stranger"));
+    std::fs::write(&source, includes + &code + main).unwrap();
+    let mut compiler = c_library::compiler("c");
+    c_library::succeed(compiler.args(c_library::WARNINGS).arg("-D_GNU_SOURCE").arg(source).arg("-o").arg(&program));
+    Command::new(program)
+}
+
+#[test]
+fn strangers_speak_it() {
+    for language in ["python", "c"] {
+        let directory = Directory::new("stranger");
+        let mut stranger = stranger(language, &directory);
+        let listener = Listener::bind(&Address::unix(directory.join("s"))).unwrap();
+        let mut child = stranger.arg(directory.join("s")).spawn().unwrap();
+        let stream = listener.accept_until(soon()).unwrap();
+        for sent in [&b"two teas"[..], b"", &[7; 999_999]] {
+            stream.send_message_until(sent, soon()).unwrap();
+            assert!(stream.recv_message_until(soon()).unwrap().unwrap().data == sent, "{language}");
+        }
+        drop(stream);
+        assert!(child.wait().unwrap().success(), "{language}");
+    }
+}

@@ -135,20 +135,39 @@ fn bytes_too() {
     says(packets.send_message(b""), libc::EINVAL, "empty");
 }
 
+/// Both ends of a connection over TCP.
+fn tcp_pair() -> (Stream, Stream) {
+    let server = Listener::bind(&address("tcp:127.0.0.1:0")).unwrap();
+    (Stream::connect(server.address()).unwrap(), server.accept().unwrap())
+}
+
 #[test]
 fn sizes() {
     let sizes = [0, 1, 3, 4, 65_535, 65_536, 1 << 20, MESSAGE_LIMIT];
-    let (one, other) = Stream::pair().unwrap();
-    let sender = fork(|| {
-        sizes.iter().for_each(|&size| one.send_message_until(&vec![size as u8; size], soon()).unwrap());
-        0
-    });
-    for size in sizes {
-        let data = other.recv_message_until(soon()).unwrap().unwrap().data;
-        assert!(data.len() == size && data.iter().all(|&byte| byte == size as u8));
+    for (one, other) in [Stream::pair().unwrap(), tcp_pair()] {
+        let sender = fork(|| {
+            sizes.iter().for_each(|&size| one.send_message_until(&vec![size as u8; size], soon()).unwrap());
+            0
+        });
+        for size in sizes {
+            let data = other.recv_message_until(soon()).unwrap().unwrap().data;
+            assert!(data.len() == size && data.iter().all(|&byte| byte == size as u8));
+        }
+        sender.succeeds();
+        says(one.send_message(&vec![0; MESSAGE_LIMIT + 1]), libc::EMSGSIZE, "limit is 16777216");
+        assert_eq!(other.recv(&mut []).unwrap(), 0);
     }
-    sender.succeeds();
-    says(one.send_message(&vec![0; MESSAGE_LIMIT + 1]), libc::EMSGSIZE, "limit is 16777216");
+}
+
+/// One byte after the other, and each time nothing is there: what has come is kept.
+#[test]
+fn byte_by_byte() {
+    let (one, other) = Stream::pair().unwrap();
+    for &byte in b"\0\0\0\x03abc" {
+        assert_eq!(errno(other.try_recv_message()), libc::EAGAIN);
+        one.send(&[byte]).unwrap();
+    }
+    assert_eq!(text(&other), "abc");
 }
 
 #[test]

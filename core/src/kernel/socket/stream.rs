@@ -76,6 +76,8 @@ impl Connecting {
         let connect = || match place::connect(fd.as_fd(), address) {
             Err(Errno(libc::EINPROGRESS | libc::EALREADY)) => Err(Errno(libc::EAGAIN)),
             Err(Errno(libc::EISCONN)) => Ok(()),
+            // TCP has given up; the same errno from below means that our own time is over.
+            Err(Errno(libc::ETIMEDOUT)) => Err(Errno(libc::EHOSTUNREACH)),
             connected => connected,
         };
         let connected = match address.transport {
@@ -107,7 +109,7 @@ fn cannot(errno: i32, address: &Address) -> String {
         libc::EACCES | libc::EPERM => ": who connects needs write permission for the socket's file",
         libc::EPROTOTYPE => ": a socket of another kind listens there (unix: for bytes, packet: for packets)",
         libc::ENAMETOOLONG => ": the name is too long",
-        libc::EHOSTUNREACH | libc::ENETUNREACH => ": there is no way there",
+        libc::EHOSTUNREACH | libc::ENETUNREACH => ": there is no way there, or nobody answers",
         _ => "",
     };
     format!("connect to {address}{why}")
@@ -119,6 +121,11 @@ impl AsFd for Connecting {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_ref().expect("it is over").as_fd()
     }
+}
+
+/// TCP gives up on a connection with `ETIMEDOUT`. To our callers that says that one may go on.
+fn given_up(errno: Errno) -> Errno {
+    if errno.0 == libc::ETIMEDOUT { Errno(libc::ECONNRESET) } else { errno }
 }
 
 /// A message that is half out.
@@ -164,7 +171,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection: bytes in order, or whole messages (see the [module](self)), to and fro.
+/// A connection: bytes in order, or whole messages (see [`socket`](crate::socket)), to and fro.
 ///
 /// Any thread may use it. Dropping it closes it. It implements [`Read`](io::Read) and [`Write`](io::Write), which wait for ever.
 ///
@@ -219,7 +226,7 @@ impl Stream {
     ///
     /// # Errors
     /// `ECONNREFUSED` if nobody listens; `ENOENT` and `EACCES` for a socket's file; `EPROTOTYPE` if it is of another kind; `EINVAL`; `EINTR`;
-    /// `EHOSTUNREACH`, `ENETUNREACH`; `EMFILE`. If TCP itself gives up, `ETIMEDOUT` comes before the deadline.
+    /// `EHOSTUNREACH` (also when TCP itself gives up), `ENETUNREACH`; `EMFILE`.
     pub fn connect(address: &Address) -> Result<Self> {
         Self::connect_until(address, Deadline::NEVER)
     }
@@ -320,7 +327,7 @@ impl Stream {
             return Err(in_the_way(half, &doing()));
         }
         until_ready(self.fd.as_fd(), poll::OUT, deadline, doing, || {
-            socket::send(self.fd.as_fd(), [data, &[]], &[], None)
+            socket::send(self.fd.as_fd(), [data, &[]], &[], None).map_err(given_up)
         })
         .map_err(explained)
     }
@@ -354,7 +361,13 @@ impl Stream {
             return Err(Error::new(libc::EBUSY, format!("{}: {why}", doing())));
         }
         drop(coming);
-        let receive = || socket::recv(self.fd.as_fd(), room, self.room(), 0).map(|came| came.length);
+        if room.is_empty() {
+            return Ok(0);
+        }
+        let receive = || match socket::recv(self.fd.as_fd(), room, self.room(), 0) {
+            Ok(came) => Ok(came.length),
+            Err(errno) => Err(given_up(errno)),
+        };
         until_ready(self.fd.as_fd(), poll::IN, deadline, doing, receive)
     }
 
@@ -437,7 +450,8 @@ impl Stream {
         while half.sent < head.len() + data.len() {
             let pieces = [&head[half.sent.min(head.len())..], &data[half.sent.saturating_sub(head.len())..]];
             // Descriptors go with the first byte.
-            half.sent += socket::send(self.fd.as_fd(), pieces, if half.sent == 0 { fds } else { &[] }, None)?;
+            half.sent += socket::send(self.fd.as_fd(), pieces, if half.sent == 0 { fds } else { &[] }, None)
+                .map_err(given_up)?;
         }
         *sending = None;
         Ok(())
@@ -570,7 +584,7 @@ impl Stream {
     fn receive(&self, coming: &mut Coming, into: &mut [u8], room: Room) -> std::result::Result<usize, Errno> {
         // All the descriptors of one message are as many as are wanted.
         let room = Room { fds: room.fds.saturating_sub(coming.fds.len()), ..room };
-        let came = socket::recv(self.fd.as_fd(), into, room, 0)?;
+        let came = socket::recv(self.fd.as_fd(), into, room, 0).map_err(given_up)?;
         coming.fds.extend(came.fds);
         coming.fds_lost |= came.fds_lost;
         coming.sender = coming.sender.or(sender(came.sender));
@@ -643,7 +657,7 @@ impl Stream {
             .map_err(|errno| failed(errno, &self.doing("shut down the connection to")))
     }
 
-    /// Where this end is. A Unix client has no name, unless it is [unnamed](Address::is_unnamed).
+    /// Where this end is. A Unix client's has no name: it is [unnamed](Address::is_unnamed).
     #[must_use]
     pub fn local_address(&self) -> &Address {
         &self.local
