@@ -141,26 +141,49 @@ fn strangers_code(language: &str) -> String {
     code.split("```").next().unwrap().to_owned()
 }
 
-/// Echoes three messages, the second of which is empty, with nothing of madang's.
+const PYTHON_MAIN: &str = "
+import sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+while (data := recv_message(s)) is not None:
+    send_message(s, data)
+";
+
+const C_HEAD: &str = "
+#include <arpa/inet.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+";
+
+const C_MAIN: &str = "
+int main(int argc, char **argv)
+{
+    static char room[1000000];
+    ssize_t length;
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, argc - 2);
+    strcpy(to.sun_path, argv[1]);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
+        return 1;
+    while ((length = recv_message(fd, room, sizeof room)) >= 0)
+        if (send_message(fd, room, length) != 0)
+            return 1;
+    return 0;
+}
+";
+
+/// A program that echoes messages, with nothing of madang's.
 fn stranger(language: &str, directory: &Directory) -> Command {
     let code = strangers_code(language);
     if language == "python" {
-        let main = "import sys\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
-                    while (data := recv_message(s)) is not None:\n    send_message(s, data)\n";
         let mut python = Command::new(python());
-        python.arg("-c").arg(code + main);
+        python.arg("-c").arg(code + PYTHON_MAIN);
         return python;
     }
-    let includes = ["arpa/inet.h", "stdint.h", "string.h", "sys/socket.h", "sys/un.h"];
-    let includes: String = includes.map(|header| format!("#include <{header}>\n")).concat();
-    let main = "int main(int argc, char **argv)\n{\n    static char room[1000000];\n    ssize_t length;\n\
-                struct sockaddr_un to = {.sun_family = AF_UNIX};\n\
-                int fd = socket(AF_UNIX, SOCK_STREAM, argc - 2);\n    strcpy(to.sun_path, argv[1]);\n\
-                if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)\n        return 1;\n\
-                while ((length = recv_message(fd, room, sizeof room)) >= 0)\n\
-                    if (send_message(fd, room, length) != 0)\n            return 1;\n    return 0;\n}\n";
     let (source, program) = (directory.join("stranger.c"), directory.join("stranger"));
-    std::fs::write(&source, includes + &code + main).unwrap();
+    std::fs::write(&source, C_HEAD.to_owned() + &code + C_MAIN).unwrap();
     let mut compiler = c_library::compiler("c");
     c_library::succeed(compiler.args(c_library::WARNINGS).arg("-D_GNU_SOURCE").arg(source).arg("-o").arg(&program));
     Command::new(program)

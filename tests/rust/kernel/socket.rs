@@ -711,6 +711,13 @@ fn taken_over() {
     let again = Stream::from_fd(OwnedFd::from(one)).unwrap();
     again.send_message(b"hello").unwrap();
     assert_eq!(text(&other), "hello");
+    // What was set stays so.
+    other.pass_credentials(true).unwrap();
+    let other = Stream::from_fd(OwnedFd::from(other)).unwrap();
+    again.send_message_with(b"x", &[again.as_fd()], soon()).unwrap();
+    let message = other.recv_message_with(Wanted { fds: 1, ..Wanted::default() }, soon()).unwrap().unwrap();
+    assert_eq!((message.fds.len(), message.fds_lost), (1, false));
+    assert_eq!(message.sender.unwrap().pid, std::process::id() as i32);
     says(Stream::from_fd(OwnedFd::from(File::open("/dev/null").unwrap())), libc::ENOTSOCK, "take a connection over");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     says(Stream::from_fd(OwnedFd::from(listener)), libc::EINVAL, "isn't connected");

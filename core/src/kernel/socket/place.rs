@@ -9,7 +9,8 @@
 //! It is asked by a datagram socket. That connects to no listener (`EPROTOTYPE`), so a living server sees nothing of it; and one that is
 //! bound but doesn't listen yet is alive for it, too.
 //!
-//! Whoever closes takes the file away, under the same lock and only if it still is his.
+//! Whoever closes takes the file away, under the same lock and only if it still is his. Whoever is killed while he binds may leave
+//! a file `.madang-…`, which nobody uses.
 //!
 //! A path longer than `sun_path` holds goes by way of `/proc/self/fd/N` of its directory.
 

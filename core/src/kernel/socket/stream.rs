@@ -280,7 +280,10 @@ impl Stream {
             errno => failed(errno, doing),
         })?;
         let local = socket::local_name(fd.as_fd()).map_err(|errno| failed(errno, doing))?;
-        Ok(Self::new(fd, Address::new(transport, local), Address::new(transport, peer)))
+        let passes = transport != Transport::Tcp && number(libc::SO_PASSCRED)? != 0;
+        let stream = Self::new(fd, Address::new(transport, local), Address::new(transport, peer));
+        stream.credentials.store(passes, Ordering::Relaxed);
+        Ok(stream)
     }
 
     fn doing(&self, what: &str) -> String {
@@ -627,7 +630,7 @@ impl Stream {
     /// A descriptor of the process at the other end, that no reused pid can stand for (`SO_PEERPIDFD`): see [`signal::Process`](crate::signal::Process).
     ///
     /// # Errors
-    /// `ENOTSUP` for TCP, and before Linux 6.5; `ESRCH` (or `EINVAL`, before 6.16) if the process has ended.
+    /// `ENOTSUP` for TCP, and before Linux 6.5; `ESRCH` or `EINVAL`, as the kernel has it, if the process has ended.
     pub fn peer_pidfd(&self) -> Result<OwnedFd> {
         self.refuse_internet("the peer's pidfd")?;
         socket::peer_pidfd(self.fd.as_fd()).map_err(|errno| match errno {
