@@ -332,6 +332,24 @@ struct timespec;
 // The greatest priority of a message in a POSIX message queue.
 #define MADANG_POSIX_MQ_MAX_PRIORITY 32767
 
+// Option flag of listeners: a socket file at which nobody listens is not replaced, but -EADDRINUSE.
+#define MADANG_SOCKET_NO_RECLAIM (1 << 8)
+
+// In a message's flags: descriptors came with it for which there was no room; they are closed.
+#define MADANG_SOCKET_FDS_LOST 1
+
+// In a message's flags: pid, uid and gid say who sent it. See madang_socket_pass_credentials().
+#define MADANG_SOCKET_HAS_SENDER 2
+
+// kind, for madang_socket_pair(): bytes, and messages with their length before them.
+#define MADANG_SOCKET_STREAM 0
+
+// kind, for madang_socket_pair(): packets, which the kernel keeps apart.
+#define MADANG_SOCKET_PACKET 1
+
+// How many bytes a message may have, unless madang_socket_set_message_limit() says otherwise.
+#define MADANG_SOCKET_MESSAGE_LIMIT (16 << 20)
+
 // The key of System V objects that have none: opened with it, a new one is made each time, which
 // others find by its identifier only. IPC_PRIVATE.
 #define MADANG_SYSV_PRIVATE 0
@@ -570,6 +588,47 @@ typedef struct madang_segment madang_segment;
 // by SIGKILL: at once for whoever looks, and within 300 ms for who sleeps.
 typedef struct madang_semaphore_set madang_semaphore_set;
 
+// A descriptor that is readable when one of a set of signals waits (signalfd(2)).
+typedef struct madang_signal_descriptor madang_signal_descriptor;
+
+// A process, by a descriptor that stands for it and never for another one that got its id
+// (pidfd_open(2), Linux 5.3).
+//
+// That of a child is right as long as the child wasn't waited for (waitpid(2)).
+typedef struct madang_signal_process madang_signal_process;
+
+// A connection: bytes in order, or whole messages, to and fro.
+//
+// Addresses are texts:
+//
+//     unix:/run/echo        a Unix socket with a file, whose mode says who may connect; any length
+//     unix:@echo            a Unix socket with an abstract name: no file, no permissions (unix(7))
+//     packet:/run/echo, packet:@echo
+//                           the same, for packets: whole messages, kept apart by the kernel
+//     tcp:127.0.0.1:8000, tcp:[::1]:0, tcp:localhost:80
+//                           TCP; port 0 is one that the kernel chooses. To resolve a host's name
+//                           takes as long as the system's resolver takes
+//     udp:127.0.0.1:8000    UDP, for datagrams
+//
+// Every descriptor is close-on-exec. Whoever sends to one who is gone gets -EPIPE, and no SIGPIPE.
+//
+// On a stream, a message is its length in 4 bytes, the highest first, and then its bytes; so anyone
+// can read and write it:
+//
+//     uint32_t length;
+//     recv(fd, &length, 4, MSG_WAITALL);
+//     length = ntohl(length);
+//     recv(fd, text, length, MSG_WAITALL);
+//
+// An empty message is four zeros. On packet: there is no length before it, and no empty message.
+typedef struct madang_socket madang_socket;
+
+// A socket for single messages, to whom one likes.
+typedef struct madang_socket_datagram madang_socket_datagram;
+
+// A server's end of connections.
+typedef struct madang_socket_listener madang_socket_listener;
+
 // An open System V message queue.
 //
 // Any number of processes send and receive; a message is a type above 0 and bytes, and receivers
@@ -787,6 +846,70 @@ typedef struct {
     // 0
     uint32_t reserved;
 } madang_posix_shm_status;
+
+// A signal that was taken, and who sent it. It is filled but for struct_size.
+typedef struct {
+    // sizeof(madang_signal_info), set by the caller
+    uint32_t struct_size;
+    // Which
+    int32_t signal;
+    // How it was sent: SI_USER by kill(2), SI_QUEUE with a value, CLD_EXITED and others by the
+    // kernel (sigaction(2))
+    int32_t code;
+    // Who sent it, or, of SIGCHLD, which child; 0 for the kernel
+    int32_t pid;
+    // The real user id of that process
+    uint32_t uid;
+    // The value that was sent along; else 0
+    int32_t value;
+    // Of SIGCHLD: the exit status, or the signal that ended the child
+    int32_t status;
+} madang_signal_info;
+
+// How a listener is made: struct_size, and what shall not be the default.
+typedef struct {
+    // sizeof(madang_socket_listener_options)
+    uint32_t struct_size;
+    // 0 or MADANG_SOCKET_NO_RECLAIM
+    uint32_t flags;
+    // The permission bits of a Unix socket's file, exactly: no umask. Who may write it may connect.
+    // Default 0600.
+    uint32_t mode;
+    // How many may have connected and wait to be accepted. Default 128.
+    uint32_t backlog;
+} madang_socket_listener_options;
+
+// What came with a message. It is filled but for struct_size.
+typedef struct {
+    // sizeof(madang_socket_message), set by the caller
+    uint32_t struct_size;
+    // MADANG_SOCKET_FDS_LOST, MADANG_SOCKET_HAS_SENDER
+    uint32_t flags;
+    // Bytes; also on -E2BIG: what is needed
+    uint64_t length;
+    // How many descriptors came, and were written
+    uint32_t fds;
+    // Who sent it, if flags have MADANG_SOCKET_HAS_SENDER
+    int32_t pid;
+    // See pid
+    uint32_t uid;
+    // See pid
+    uint32_t gid;
+    // The address that a datagram came from, to answer it, and a NUL; else empty
+    char address[128];
+} madang_socket_message;
+
+// Who is at the other end of a connection.
+typedef struct {
+    // sizeof(madang_socket_peer), set by the caller
+    uint32_t struct_size;
+    // The process's id. It may have ended since, and the id be another's
+    int32_t pid;
+    // Its effective user id, when it connected
+    uint32_t uid;
+    // Its effective group id
+    uint32_t gid;
+} madang_socket_peer;
 
 // How a System V message queue is opened: struct_size, and what shall not be the default.
 typedef struct {
@@ -2296,6 +2419,510 @@ int madang_posix_shm_unlink(const char *name);
 // may be NULL. Or -ENOENT or -EACCES if /dev/shm can't be read; -EINVAL if struct_size is not set;
 // -EFAULT if objects is NULL; -EMFILE, -ENFILE. Doesn't wait. Any thread may call it at any time.
 int64_t madang_posix_shm_list(madang_posix_listed *objects, size_t capacity);
+
+// A signal as a set of one. Sets are 64 bits, joined with |: bit n - 1 is signal n.
+//
+// Returns the bit; 0 if there is no such signal (madang_last_error() tells). Doesn't wait. Any
+// thread may call it at any time.
+uint64_t madang_signal_set(int signal);
+
+// The signal of that name: "SIGUSR1", "USR1", "SIGRTMIN+3", "SIGRTMAX-1", "10".
+//
+// Returns its number; -EINVAL if there is none, -EFAULT if name is NULL. Doesn't wait. Any thread
+// may call it at any time.
+int madang_signal_number(const char *name);
+
+// The signal's name: "SIGUSR1", "SIGRTMIN+3".
+//
+// Returns a text that is valid for ever; NULL if there is no such signal. Doesn't wait. Any thread
+// may call it at any time.
+const char *madang_signal_name(int signal);
+
+// The real-time signal SIGRTMIN + offset, 0 to 30. They queue, and are for programs to use.
+//
+// Returns its number; -EINVAL if there are not so many. Doesn't wait. Any thread may call it at any
+// time.
+int madang_signal_rt(uint32_t offset);
+
+// Blocks these signals, besides those that are blocked, in the calling thread, and in threads and
+// processes that it makes (pthread_sigmask(3)). *before becomes the mask that was, for
+// madang_signal_restore(); before may be NULL.
+//
+// A signal that is blocked waits until somebody takes it. One to the process goes to any thread
+// that doesn't block it: so block before other threads are made.
+//
+// Returns 0; -EINVAL for SIGKILL and SIGSTOP, which can't be blocked, and for an empty set. Doesn't
+// wait. Any thread may call it at any time.
+int madang_signal_block(uint64_t set, uint64_t *before);
+
+// Makes mask the calling thread's mask: what madang_signal_block() gave.
+//
+// Returns 0. Doesn't wait. Any thread may call it at any time.
+int madang_signal_restore(uint64_t mask);
+
+// The signals that the calling thread blocks.
+//
+// Returns 0; -EFAULT if set is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_signal_blocked(uint64_t *set);
+
+// The signals that were sent to the thread, or to the process, and wait since they are blocked
+// (sigpending(2)).
+//
+// Returns 0; -EFAULT if set is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_signal_pending(uint64_t *set);
+
+// Takes one of these signals, which the calling thread blocks; waits for one (sigtimedwait(2)).
+// info may be NULL. Of several that wait, the lowest is taken first.
+//
+// flags and timeout_ns: see "Time"; MADANG_INSTANT is the same as timeout_ns 0.
+//
+// Returns the signal's number, or
+//   -EAGAIN      none waits, and it was not to wait
+//   -ETIMEDOUT   nor came in time
+//   -EINTR       the handler of another one ran
+//   -EINVAL      one of them isn't blocked (it would be handled, or end the process), or can't be;
+//                an empty set; bad flags or struct_size
+//
+// Any thread may call it at any time. Each signal goes to one.
+int madang_signal_wait(uint64_t set, madang_signal_info *info, uint32_t flags, int64_t timeout_ns);
+
+// Sends a signal to the process that has this id now (kill(2)); see madang_signal_process. A pid of
+// 0 or less, which means groups or everybody there, is refused.
+//
+// Returns 0; -ESRCH if there is none; -EPERM if it is another user's; -EINVAL for a bad pid or
+// signal. Doesn't wait. Any thread may call it at any time.
+int madang_signal_kill(int32_t pid, int signal);
+
+// Sends a signal to each process of a group (kill(2)).
+//
+// Returns 0; -ESRCH if there is none; -EPERM if all are other users'; -EINVAL for a group below 2,
+// or a bad signal. Doesn't wait. Any thread may call it at any time.
+int madang_signal_kill_group(int32_t group, int signal);
+
+// Sends a signal with a value to the process that has this id now (sigqueue(3)).
+//
+// Returns 0; -ESRCH, -EPERM and -EINVAL as madang_signal_kill(); -EAGAIN if too many wait for its
+// user already (RLIMIT_SIGPENDING). Doesn't wait. Any thread may call it at any time.
+int madang_signal_queue(int32_t pid, int signal, int32_t value);
+
+// The process that has this id now; give *process to madang_signal_process_close() in the end.
+//
+// Returns 0; -ESRCH if there is none; -EINVAL for a pid below 1; -ENOSYS before Linux 5.3; -EMFILE,
+// -ENFILE; -EFAULT if process is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_signal_process_open(int32_t pid, madang_signal_process **process);
+
+// The process that a pidfd stands for, as madang_socket_peer_pidfd() gives one. It becomes the
+// handle's.
+//
+// Returns 0; -EBADF if it isn't open, -EFAULT if process is NULL. Doesn't wait. What is no pidfd
+// fails when it is used.
+int madang_signal_process_from_fd(int fd, madang_signal_process **process);
+
+// Sends it a signal (pidfd_send_signal(2)).
+//
+// Returns 0; -ESRCH if it has ended; -EPERM if it is another user's; -EINVAL for a bad signal;
+// -EBADF if the handle was closed, -EFAULT if it is NULL. Doesn't wait. Any thread may call it at
+// any time.
+int madang_signal_process_send(madang_signal_process *process, int signal);
+
+// Sends it a signal with a value.
+//
+// Returns 0; as madang_signal_process_send(); -EAGAIN if too many wait already. Doesn't wait. Any
+// thread may call it at any time.
+int madang_signal_process_queue(madang_signal_process *process, int signal, int32_t value);
+
+// Waits until it has ended. Whose child it is still has to wait for it (waitpid(2)).
+//
+// Returns 0; -EAGAIN, -ETIMEDOUT, -EINTR; -EINVAL for bad flags; -EBADF if the handle was closed,
+// -EFAULT if it is NULL. Any thread may call it at any time.
+int madang_signal_process_wait(madang_signal_process *process, uint32_t flags, int64_t timeout_ns);
+
+// Its descriptor, to poll: readable when the process has ended. It is the handle's.
+//
+// Returns 0 or more; -EBADF if it was closed, -EFAULT if it is NULL. Doesn't wait. Any thread may
+// call it at any time.
+int madang_signal_process_fd(const madang_signal_process *process);
+
+// Closes the handle; the process goes on. No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_signal_process_close(madang_signal_process *process);
+
+// A descriptor of these signals, which the calling thread blocks; give *descriptor to
+// madang_signal_descriptor_close() in the end. It doesn't unblock anything then.
+//
+// Returns 0; -EINVAL if one of them isn't blocked, or can't be, or for an empty set; -EMFILE,
+// -ENFILE; -EFAULT if descriptor is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_signal_descriptor_open(uint64_t set, madang_signal_descriptor **descriptor);
+
+// Takes one of its signals that waits for the process, or for the calling thread; info may be NULL.
+//
+// Returns the signal's number; -EAGAIN, -ETIMEDOUT, -EINTR as madang_signal_wait(); -EINVAL for bad
+// flags or struct_size; -EBADF if the handle was closed, -EFAULT if it is NULL. Any thread may call
+// it at any time.
+int madang_signal_descriptor_read(madang_signal_descriptor *descriptor,
+                                  madang_signal_info *info,
+                                  uint32_t flags,
+                                  int64_t timeout_ns);
+
+// Its descriptor, to poll: readable when one of its signals waits. It is the handle's.
+//
+// Returns 0 or more; -EBADF if it was closed, -EFAULT if it is NULL. Doesn't wait. Any thread may
+// call it at any time.
+int madang_signal_descriptor_fd(const madang_signal_descriptor *descriptor);
+
+// Closes it. No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_signal_descriptor_close(madang_signal_descriptor *descriptor);
+
+// Listens at an address (bind(2), listen(2)); give *listener to madang_socket_listener_close() in
+// the end. options may be NULL.
+//
+// A Unix socket's file appears when somebody listens, with its mode. If there is one already at
+// which nobody listens, left by a server that was killed, it is replaced: of two who try at once,
+// one does. A living server's is never taken from it. A TCP port whose server has just ended is
+// free at once (SO_REUSEADDR).
+//
+// Returns 0, or
+//   -EADDRINUSE     somebody listens there, or a file that is no socket has the name
+//   -EINVAL         a bad address, mode, flag or struct_size
+//   -ENOENT, -ENOTDIR, -EACCES, -EPERM, -EROFS, -ENOSPC
+//                   a file can't be made, or replaced, in its directory
+//   -EBUSY          somebody keeps the directory locked (flock(2)), for a second
+//   -EADDRNOTAVAIL  this machine doesn't have the address
+//   -EAFNOSUPPORT   nor that family of addresses
+//   -ENAMETOOLONG   an abstract name of more than 107 bytes, a file name of more than 255
+//   -E2BIG          options sets a field that this version doesn't have
+//   -EFAULT         address or listener is NULL
+//   -EMFILE, -ENFILE, -ENOMEM
+//                   as with socket(2)
+//
+// Waits only for another who listens in the same directory, a second at most. Any thread may call
+// it at any time.
+int madang_socket_listener_open(const char *address,
+                                const madang_socket_listener_options *options,
+                                madang_socket_listener **listener);
+
+// Where it listens, with the port that the kernel chose.
+//
+// Returns a text that is valid until the handle is closed, or NULL if it was closed or is NULL.
+// Doesn't wait. Any thread may call it at any time.
+const char *madang_socket_listener_address(const madang_socket_listener *listener);
+
+// Its descriptor, to poll: readable when there is somebody to accept. It is the handle's.
+//
+// Returns 0 or more; -EBADF if it was closed, -EFAULT if it is NULL. Doesn't wait. Any thread may
+// call it at any time.
+int madang_socket_listener_fd(const madang_socket_listener *listener);
+
+// Closes it, and takes a Unix socket's file away; a forked child's copy takes none away. No other
+// thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_socket_listener_close(madang_socket_listener *listener);
+
+// Takes the next client (accept(2)); give *socket to madang_socket_close() in the end.
+//
+// flags and timeout_ns: see "Time"; MADANG_INSTANT is the same as timeout_ns 0.
+//
+// Returns 0, or
+//   -EAGAIN           nobody has connected, and it was not to wait
+//   -ETIMEDOUT        nor in time
+//   -EINTR            a signal handler ran
+//   -EMFILE, -ENFILE  too many descriptors; the client still waits
+//   -EINVAL           bad flags
+//   -EBADF, -EFAULT   listener was closed; a pointer is NULL
+//
+// Any thread may call it at any time.
+int madang_socket_accept(madang_socket_listener *listener,
+                         uint32_t flags,
+                         int64_t timeout_ns,
+                         madang_socket **socket);
+
+// Connects to who listens at an address (connect(2)); give *socket to madang_socket_close() in the
+// end. It waits for TCP's greeting, and for room in the listener's backlog.
+//
+// flags and timeout_ns: see "Time"; MADANG_INSTANT is the same as timeout_ns 0. A call that fails
+// gives up; the next begins anew.
+//
+// Returns 0, or
+//   -ECONNREFUSED   nobody listens there
+//   -ENOENT         a Unix socket has no such file
+//   -EACCES         its mode doesn't let this process connect
+//   -EPROTOTYPE     it is of another kind: unix: instead of packet:, or the other way round
+//   -EAGAIN         it would have to wait, and was not to
+//   -ETIMEDOUT      the time is over
+//   -EINTR          a signal handler ran
+//   -EINVAL         a bad address, or bad flags
+//   -EHOSTUNREACH, -ENETUNREACH, -EAFNOSUPPORT
+//                   there is no way there, or TCP has given up
+//   -EMFILE, -ENFILE, -ENOMEM
+//                   as with socket(2)
+//   -EFAULT         a pointer is NULL
+//
+// Any thread may call it at any time.
+int madang_socket_connect(const char *address,
+                          uint32_t flags,
+                          int64_t timeout_ns,
+                          madang_socket **socket);
+
+// Makes both ends of a connection (socketpair(2)): give one to a child. kind is
+// MADANG_SOCKET_STREAM or MADANG_SOCKET_PACKET.
+//
+// Returns 0; -EINVAL for another kind; -EMFILE, -ENFILE; -EFAULT if a pointer is NULL. Doesn't
+// wait. Any thread may call it at any time.
+int madang_socket_pair(int kind, madang_socket **one, madang_socket **other);
+
+// Takes a connected descriptor over that something else has made, as an inherited one. It becomes
+// the handle's; if this fails, it stays the caller's.
+//
+// Returns 0; -EINVAL if it isn't connected, or neither a Unix socket (stream, seqpacket) nor TCP;
+// -ENOTSOCK; -EMFILE; -EBADF if it isn't open; -EFAULT if socket is NULL. Doesn't wait.
+int madang_socket_from_fd(int fd, madang_socket **socket);
+
+// Closes the handle, but not its descriptor, which becomes the caller's: for other programs, or as
+// standard input or output of a child. It blocks as usual, and is close-on-exec. What of a message
+// is half received is lost. No other thread may be inside a call with the handle.
+//
+// Returns 0 or more, the descriptor; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't
+// wait.
+int madang_socket_detach(madang_socket *socket);
+
+// Sends some of the bytes, at least one.
+//
+// Returns how many; -EPIPE or -ECONNRESET if the other end is gone; -EAGAIN, -ETIMEDOUT, -EINTR;
+// -EBUSY if a message is half sent; -ENOTSUP for packets; -EINVAL for bad flags; -EBADF if socket
+// was closed; -EFAULT if it, or data, is NULL. Any thread may call it at any time.
+int64_t madang_socket_send(madang_socket *socket,
+                           const void *data,
+                           size_t length,
+                           uint32_t flags,
+                           int64_t timeout_ns);
+
+// Receives some bytes, at most capacity.
+//
+// Returns how many, 0 at the end; -ECONNRESET if the other end is gone and left what was sent to
+// it; -EAGAIN, -ETIMEDOUT, -EINTR; -EBUSY if a message is half received; -ENOTSUP for packets;
+// -EINVAL for bad flags; -EBADF if socket was closed; -EFAULT if it, or buffer, is NULL. Any thread
+// may call it at any time.
+int64_t madang_socket_recv(madang_socket *socket,
+                           void *buffer,
+                           size_t capacity,
+                           uint32_t flags,
+                           int64_t timeout_ns);
+
+// Sends a message, and fds_count descriptors along with it (SCM_RIGHTS, unix(7)), of which the
+// receiver gets copies: they may be closed as soon as this has returned. fds may be NULL for none.
+//
+// After -EAGAIN, -ETIMEDOUT and -EINTR some of the message may be out. The same message, sent
+// again, then goes on where it was, so that "again until it is 0" sends it once; any other one is
+// -EBUSY. (Its descriptors go with its first byte.)
+//
+// Returns 0, or
+//   -EAGAIN         there is no room, and it was not to wait
+//   -ETIMEDOUT      nor in time
+//   -EINTR          a signal handler ran
+//   -EBUSY          another message is half sent: send that one first, or close
+//   -EMSGSIZE       it is larger than madang_socket_set_message_limit() says, or than the kernel
+//                   takes as one packet
+//   -EPIPE          the other end is gone, or receives no more; never SIGPIPE
+//   -ECONNRESET     the other end is gone, and left what was sent to it
+//   -EINVAL         bad flags; more than 253 descriptors, or any over TCP; an empty packet
+//   -ETOOMANYREFS   too many descriptors are on the way
+//   -EBADF          socket was closed, or one of fds isn't open
+//   -EFAULT         a pointer is NULL
+//
+// Any thread may call it at any time; messages don't mix.
+int madang_socket_send_message(madang_socket *socket,
+                               const void *data,
+                               size_t length,
+                               const int *fds,
+                               size_t fds_count,
+                               uint32_t flags,
+                               int64_t timeout_ns);
+
+// Receives a message of at most capacity bytes, and at most fds_capacity descriptors that came with
+// it, which are the caller's to close. They are close-on-exec. More descriptors are closed; fds may
+// be NULL for none. message may be NULL.
+//
+// Returns its length, 0 or more; or
+//   -ENODATA        the end: the other side has closed, or ended sending
+//   -EAGAIN         there is no whole message, and it was not to wait
+//   -ETIMEDOUT      nor in time
+//   -EINTR          a signal handler ran
+//   -E2BIG          it has more bytes, and stays; message->length says how many
+//   -EMSGSIZE       the peer announces more bytes than madang_socket_set_message_limit() allows:
+//                   from now on no message is received
+//   -ECONNRESET     the connection ended within a message; or the other end is gone, and left what
+//                   was sent to it
+//   -EINVAL         bad flags or struct_size
+//   -EBADF          socket was closed
+//   -EFAULT         socket is NULL, or buffer or fds and their capacity isn't 0
+// What has come of a message is kept: after an error, the next call goes on with it.
+//
+// Any thread may call it at any time. Each message goes to one.
+int64_t madang_socket_recv_message(madang_socket *socket,
+                                   void *buffer,
+                                   size_t capacity,
+                                   int *fds,
+                                   size_t fds_capacity,
+                                   madang_socket_message *message,
+                                   uint32_t flags,
+                                   int64_t timeout_ns);
+
+// The largest message that is sent or received with this handle, in bytes: at most UINT32_MAX, by
+// default MADANG_SOCKET_MESSAGE_LIMIT. So a stranger can't make this process take much memory.
+// (For packets the kernel has a limit too: about 200 KiB, SO_SNDBUF in socket(7).)
+//
+// Returns 0; -EBADF if it was closed, -EFAULT if it is NULL. Doesn't wait. Any thread may call it
+// at any time.
+int madang_socket_set_message_limit(madang_socket *socket, uint64_t bytes);
+
+// Whether each message that is received says who sent it, not only who connected (SO_PASSCRED,
+// unix(7)). What was sent before says nobody: so a server sets it, and then speaks first.
+//
+// Returns 0; -ENOTSUP for TCP; -EBADF if it was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int madang_socket_pass_credentials(madang_socket *socket, int yes);
+
+// Who is at the other end: who connected, or listened, or made the pair (SO_PEERCRED, unix(7)).
+//
+// Returns 0; -ENOTSUP for TCP; -EINVAL for a bad struct_size; -EBADF if it was closed, -EFAULT if
+// a pointer is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_socket_get_peer(madang_socket *socket, madang_socket_peer *peer);
+
+// A descriptor of the process at the other end, that no reused pid can stand for (SO_PEERPIDFD,
+// Linux 6.5): for madang_signal_process_from_fd(), or poll(2). The caller closes it.
+//
+// Returns 0 or more, the descriptor; -ENOTSUP for TCP and older kernels; -ESRCH or -EINVAL if the
+// process has ended; -EMFILE; -EBADF if socket was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int madang_socket_peer_pidfd(madang_socket *socket);
+
+// Ends a direction, whoever else has the connection open (shutdown(2)): how is 0 (SHUT_RD), 1
+// (SHUT_WR) or 2 (SHUT_RDWR).
+//
+// Returns 0; -EINVAL for another how; -ENOTCONN if the other end is gone; -EBADF if socket was
+// closed, -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_socket_shutdown(madang_socket *socket, int how);
+
+// Where the other end is. A Unix client has no name: then it ends after the colon.
+//
+// Returns a text that is valid until the handle is closed, or NULL if it was closed or is NULL.
+// Doesn't wait. Any thread may call it at any time.
+const char *madang_socket_peer_address(const madang_socket *socket);
+
+// Where this end is: as much of the text as there is room for in buffer, and a NUL.
+//
+// Returns the length of the whole text without the NUL, as snprintf(3); -EBADF if socket was
+// closed, -EFAULT if it is NULL, or buffer is and capacity isn't 0. Doesn't wait. Any thread may
+// call it at any time.
+int64_t madang_socket_local_address(const madang_socket *socket, char *buffer, size_t capacity);
+
+// Its descriptor, to poll: it is the handle's. Of a message that is half received poll(2) knows
+// nothing; readable means: try.
+//
+// Returns 0 or more; -EBADF if it was closed, -EFAULT if it is NULL. Doesn't wait. Any thread may
+// call it at any time.
+int madang_socket_fd(const madang_socket *socket);
+
+// Closes it. No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_socket_close(madang_socket *socket);
+
+// Receives what is sent to an address, unix: or udp:; give *datagram to
+// madang_socket_datagram_close() in the end. mode is as a listener's, 0 for 0600; a stale file is
+// replaced too.
+//
+// A Unix socket's datagrams arrive, in order, and who sends waits for room. Those of UDP may get
+// lost, come twice, or in another order (udp(7)).
+//
+// Returns 0, or as madang_socket_listener_open(). Any thread may call it at any time.
+int madang_socket_datagram_bind(const char *address,
+                                uint32_t mode,
+                                madang_socket_datagram **datagram);
+
+// Sends to an address, and receives what comes from there. A Unix socket gets an abstract name that
+// the kernel chooses, so that it can be answered. Give *datagram to madang_socket_datagram_close()
+// in the end.
+//
+// Returns 0; -ENOENT, -ECONNREFUSED or -EACCES if a Unix socket isn't there, isn't bound any more,
+// or may not be written; -EPROTOTYPE if it is of another kind; -EINVAL for a bad address; -EMFILE,
+// -ENFILE; -EFAULT if a pointer is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_socket_datagram_connect(const char *address, madang_socket_datagram **datagram);
+
+// Makes two that are connected with each other (socketpair(2)).
+//
+// Returns 0; -EMFILE, -ENFILE; -EFAULT if a pointer is NULL. Doesn't wait. Any thread may call it
+// at any time.
+int madang_socket_datagram_pair(madang_socket_datagram **one, madang_socket_datagram **other);
+
+// Sends a message to an address, or, with NULL, to where it is connected; and descriptors along, as
+// madang_socket_send_message().
+//
+// Returns 0, or
+//   -EAGAIN         there is no room, and it was not to wait
+//   -ETIMEDOUT      nor in time
+//   -EINTR          a signal handler ran
+//   -EDESTADDRREQ, -ENOTCONN
+//                   it isn't connected, and address is NULL
+//   -ECONNREFUSED, -ENOENT, -EACCES
+//                   nobody receives there, or this process may not send there
+//   -EMSGSIZE       it is too large for one
+//   -EINVAL         bad flags, a bad address, or one of another transport; more than 253
+//                   descriptors, or any over UDP
+//   -EBADF          datagram was closed, or one of fds isn't open
+//   -EFAULT         a pointer is NULL
+//
+// Any thread may call it at any time.
+int madang_socket_datagram_send(madang_socket_datagram *datagram,
+                                const char *address,
+                                const void *data,
+                                size_t length,
+                                const int *fds,
+                                size_t fds_count,
+                                uint32_t flags,
+                                int64_t timeout_ns);
+
+// Receives a message, as madang_socket_recv_message(); message->address says from where, so that it
+// can be answered.
+//
+// Returns its length, 0 or more; -EAGAIN, -ETIMEDOUT, -EINTR, -E2BIG, -EINVAL, -EBADF and -EFAULT
+// as there; -ECONNREFUSED where UDP found nobody for what was sent before. Any thread may call it
+// at any time. Each message goes to one.
+int64_t madang_socket_datagram_recv(madang_socket_datagram *datagram,
+                                    void *buffer,
+                                    size_t capacity,
+                                    int *fds,
+                                    size_t fds_capacity,
+                                    madang_socket_message *message,
+                                    uint32_t flags,
+                                    int64_t timeout_ns);
+
+// As madang_socket_pass_credentials().
+//
+// Returns 0; -ENOTSUP for UDP; -EBADF if it was closed, -EFAULT if it is NULL. Doesn't wait. Any
+// thread may call it at any time.
+int madang_socket_datagram_pass_credentials(madang_socket_datagram *datagram, int yes);
+
+// Where it receives, with the port or the abstract name that the kernel chose.
+//
+// Returns a text that is valid until the handle is closed, or NULL if it was closed or is NULL.
+// Doesn't wait. Any thread may call it at any time.
+const char *madang_socket_datagram_address(const madang_socket_datagram *datagram);
+
+// Its descriptor, to poll; it is the handle's.
+//
+// Returns 0 or more; -EBADF if it was closed, -EFAULT if it is NULL. Doesn't wait. Any thread may
+// call it at any time.
+int madang_socket_datagram_fd(const madang_socket_datagram *datagram);
+
+// Closes it, and takes a Unix socket's file away. No other thread may be inside a call with it.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_socket_datagram_close(madang_socket_datagram *datagram);
 
 // The key that ftok(3) makes of an existing file and an id from 0 to 255. Programs in any language
 // that name the same file get the same key.

@@ -38,6 +38,8 @@ use crate::kernel::posix::madang_posix_listed;
 use crate::kernel::posix::mq::{madang_posix_mq_options, madang_posix_mq_status};
 use crate::kernel::posix::sem::{madang_posix_sem_options, madang_posix_sem_status};
 use crate::kernel::posix::shm::{madang_posix_shm_options, madang_posix_shm_status};
+use crate::kernel::signal::madang_signal_info;
+use crate::kernel::socket::{madang_socket_listener_options, madang_socket_message, madang_socket_peer};
 use crate::kernel::sysv::madang_sysv_change;
 use crate::kernel::sysv::msg::{madang_sysv_msg_limits, madang_sysv_msg_options, madang_sysv_msg_status};
 use crate::kernel::sysv::sem::{
@@ -65,12 +67,57 @@ fn null(what: &str) -> Failure {
 
 /// A name of the caller's.
 pub(crate) fn text<'a>(at: *const c_char) -> Result<&'a str> {
+    text_called(at, "name")
+}
+
+/// A text of the caller's, and what the function calls it.
+pub(crate) fn text_called<'a>(at: *const c_char, what: &str) -> Result<&'a str> {
     if at.is_null() {
-        return Err(null("name"));
+        return Err(null(what));
     }
     // SAFETY: by the contract, a C string that stays as it is for the call.
     let text = unsafe { CStr::from_ptr(at) };
-    text.to_str().map_err(|_| Failure::misuse(libc::EINVAL, format!("the name {text:?} is not UTF-8")))
+    text.to_str().map_err(|_| Failure::misuse(libc::EINVAL, format!("the {what} {text:?} is not UTF-8")))
+}
+
+/// Descriptors of the caller's, to be used during the call.
+pub(crate) fn descriptors<'a>(at: *const c_int, count: usize) -> Result<Vec<BorrowedFd<'a>>> {
+    let fds = array(at, count, "fds")?;
+    if let Some(index) = fds.iter().position(|&fd| fd < 0) {
+        return Err(Failure::misuse(libc::EBADF, format!("fds[{index}] is {}", fds[index])));
+    }
+    // SAFETY: not -1; by the contract nobody closes them during the call, and one that isn't open is only an error.
+    Ok(fds.iter().map(|&fd| unsafe { BorrowedFd::borrow_raw(fd) }).collect())
+}
+
+/// A place of the caller's for numbers, which need not be initialised.
+#[derive(Clone, Copy)]
+pub(crate) struct Numbers<T> {
+    at: NonNull<T>,
+    count: usize,
+}
+
+impl<T: Copy> Numbers<T> {
+    /// NULL is as good as any place for none.
+    pub(crate) fn new(at: *mut T, count: usize, what: &str) -> Result<Self> {
+        let at = place_of(at.cast(), count.saturating_mul(size_of::<T>()), what)?.cast();
+        Ok(Self { at, count })
+    }
+
+    /// As many of them as there is room for.
+    pub(crate) fn fill(self, values: impl IntoIterator<Item = T>) {
+        for (index, value) in values.into_iter().take(self.count).enumerate() {
+            // SAFETY: by the contract there is room for `count`, which nobody else touches during the call.
+            unsafe { self.at.add(index).write(value) };
+        }
+    }
+}
+
+/// Copies bytes to the beginning of a place of the caller's, as far as there is room.
+pub(crate) fn copy_bytes(from: &[u8], to: &mut [MaybeUninit<u8>]) {
+    to.iter_mut().zip(from).for_each(|(to, &from)| {
+        to.write(from);
+    });
 }
 
 /// The path of a file.
@@ -331,6 +378,10 @@ structs! {
     madang_sysv_sem_options 24
     madang_sysv_sem_status 64
     madang_sysv_sem_limits 64
+    madang_socket_listener_options 16
+    madang_socket_message 160
+    madang_socket_peer 16
+    madang_signal_info 28
 }
 
 /// What a struct's first field says, and whether it can be so.

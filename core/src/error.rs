@@ -30,7 +30,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | `ENOSPC` | `/dev/shm` (or `MADANG_DIR`) is full |
 /// | `EUSERS` | no free place among the participants |
 /// | `EOWNERDEAD` | this handle was presumed dead by the others and may not go on |
-/// | `EPIPE` | nobody reads any more, and nobody ever will |
+/// | `EADDRINUSE`, `EADDRNOTAVAIL`, `EAFNOSUPPORT` | a socket's address: somebody listens there, it isn't this machine's, there is no such family |
+/// | `ECONNREFUSED`, `EHOSTUNREACH`, `ENETUNREACH` | nobody listens there, or there is no way there |
+/// | `EPIPE`, `ECONNRESET`, `ENOTCONN`, `EDESTADDRREQ` | the other end is gone, gone with what was sent to it, or was never there |
+/// | `ENOTSOCK`, `ETOOMANYREFS` | a descriptor: it is no socket's; too many are on the way |
+/// | `ENODATA` | the connection has come to its end (C) |
+/// | `ESRCH` | there is no such process |
 /// | `EIDRM` | the System V object was removed, perhaps while this waited |
 /// | `ERANGE`, `EOVERFLOW` | a semaphore's value would get too large |
 /// | `ENOSYS` | this kernel, or the container's filter, does not offer the call |
@@ -115,7 +120,8 @@ fn name(errno: i32) -> Cow<'static, str> {
     names! {
         EAGAIN EBUSY ETIMEDOUT EINTR EINVAL ENAMETOOLONG ENOENT EEXIST EACCES EPERM EISDIR ENOTDIR ELOOP ENODEV
         EMSGSIZE E2BIG ENOTSUP EPROTOTYPE EPROTO EUCLEAN ENOSPC EUSERS EOWNERDEAD EBADF EFAULT ENOMEM EMFILE ENFILE
-        EIDRM ERANGE EOVERFLOW ENOSYS EROFS EIO ENXIO EFBIG EDQUOT ENOLCK EPIPE
+        EIDRM ERANGE EOVERFLOW ENOSYS EROFS EIO ENXIO EFBIG EDQUOT ENOLCK EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT ECONNREFUSED
+        ECONNRESET EDESTADDRREQ EHOSTUNREACH ENETUNREACH ENOTCONN ENOTSOCK EPIPE ETOOMANYREFS ENODATA ESRCH
     }
 }
 

@@ -32,7 +32,7 @@ mod sys;
 
 pub use deadline::Deadline;
 pub use error::{Error, Result};
-pub use kernel::{fifo, file, memfd, pipe, posix, sysv};
+pub use kernel::{fifo, file, memfd, pipe, posix, signal, socket, sysv};
 pub use mapping::Mapping;
 pub use shared::Create;
 pub use shared::left_over::{LeftOvers, gc, left_overs};

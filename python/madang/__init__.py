@@ -46,7 +46,7 @@ from ._madang import (
     list,  # noqa: F401
 )
 from ._objects import ObjectQueue
-from .kernel import fifo, file, memfd, pipe, posix, sysv
+from .kernel import fifo, file, memfd, pipe, posix, signal, socket, sysv
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -74,4 +74,6 @@ __all__ = [
     "memfd",
     "posix",
     "sysv",
+    "signal",
+    "socket",
 ]

@@ -38,6 +38,8 @@ from .kernel import pipe as pipe
 from .kernel import memfd as memfd
 from .kernel import posix as posix
 from .kernel import sysv as sysv
+from .kernel import signal as signal
+from .kernel import socket as socket
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -65,6 +67,8 @@ __all__ = [
     "memfd",
     "posix",
     "sysv",
+    "signal",
+    "socket",
 ]
 
 __version__: str

@@ -152,6 +152,22 @@ mod _madang {
                 use crate::kernel::sysv::sem::{Limits, Op, Set, Status, limits, list};
             }
         }
+
+        /// `madang/kernel/signal.py`.
+        #[pyo3::pymodule]
+        mod signal {
+            #[pymodule_export]
+            use crate::kernel::signal::{
+                Block, Descriptor, Info, Process, blocked, kill, kill_group, name, number, pending, queue, rt, wait,
+            };
+        }
+
+        /// `madang/kernel/socket.py`.
+        #[pyo3::pymodule]
+        mod socket {
+            #[pymodule_export]
+            use crate::kernel::socket::{Credentials, Datagram, Listener, Message, Stream};
+        }
     }
 
     /// Lets the modules in it be imported by their names.

@@ -61,7 +61,7 @@ pub(crate) fn mode(mode: &Bound<'_, PyAny>) -> PyResult<u32> {
 }
 
 /// A number. Python says `OverflowError` if it is too large for us; here it is a bad value, as others are.
-fn number(what: &str, value: &Bound<'_, PyAny>) -> PyResult<i64> {
+pub(crate) fn number(what: &str, value: &Bound<'_, PyAny>) -> PyResult<i64> {
     value.extract().map_err(|error: PyErr| {
         if !error.is_instance_of::<PyOverflowError>(value.py()) {
             return error;

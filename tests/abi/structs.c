@@ -322,3 +322,34 @@ AT(madang_sysv_shm_limits, pages, 48);
 AT(madang_sysv_shm_limits, resident_pages, 56);
 AT(madang_sysv_shm_limits, swapped_pages, 64);
 ENDS_AT(madang_sysv_shm_limits, 72);
+
+AT(madang_socket_listener_options, struct_size, 0);
+AT(madang_socket_listener_options, flags, 4);
+AT(madang_socket_listener_options, mode, 8);
+AT(madang_socket_listener_options, backlog, 12);
+ENDS_AT(madang_socket_listener_options, 16);
+
+AT(madang_socket_message, struct_size, 0);
+AT(madang_socket_message, flags, 4);
+AT(madang_socket_message, length, 8);
+AT(madang_socket_message, fds, 16);
+AT(madang_socket_message, pid, 20);
+AT(madang_socket_message, uid, 24);
+AT(madang_socket_message, gid, 28);
+AT(madang_socket_message, address, 32);
+ENDS_AT(madang_socket_message, 160);
+
+AT(madang_socket_peer, struct_size, 0);
+AT(madang_socket_peer, pid, 4);
+AT(madang_socket_peer, uid, 8);
+AT(madang_socket_peer, gid, 12);
+ENDS_AT(madang_socket_peer, 16);
+
+AT(madang_signal_info, struct_size, 0);
+AT(madang_signal_info, signal, 4);
+AT(madang_signal_info, code, 8);
+AT(madang_signal_info, pid, 12);
+AT(madang_signal_info, uid, 16);
+AT(madang_signal_info, value, 20);
+AT(madang_signal_info, status, 24);
+ENDS_AT(madang_signal_info, 28);

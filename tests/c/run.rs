@@ -57,6 +57,8 @@ areas! {
         sysv_msg
         sysv_shm
         sysv_sem
+        signal
+        socket
     }
     shared {
         queue

@@ -53,6 +53,8 @@ mod kernel {
     mod file;
     mod pipe;
     mod posix;
+    mod signal;
+    mod socket;
     mod sysv;
 }
 

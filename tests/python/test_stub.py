@@ -43,6 +43,7 @@ def test_docstrings():
 def test_types_as_a_user_sees_them(tmp_path):
     program = tmp_path / "program.py"
     program.write_text("""
+import signal
 from typing import assert_type
 import madang
 import numpy
@@ -82,6 +83,14 @@ with madang.Queue("orders", capacity="4M", create="never") as q:
     madang.file.replace("file", b"", keep_mode=True)
     assert_type(madang.file.Follow("file").read(timeout=1), bytes)
     writer.write("text")  # type: ignore[arg-type]
+    with madang.socket.Stream.connect("unix:x", 1.0) as stream, open("x") as file:
+        stream.send_message(numpy.zeros(3), fds=[0, file], timeout=1)
+        if (message := stream.recv_message(fds=1)) is not None:
+            assert_type(message.data, bytes)
+            assert_type(message.fds, list[int])
+        stream.shutdown("maybe")  # type: ignore[arg-type]
+    with madang.signal.block({signal.SIGUSR1, "SIGUSR2"}):
+        assert_type(madang.signal.wait([10, "SIGUSR2"], timeout=1).value, int)
     q.recv("text")  # type: ignore[arg-type]
     q.send(s)
     memoryview(s)

@@ -6,6 +6,9 @@ mod kernel {
     mod memfd;
     mod pipe;
     mod posix;
+    mod signal;
+    mod socket;
+    mod sysv;
 }
 
 mod shared {
@@ -26,8 +29,4 @@ mod shared {
     mod segment;
     mod semaphore_set;
     mod sync;
-}
-
-mod kernel {
-    mod sysv;
 }

@@ -6,4 +6,6 @@ pub mod mapping;
 pub mod memfd;
 pub mod pipe;
 pub mod posix;
+pub mod signal;
+pub mod socket;
 pub mod sysv;

@@ -7,6 +7,8 @@
 //! - [`memfd`]: memory without a name that can be sealed, to be handed to a stranger
 //! - [`posix`]: message queues, shared memory and semaphores by mq_overview(7), shm_overview(7) and sem_overview(7)
 //! - [`sysv`]: System V message queues, shared memory, semaphore sets
+//! - [`signal`]: sent with a value to processes that can't be mistaken, and waited for instead of handled
+//! - [`socket`]: connections and datagrams, with whole messages, descriptors and the sender's credentials
 //!
 //! What waits comes as `try_x` (never waits: `EAGAIN`), `x` (waits for ever) and `x_until`, which takes a deadline (`ETIMEDOUT`). A signal
 //! handler that runs meanwhile is `EINTR`; nothing was done then, and to the same deadline one can go on.
@@ -21,6 +23,8 @@ pub mod memfd;
 mod path;
 pub mod pipe;
 pub mod posix;
+pub mod signal;
+pub mod socket;
 mod space;
 pub mod sysv;
 mod wait;

@@ -70,7 +70,7 @@ pub(super) fn polling<T>(
 
 /// The deadline passed, or it was only a try.
 #[cold]
-fn in_vain(deadline: Deadline, doing: &str) -> Error {
+pub(super) fn in_vain(deadline: Deadline, doing: &str) -> Error {
     if deadline.is_try() {
         Error::new(libc::EAGAIN, format!("{doing}: it would have to wait, and was only to try"))
     } else {

@@ -23,7 +23,7 @@ pub(crate) struct Stat {
 }
 
 /// A file's device (major, minor) and inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity(u32, u32, u64);
 
 impl Stat {
@@ -38,6 +38,10 @@ impl Stat {
 
     pub(crate) fn is_link(&self) -> bool {
         u32::from(self.mode) & libc::S_IFMT == libc::S_IFLNK
+    }
+
+    pub(crate) fn is_socket(&self) -> bool {
+        u32::from(self.mode) & libc::S_IFMT == libc::S_IFSOCK
     }
 
     pub(crate) fn permissions(&self) -> u32 {

@@ -10,6 +10,7 @@
 
 pub(crate) mod barrier;
 pub(crate) mod clock;
+pub(crate) mod directory;
 pub(crate) mod epoll;
 pub(crate) mod file;
 pub(crate) mod futex;
@@ -22,6 +23,8 @@ pub(crate) mod pipe;
 pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod sem;
+pub(crate) mod signal;
+pub(crate) mod socket;
 pub(crate) mod sysv;
 pub(crate) mod timer;
 

@@ -8,6 +8,6 @@ that says what to do. Descriptors aren't inherited by programs that are started,
 """
 
 from .._madang.kernel import Mapping
-from . import fifo, file, memfd, pipe, posix, sysv
+from . import fifo, file, memfd, pipe, posix, signal, socket, sysv
 
-__all__ = ["Mapping", "fifo", "file", "memfd", "pipe", "posix", "sysv"]
+__all__ = ["Mapping", "fifo", "file", "memfd", "pipe", "posix", "signal", "socket", "sysv"]

@@ -14,9 +14,11 @@ from . import file as file
 from . import memfd as memfd
 from . import pipe as pipe
 from . import posix as posix
+from . import signal as signal
+from . import socket as socket
 from . import sysv as sysv
 
-__all__ = ["Mapping", "fifo", "file", "memfd", "pipe", "posix", "sysv"]
+__all__ = ["Mapping", "fifo", "file", "memfd", "pipe", "posix", "signal", "socket", "sysv"]
 
 @final
 class Mapping:

@@ -1,5 +1,6 @@
 //! Primitives whose state the kernel holds. Each file is a module of `madang.kernel`.
 
+mod fds;
 pub(crate) mod fifo;
 pub(crate) mod file;
 mod held;
@@ -7,6 +8,8 @@ pub(crate) mod mapping;
 pub(crate) mod memfd;
 pub(crate) mod pipe;
 pub(crate) mod posix;
+pub(crate) mod signal;
+pub(crate) mod socket;
 pub(crate) mod sysv;
 
 use pyo3::prelude::*;
