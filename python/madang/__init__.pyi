@@ -84,7 +84,7 @@ def left_overs() -> LeftOvers:
     """Tells what madang.gc() would remove. Raises as madang.list() does."""
 
 def list(*, segments: bool = False, any_owner: bool = False) -> builtins.list[Listed]:
-    """The objects that exist: queues, in the order of their names. What can't be opened is listed too, and
+    """The objects that exist: queues and sets of semaphores, by kind and name. What can't be opened is listed too, and
     has an `error`. A snapshot: others make and remove meanwhile.
 
     segments: lists segments as well: every regular file in /dev/shm that isn't madang's, whoever made
@@ -196,7 +196,7 @@ class Listed:
 
     @property
     def kind(self) -> Literal["queue", "semaphores", "segment", "other"]:
-        """What it is: "queue", "segment", or "other", which this version of madang doesn't know."""
+        """What it is: "queue", "semaphores", "segment", or "other", which this version of madang doesn't know."""
 
     @property
     def name(self) -> str:
