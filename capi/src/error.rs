@@ -219,7 +219,6 @@ pub extern "C" fn madang_strerror(error: c_int) -> *const c_char {
         EIDRM "it was removed meanwhile"
         ERANGE "a value is out of its range"
         EOVERFLOW "a number is too large"
-        ERANGE "a semaphore's value would be above 32767"
         ENOSYS "the kernel doesn't have a system call that madang needs"
         EADDRINUSE "somebody listens at that address, or a file has the name"
         EADDRNOTAVAIL "no interface of this machine has that address"

@@ -24,6 +24,8 @@ Caveats, and what to do about them:
   makes some mixture of old and new.
 """
 
+import sys
+
 from . import kernel
 from ._madang import (
     Except,
@@ -47,6 +49,10 @@ from ._madang import (
 )
 from ._objects import ObjectQueue
 from .kernel import fifo, file, memfd, pipe, posix, signal, socket, sysv
+
+# So that `from madang.pipe import pair` finds them, too.
+for _module in (fifo, file, memfd, pipe, posix, signal, socket, sysv):
+    sys.modules[_module.__name__.replace(".kernel", "")] = _module
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [

@@ -34,12 +34,12 @@ from . import kernel as kernel
 from ._objects import ObjectQueue as ObjectQueue
 from .kernel import fifo as fifo
 from .kernel import file as file
-from .kernel import pipe as pipe
 from .kernel import memfd as memfd
+from .kernel import pipe as pipe
 from .kernel import posix as posix
-from .kernel import sysv as sysv
 from .kernel import signal as signal
 from .kernel import socket as socket
+from .kernel import sysv as sysv
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
@@ -1039,9 +1039,7 @@ class SemaphoreSet:
         what a signal handler raises, as KeyboardInterrupt.
         """
 
-    def acquire(
-        self, index: int = 0, amount: int = 1, timeout: float | None = None, *, undo: bool = False
-    ) -> None:
+    def acquire(self, index: int = 0, amount: int = 1, timeout: float | None = None, *, undo: bool = False) -> None:
         """Takes amount from the value of a semaphore; waits until it is as large. As operate([(index, -amount)]).
 
         undo: it is given back when the handle is closed or its process ends.

@@ -1,5 +1,7 @@
 //! `madang_msgget` and the other calls of System V, served from shared memory: one call each into `capi/calls`.
 
+#![allow(clippy::not_unsafe_ptr_arg_deref, reason = "nobody calls them but C")]
+
 use std::ffi::{c_int, c_long, c_void};
 
 use libc::{msqid_ds, sembuf, shmid_ds, size_t, ssize_t, timespec};
