@@ -2,14 +2,27 @@
  * madang: inter-process communication for Linux
  * =============================================
  *
- * Queues and segments in shared memory, which processes in C, C++, Rust and Python open by the
- * same name, with the same meaning, the same limits and the same errors.
+ * Queues, semaphores, locks and segments in shared memory, which processes in C, C++, Rust and
+ * Python open by the same name, with the same meaning, the same limits and the same errors; and
+ * every primitive of the kernel's: pipes, sockets, signals, System V and POSIX IPC and the rest.
  *
  *   - Nothing is lost: a process killed at any instruction leaves every other one able to go on,
  *     and every message that was sent is received once.
  *   - Fast as memory: sending and receiving make no system call, unless somebody has to sleep or
  *     memory is used for the first time.
  *   - No daemon, nothing to configure: an object is a file in /dev/shm, with owner and mode.
+ *
+ * What begins with                          is
+ *   madang_queue_, _lease_, _reservation_    a queue in shared memory, and what is taken from it
+ *   madang_segment_                          plain named bytes
+ *   madang_semaphore_set_                    semaphores in shared memory, as semop(2) has them
+ *   madang_mutex_, _rwlock_, _condition_,
+ *   madang_barrier_, _event_                 locks and their like, by name or in a segment
+ *   madang_pipe_, _fifo_, _socket_,
+ *   madang_signal_, _file_, _memfd_          the kernel's primitives of these names
+ *   madang_sysv_, madang_posix_              the kernel's System V and POSIX IPC
+ *   madang_mapping_                          memory that the kernel's primitives give
+ *   madang_msg, _sem, _shm                   System V's calls, served from shared memory
  *
  *
  * A program
