@@ -183,8 +183,8 @@ pub extern "C" fn madang_strerror(error: c_int) -> *const c_char {
     }
     let errno = c_int::try_from(error.unsigned_abs()).unwrap_or(c_int::MAX);
     let text = texts! { errno;
-        EAGAIN "the call was not to wait, and the queue is full, or has no message"
-        EBUSY "another participant is inside and doesn't get on, or somebody else has it: try again"
+        EAGAIN "the call was not to wait, and would have to: it is full, or empty, or somebody has it"
+        EBUSY "somebody has it, or is inside and doesn't get on: try again"
         ETIMEDOUT "the time is over"
         EINTR "a signal handler ran while the call waited; nothing was done"
         EINVAL "an argument is not in its range, or what exists is smaller than asked for"
@@ -192,13 +192,13 @@ pub extern "C" fn madang_strerror(error: c_int) -> *const c_char {
         ENOENT "there is nothing of that name"
         EEXIST "the name is taken"
         EACCES "permission denied"
-        EPERM "it belongs to another user, or is sealed against that"
+        EPERM "not permitted: it belongs to another user, or isn't held by the caller"
         EISDIR "the name is a directory's"
         ENOTDIR "a part of the path is no directory"
         ELOOP "the name is a symbolic link's, which is never followed"
-        ENODEV "the name is that of something other than a regular file"
-        ENXIO "the name is that of a device or socket"
-        EMSGSIZE "the message can never fit this queue"
+        ENODEV "what has the name, or the descriptor, is something of another kind"
+        ENXIO "what has the name is a device or socket; or nobody has the other end open"
+        EMSGSIZE "the message can never fit there"
         E2BIG "the buffer is smaller than the message, which stays; or a struct asks for what this version doesn't know"
         ENOTSUP "this version does not offer that"
         EPROTOTYPE "the name is that of an object of another kind"

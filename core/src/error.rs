@@ -14,14 +14,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 ///
 /// | errno | meaning |
 /// |---|---|
-/// | `EAGAIN` | a try found the queue full, or empty |
+/// | `EAGAIN` | a try found that it would have to wait: it is full, or empty, or somebody has it |
 /// | `EBUSY` | a try found another participant inside for longer than it may wait; or somebody else has it |
 /// | `ETIMEDOUT` | the deadline passed |
 /// | `EINTR` | a signal handler ran while waiting; nothing was done |
 /// | `EINVAL` | an argument is not in its range, or an existing object is smaller than asked for |
 /// | `ENAMETOOLONG`, `ENOENT`, `EEXIST`, `EACCES`, `EPERM` | the name: too long, absent, taken, not permitted, another user's |
 /// | `EISDIR`, `ELOOP`, `ENODEV`, `ENXIO` | the name is a directory, a symbolic link, or no regular file |
-/// | `EMSGSIZE` | the message can never fit this queue |
+/// | `EMSGSIZE` | the message can never fit there |
 /// | `E2BIG` | the buffer is too small; the message stays, [`Error::length`] says what it needs (of System V's, 0) |
 /// | `ENOTSUP` | not offered by this version |
 /// | `EPROTOTYPE` | an object of another kind |
