@@ -211,6 +211,13 @@ impl Room<'_> {
     }
 }
 
+/// A copy of the first `length` of them, which were filled; `MemoryError`.
+pub(crate) fn filled<'py>(py: Python<'py>, from: &[MaybeUninit<u8>], length: usize) -> PyResult<Bound<'py, PyBytes>> {
+    let from = &from[..length];
+    // SAFETY: a slice's own pointer and length; the caller has filled so many.
+    unsafe { make_bytes(py, from.as_ptr().cast(), length as ffi::Py_ssize_t) }
+}
+
 /// A copy as `bytes`; `MemoryError`.
 #[inline]
 pub(crate) fn bytes<'py>(py: Python<'py>, from: &[u8]) -> PyResult<Bound<'py, PyBytes>> {

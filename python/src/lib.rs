@@ -170,6 +170,21 @@ mod _madang {
         }
     }
 
+    /// What `madang/shared/` makes modules of.
+    #[pyo3::pymodule]
+    mod shared {
+        /// `madang/shared/sysv.py`.
+        #[pyo3::pymodule]
+        mod sysv {
+            #[pymodule_export]
+            use crate::shared::sysv::{
+                Attachment, Perm, QueueStatus, SegmentStatus, SetStatus, getall, getpid, getval, getwaiting,
+                limits_in_force, msgget, msgrcv, msgremove, msgset, msgsnd, msgstat, semget, semop, semremove, semset,
+                semstat, setall, setval, shmat, shmget, shmremove, shmset, shmstat,
+            };
+        }
+    }
+
     /// Lets the modules in it be imported by their names.
     #[pymodule_init]
     fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What gcc and clang find wrong with our C is an error.
 pub(crate) const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
@@ -50,12 +51,16 @@ pub(crate) fn compiler(language: &str) -> Command {
 
 /// Compiles `source` into a program that finds the library, with `flags` besides.
 pub(crate) fn compile(source: &Path, program: &str, flags: &[&str]) -> PathBuf {
-    let output = directory().join(program);
+    // Under a name of its own first: another thread may run what this one makes anew.
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let (output, number) = (directory().join(program), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let new = directory().join(format!("{program}.{}.{number}", std::process::id()));
     let library = directory().display();
     let mut compiler = compiler("c");
-    compiler.args(["-std=c11", "-g", "-pthread"]).args(WARNINGS).args(flags).arg(source).arg("-o").arg(&output);
+    compiler.args(["-std=c11", "-g", "-pthread"]).args(WARNINGS).args(flags).arg(source).arg("-o").arg(&new);
     compiler.arg(format!("-L{library}")).arg("-lmadang").arg(format!("-Wl,-rpath,{library}"));
     succeed(&mut compiler);
+    std::fs::rename(new, &output).unwrap();
     output
 }
 

@@ -58,7 +58,7 @@ impl Operation {
 }
 
 /// An operation as the caller writes it: an [`Operation`], or a tuple of index and delta.
-struct Asked(madang::Operation);
+pub(crate) struct Asked(pub(crate) madang::Operation);
 
 impl FromPyObject<'_, '_> for Asked {
     type Error = PyErr;
@@ -95,6 +95,12 @@ impl Waiting {
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (u32, u32)) {
         (slf.get_type(), (slf.get().to_grow, slf.get().for_zero))
+    }
+}
+
+impl From<madang::Waiting> for Waiting {
+    fn from(waiting: madang::Waiting) -> Self {
+        Self { to_grow: waiting.to_grow, for_zero: waiting.for_zero }
     }
 }
 
@@ -326,8 +332,7 @@ impl SemaphoreSet {
     /// counted where it is stuck. Raises as value does.
     fn waiting(&self, py: Python, index: u32) -> Result<Waiting> {
         let set = self.handle.share()?;
-        let madang::Waiting { to_grow, for_zero, .. } = py.detach(|| set.waiting(index))?;
-        Ok(Waiting { to_grow, for_zero })
+        Ok(py.detach(|| set.waiting(index))?.into())
     }
 
     /// What the set is. Raises OSError with EOWNERDEAD (see operate) or EBADF.

@@ -63,6 +63,7 @@ impl Somebody {
             Language::C => Command::new(c_library::compile(&here.join("fifo.c"), &format!("cross-fifo-{task}"), &[])),
             Language::Python => {
                 let mut program = Command::new(python());
+                program.arg("-P");
                 program.arg(here.join("fifo.py"));
                 program
             }

@@ -26,6 +26,7 @@ fn actors(task: &str, path: &Path) -> [Actor; 2] {
     let here = c_library::top().join("tests/cross/kernel");
     let c = Command::new(c_library::compile(&here.join("file.c"), &format!("cross-file-{task}"), &[]));
     let mut py = Command::new(python());
+    py.arg("-P");
     py.arg(here.join("file.py"));
     [c, py].map(|mut program| Actor(program.arg(task).arg(path).spawn().unwrap()))
 }

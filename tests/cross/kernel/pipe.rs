@@ -15,6 +15,7 @@ fn filters() -> [Command; 2] {
     let here = c_library::top().join("tests/cross/kernel");
     let c = Command::new(c_library::compile(&here.join("pipe.c"), "cross-pipe", &[]));
     let mut py = Command::new(python());
+    py.arg("-P");
     py.arg(here.join("pipe.py"));
     [c, py]
 }

@@ -49,6 +49,7 @@ fn program(language: Language) -> Command {
         }
         Language::Python => {
             let mut program = Command::new(python());
+            program.arg("-P");
             program.arg(here.join("posix.py"));
             program
         }

@@ -27,6 +27,7 @@ fn program(language: &str) -> Command {
         return Command::new(c_program());
     }
     let mut python = Command::new(python());
+    python.arg("-P");
     python.arg("-P").arg(here.join("signal.py"));
     python
 }

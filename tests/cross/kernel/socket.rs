@@ -45,6 +45,7 @@ fn program(language: Language) -> Command {
         Language::C => Command::new(c_program()),
         _ => {
             let mut python = Command::new(python());
+            python.arg("-P");
             python.arg("-P").arg(here.join("socket.py"));
             python
         }
@@ -179,6 +180,7 @@ fn stranger(language: &str, directory: &Directory) -> Command {
     let code = strangers_code(language);
     if language == "python" {
         let mut python = Command::new(python());
+        python.arg("-P");
         python.arg("-c").arg(code + PYTHON_MAIN);
         return python;
     }

@@ -68,6 +68,7 @@ fn begin(language: Language, step: &str) -> impl FnOnce() -> String + use<> {
         Language::C => Some(Command::new(c_program())),
         Language::Python => {
             let mut python = Command::new(python());
+            python.arg("-P");
             python.arg(here.join("sysv.py"));
             Some(python)
         }

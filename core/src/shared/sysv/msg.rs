@@ -115,6 +115,17 @@ pub fn msgget(key: i32, flags: i32) -> Result<i32> {
 /// As msgsnd(2): `EAGAIN`, `EACCES`, `EIDRM`, `EINTR`, `EINVAL`, `ENOMEM`.
 #[inline]
 pub fn msgsnd(id: i32, mtype: i64, data: &[u8], flags: i32) -> Result<()> {
+    msgsnd_until(id, mtype, data, deadline(flags))
+}
+
+fn deadline(flags: i32) -> Deadline {
+    if flags & libc::IPC_NOWAIT != 0 { Deadline::NOW } else { Deadline::NEVER }
+}
+
+/// As [`msgsnd`], but waits until `deadline` at most: `ETIMEDOUT`.
+#[doc(hidden)]
+#[inline]
+pub fn msgsnd_until(id: i32, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
     if mtype < 1 || data.len() as u64 > limits().msgmax {
         return Err(bad_message(id, mtype, data.len()));
     }
@@ -122,7 +133,6 @@ pub fn msgsnd(id: i32, mtype: i64, data: &[u8], flags: i32) -> Result<()> {
         let Handle { queue, block, .. } = handle;
         handle.permits(id, ALTER)?;
         if !queue.send_at_once(mtype, data) {
-            let deadline = if flags & libc::IPC_NOWAIT != 0 { Deadline::NOW } else { Deadline::NEVER };
             queue.send_until(mtype, data, deadline).map_err(|error| as_system_v(error, libc::EAGAIN))?;
         }
         block.first.note(queue.pid(), clock::coarse_s());
@@ -147,6 +157,19 @@ fn bad_message(id: i32, mtype: i64, length: usize) -> Error {
 /// As msgrcv(2): `ENOMSG`, `E2BIG`, `EACCES`, `EIDRM`, `EINTR`, `EINVAL`.
 #[inline]
 pub fn msgrcv(id: i32, buffer: &mut [MaybeUninit<u8>], msgtyp: i64, flags: i32) -> Result<(usize, i64)> {
+    msgrcv_until(id, buffer, msgtyp, flags, deadline(flags))
+}
+
+/// As [`msgrcv`], but waits until `deadline` at most, whatever `flags` say: `ETIMEDOUT`.
+#[doc(hidden)]
+#[inline]
+pub fn msgrcv_until(
+    id: i32,
+    buffer: &mut [MaybeUninit<u8>],
+    msgtyp: i64,
+    flags: i32,
+    deadline: Deadline,
+) -> Result<(usize, i64)> {
     with(id, |handle| {
         let Handle { queue, block, .. } = handle;
         handle.permits(id, READ)?;
@@ -159,19 +182,24 @@ pub fn msgrcv(id: i32, buffer: &mut [MaybeUninit<u8>], msgtyp: i64, flags: i32) 
         };
         let Received { length, mtype, .. } = match received {
             Some(received) => received,
-            None => receive(queue, buffer, msgtyp, flags)?,
+            None => receive(queue, buffer, msgtyp, flags, deadline)?,
         };
         block.second.note(queue.pid(), clock::coarse_s());
         Ok((length, mtype))
     })
 }
 
-fn receive(queue: &Queue, buffer: &mut [MaybeUninit<u8>], msgtyp: i64, flags: i32) -> Result<Received> {
+fn receive(
+    queue: &Queue,
+    buffer: &mut [MaybeUninit<u8>],
+    msgtyp: i64,
+    flags: i32,
+    deadline: Deadline,
+) -> Result<Received> {
     let select = match msgtyp {
         1.. if flags & libc::MSG_EXCEPT != 0 => Select::Except(msgtyp),
         _ => Select::from_msgtyp(msgtyp),
     };
-    let deadline = if flags & libc::IPC_NOWAIT != 0 { Deadline::NOW } else { Deadline::NEVER };
     let received = if flags & libc::MSG_NOERROR != 0 {
         queue.recv_cut(select, buffer, deadline)
     } else {

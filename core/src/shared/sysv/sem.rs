@@ -123,6 +123,17 @@ pub fn semget(key: i32, count: i32, flags: i32) -> Result<i32> {
 /// As semop(2): `EAGAIN`, `E2BIG`, `EACCES`, `EFBIG`, `EIDRM`, `EINTR`, `EINVAL`, `ENOMEM`, `ERANGE`.
 #[inline]
 pub fn semop(id: i32, operations: &[Operation], timeout: Option<Duration>) -> Result<()> {
+    let deadline = timeout.map_or(Deadline::NEVER, Deadline::after);
+    semop_until(id, operations, deadline).map_err(|error| match error.errno() {
+        libc::ETIMEDOUT => Error::new(libc::EAGAIN, error.message().to_owned()),
+        _ => error,
+    })
+}
+
+/// As [`semop`], but waits until `deadline` at most: `ETIMEDOUT`.
+#[doc(hidden)]
+#[inline]
+pub fn semop_until(id: i32, operations: &[Operation], deadline: Deadline) -> Result<()> {
     if operations.len() as u64 > limits().semopm {
         let what = format!("semop: {} operations: they may be {} at most", operations.len(), limits().semopm);
         return Err(Error::new(libc::E2BIG, what));
@@ -131,14 +142,7 @@ pub fn semop(id: i32, operations: &[Operation], timeout: Option<Duration>) -> Re
         let Handle { set, block, .. } = handle;
         let alters = operations.iter().any(|operation| operation.delta != 0);
         handle.permits(id, if alters { ALTER } else { READ })?;
-        let done = match timeout {
-            None => set.operate(operations),
-            Some(timeout) => set.operate_until(operations, Deadline::after(timeout)),
-        };
-        done.map_err(|error| match error.errno() {
-            libc::ETIMEDOUT => Error::new(libc::EAGAIN, error.message().to_owned()),
-            _ => as_system_v(error, libc::EAGAIN),
-        })?;
+        set.operate_until(operations, deadline).map_err(|error| as_system_v(error, libc::EAGAIN))?;
         block.first.note(0, clock::coarse_s());
         Ok(())
     })
