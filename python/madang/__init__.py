@@ -26,7 +26,7 @@ Caveats, and what to do about them:
 
 import sys
 
-from . import kernel
+from . import kernel, shared
 from ._madang import (
     Except,
     Lease,
@@ -79,6 +79,7 @@ __all__ = [
     "pipe",
     "memfd",
     "posix",
+    "shared",
     "sysv",
     "signal",
     "socket",

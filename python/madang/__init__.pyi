@@ -31,6 +31,7 @@ from typing import Any, Literal, Self, final
 from typing_extensions import Buffer
 
 from . import kernel as kernel
+from . import shared as shared
 from ._objects import ObjectQueue as ObjectQueue
 from .kernel import fifo as fifo
 from .kernel import file as file
@@ -66,6 +67,7 @@ __all__ = [
     "pipe",
     "memfd",
     "posix",
+    "shared",
     "sysv",
     "signal",
     "socket",
