@@ -27,6 +27,14 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
+    /// Until when, counted from now: for what is not to be tried apart.
+    pub(crate) fn deadline(self) -> Deadline {
+        match self {
+            Self::Until(deadline) => deadline,
+            Self::For(timeout) => Deadline::after(timeout),
+        }
+    }
+
     /// Does what may wait, until then. What may wait for some time is tried at once first.
     #[inline]
     pub(crate) fn run<T>(self, mut attempt: impl FnMut(Deadline) -> Outcome<T>) -> Outcome<T> {

@@ -34,6 +34,7 @@ use crate::shared::queue::{
 };
 use crate::shared::segment::madang_segment_options;
 use crate::shared::semaphore_set::{madang_semaphore_set_options, madang_semaphore_set_status};
+use crate::shared::sync::madang_sync_options;
 
 /// No struct of madang's will be longer; what says so was not initialised.
 const LONGEST_STRUCT: usize = 512;
@@ -238,6 +239,7 @@ structs! {
     madang_segment_options 24
     madang_semaphore_set_options 40
     madang_semaphore_set_status 48
+    madang_sync_options 16
 }
 
 /// What a struct's first field says, and whether it can be so.

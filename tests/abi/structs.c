@@ -105,3 +105,9 @@ AT(madang_semaphore_set_status, mode, 36);
 AT(madang_semaphore_set_status, uid, 40);
 AT(madang_semaphore_set_status, gid, 44);
 ENDS_AT(madang_semaphore_set_status, 48);
+
+AT(madang_sync_options, struct_size, 0);
+AT(madang_sync_options, flags, 4);
+AT(madang_sync_options, mode, 8);
+AT(madang_sync_options, create, 12);
+ENDS_AT(madang_sync_options, 16);

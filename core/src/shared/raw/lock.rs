@@ -246,7 +246,6 @@ impl RobustLock {
     }
 
     /// Who holds it, as far as one can tell without it.
-    #[cfg(test)]
     pub(crate) fn held_by(&self) -> Option<Participant> {
         owner(self.0.get())
     }

@@ -25,7 +25,18 @@ impl Mutex {
     #[inline]
     pub(crate) fn lock(&self, host: &impl Host, deadline: Deadline) -> Result<bool, Fault> {
         let deadline = if deadline.is_try() { Deadline::INSTANT } else { deadline };
-        Ok(self.lock.lock(host, deadline)? == Locked::Inherited)
+        // Nobody keeps a mutex (`keep.rs`): who finds that somebody does finds scribble, and tells of it.
+        Ok(self.lock.lock(host, deadline)? != Locked::Clean)
+    }
+
+    /// Whether somebody who lives has it.
+    pub(crate) fn is_locked(&self, host: &impl Host) -> bool {
+        self.lock.held_by().is_some_and(|owner| owner == host.me() || host.lives(owner))
+    }
+
+    /// Leaves it as a death would.
+    pub(crate) fn abandon(&self, host: &impl Host) {
+        self.lock.abandon(host);
     }
 
     /// Gives it back. [`Fault::Disowned`] if it isn't the caller's any more.

@@ -121,6 +121,15 @@ impl RwLock {
         left.map_err(|_| Fault::Disowned)
     }
 
+    /// Leaves what a writer has as his death would.
+    pub(crate) fn abandon_write(&self, host: &impl Host) {
+        if self.writer.get() == host.me().word() {
+            self.damaged.set(1);
+            let _ = self.writer.swap_if(host.me().word(), 0);
+            self.tell(host);
+        }
+    }
+
     /// Whether somebody who lives writes, or waits to.
     fn has_writer(&self, host: &impl Host) -> bool {
         let writer = self.writer.get();

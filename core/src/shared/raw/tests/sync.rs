@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::Fault;
 use super::super::cell::trap::{Died, die_after, interrupt_after};
+use super::super::host::MANY;
 use super::super::sync::barrier::{Barrier, Came};
 use super::super::sync::condition::Condition;
 use super::super::sync::flag::Flag;
@@ -231,15 +232,15 @@ fn what_was_told_after_the_announcement_is_not_missed() {
     let announced = condition.announce();
     let over = Err(Errno(libc::ETIMEDOUT));
     assert_eq!(condition.sleep(&waits, announced, Duration::ZERO), over);
-    condition.tell_one(&tells);
+    condition.tell(&tells, 1);
     assert_eq!(condition.sleep(&waits, announced, Duration::ZERO), Ok(()));
     let announced = condition.announce();
     assert_eq!(condition.sleep(&waits, announced, Duration::ZERO), over);
-    condition.tell_all(&tells);
+    condition.tell(&tells, MANY);
     assert_eq!(condition.sleep(&waits, announced, Duration::ZERO), Ok(()));
     let wakes = world.wakes.get();
-    condition.tell_all(&tells);
-    condition.tell_all(&tells);
+    condition.tell(&tells, MANY);
+    condition.tell(&tells, MANY);
     assert!(world.wakes.get() <= wakes + 1, "where nobody waits it costs no call");
 }
 
