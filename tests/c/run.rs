@@ -57,6 +57,7 @@ areas! {
         reservation
         segment
         semaphore_set
+        sync
         list
     }
 }
