@@ -25,16 +25,22 @@ Caveats, and what to do about them:
 """
 
 from ._madang import (
+    Barrier,
+    Condition,
+    Event,
     Except,
     Lease,
     LeftOvers,
     Listed,
+    Mutex,
     Operation,
     Participant,
     Queue,
     QueueStatus,
     Received,
     Reservation,
+    RwLock,
+    RwLockGuard,
     Segment,
     SemaphoreSet,
     SemaphoreSetStatus,
@@ -49,10 +55,14 @@ from . import kernel
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
+    "Barrier",
+    "Condition",
+    "Event",
     "Except",
     "Lease",
     "LeftOvers",
     "Listed",
+    "Mutex",
     "ObjectQueue",
     "Operation",
     "Participant",
@@ -60,6 +70,8 @@ __all__ = [
     "QueueStatus",
     "Received",
     "Reservation",
+    "RwLock",
+    "RwLockGuard",
     "Segment",
     "SemaphoreSet",
     "SemaphoreSetStatus",

@@ -1,6 +1,7 @@
 //! `madang.Segment`.
 
 use std::ffi::c_int;
+use std::sync::Arc;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -176,5 +177,12 @@ impl Segment {
     unsafe fn __releasebuffer__(&self, view: *mut ffi::Py_buffer) {
         // SAFETY: the caller's promise.
         unsafe { buffer::take_mapped_back::<madang::Segment>(view) };
+    }
+}
+
+impl Segment {
+    /// For what lies in it.
+    pub(crate) fn share(&self) -> Result<Arc<madang::Segment>> {
+        self.handle.share()
     }
 }
