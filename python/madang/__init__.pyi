@@ -1033,9 +1033,7 @@ class SemaphoreSet:
         what a signal handler raises, as KeyboardInterrupt.
         """
 
-    def acquire(
-        self, index: int = 0, amount: int = 1, timeout: float | None = None, *, undo: bool = False
-    ) -> None:
+    def acquire(self, index: int = 0, amount: int = 1, timeout: float | None = None, *, undo: bool = False) -> None:
         """Takes amount from the value of a semaphore; waits until it is as large. As operate([(index, -amount)]).
 
         undo: it is given back when the handle is closed or its process ends.
