@@ -25,14 +25,14 @@ pub(crate) const MOST_PARTIES: usize = 120;
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Barrier {
-    gate: RobustLock,
-    /// How many wait for each other; 0 until the first opens it.
-    parties: U32,
-    round: U32,
+    pub(in super::super) gate: RobustLock,
+    /// How many wait for each other; 0 until somebody says it.
+    pub(in super::super) parties: U32,
+    pub(in super::super) round: U32,
     _unused: U32,
-    event: Event,
+    pub(in super::super) event: Event,
     _later: [U64; 5],
-    places: [U64; MOST_PARTIES],
+    pub(in super::super) places: [U64; MOST_PARTIES],
 }
 
 const _: () = assert!(size_of::<Barrier>() == 1024);

@@ -12,7 +12,7 @@ use crate::deadline::Deadline;
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub(crate) struct Mutex {
-    lock: RobustLock,
+    pub(in super::super) lock: RobustLock,
 }
 
 const _: () = assert!(size_of::<Mutex>() == 64);

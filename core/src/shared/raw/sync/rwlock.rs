@@ -28,14 +28,14 @@ pub(crate) const MOST_READERS: usize = 120;
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct RwLock {
-    gate: RobustLock,
+    pub(in super::super) gate: RobustLock,
     /// Who writes, or waits until he can; 0 is nobody.
-    writer: U32,
-    damaged: U32,
+    pub(in super::super) writer: U32,
+    pub(in super::super) damaged: U32,
     _unused: U32,
-    event: Event,
+    pub(in super::super) event: Event,
     _later: [U32; 2],
-    readers: [U32; MOST_READERS],
+    pub(in super::super) readers: [U32; MOST_READERS],
 }
 
 const _: () = assert!(size_of::<RwLock>() == 512);
