@@ -539,6 +539,18 @@ fn threads_share_a_handle() {
         }
     });
     assert_eq!(counter.load(Ordering::Relaxed), 8000);
+    // One looks for what it holds while others take it away in exchange for what lies where it has looked.
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            let lock = &lock;
+            scope.spawn(move || {
+                for _ in 0..5000 {
+                    assert!(!lock.take_until(false, Deadline::after(WATCHDOG)).unwrap());
+                    lock.unlock().unwrap();
+                }
+            });
+        }
+    });
     fails(mutex.unlock(), libc::EPERM, "doesn't hold it");
     fails(lock.unlock(), libc::EPERM, "doesn't hold it");
     assert!(!lock.take_until(true, Deadline::NOW).unwrap());
