@@ -192,7 +192,7 @@ pub extern "C" fn madang_strerror(error: c_int) -> *const c_char {
         ENOENT "there is nothing of that name"
         EEXIST "the name is taken"
         EACCES "permission denied"
-        EPERM "it belongs to another user, or this handle doesn't hold it"
+        EPERM "not permitted: it belongs to another user, or isn't held by the caller"
         EISDIR "the name is a directory's"
         ENOTDIR "a part of the path is no directory"
         ELOOP "the name is a symbolic link's, which is never followed"

@@ -28,8 +28,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | `EPROTO` | an object of another layout version |
 /// | `EUCLEAN` | the object is damaged |
 /// | `ENOSPC` | `/dev/shm` (or `MADANG_DIR`) is full |
-/// | `EUSERS` | no free place among the participants |
-/// | `EOWNERDEAD` | this handle was presumed dead by the others and may not go on |
+/// | `EUSERS` | no free place among the participants, or among those who read |
+/// | `EOWNERDEAD` | this handle was presumed dead by the others and may not go on; or what it holds is another process's |
 /// | `EBADF`, `EFAULT` | a closed handle, a null pointer (C, Python) |
 #[derive(Debug, thiserror::Error)]
 #[error("{what}{} ({})", needed(*.length), name(*.errno))]

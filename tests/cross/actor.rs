@@ -433,7 +433,7 @@ impl Locks {
                 let guard = self.guard.insert(self.mutex().lock_until(deadline)?);
                 Ok(died(guard.owner_died()))
             }
-            "unlock" => Ok(nothing(drop(self.guard.take().expect("a guard")))),
+            "unlock" => Ok(self.guard.take().map(drop).map(nothing).expect("a guard")),
             "read-lock" => {
                 let guard = self.rwguard.insert(self.rwlock.expect("a lock").read_until(deadline)?);
                 Ok(died(guard.owner_died()))
@@ -442,7 +442,7 @@ impl Locks {
                 let guard = self.rwguard.insert(self.rwlock.expect("a lock").write_until(deadline)?);
                 Ok(died(guard.owner_died()))
             }
-            "unlock-rwlock" => Ok(nothing(drop(self.rwguard.take().expect("a guard")))),
+            "unlock-rwlock" => Ok(self.rwguard.take().map(drop).map(nothing).expect("a guard")),
             "await-change" => {
                 let guard = self.guard.take().expect("a guard");
                 let guard = self.condition().wait_until(guard, deadline)?;
@@ -455,7 +455,10 @@ impl Locks {
                 Ok(format!("rank={}", barrier.wait_until(deadline)?))
             }
             "set" => self.event().set().map(nothing),
-            "clear" => Ok(nothing(self.event().clear())),
+            "clear" => {
+                self.event().clear();
+                Ok(String::new())
+            }
             "await" => self.event().wait_until(deadline).map(nothing),
             other => panic!("what is {other}?"),
         }

@@ -12,8 +12,11 @@ fn memory() -> Name {
     name
 }
 
+/// The command that opens one of a kind.
+type Place<'a> = Box<dyn Fn(&str) -> String + 'a>;
+
 /// Where they lie: all in one segment, or each by this name.
-fn places(name: &Name) -> [Box<dyn Fn(&str) -> String + '_>; 2] {
+fn places(name: &Name) -> [Place<'_>; 2] {
     let offset = |kind: &str| match kind {
         "mutex" => 0,
         "condition" => 64,

@@ -578,3 +578,121 @@ fn a_condition_without_guards() {
     mutex.unlock().unwrap();
     fails(mutex.unlock(), libc::EPERM, "doesn't hold it");
 }
+
+/// Who comes to a barrier is killed at random, and another comes in his place: rounds go on, and nobody goes on alone.
+#[test]
+fn who_waits_at_a_barrier_is_killed() {
+    let name = Name::new("sync-barrier-kill");
+    let memory = segment(&name);
+    let barrier = Barrier::within(&memory, 0).unwrap();
+    barrier.set_parties(3).unwrap();
+    // How often somebody came, and how often somebody went on.
+    let (came, went) = (word(&memory, 256), word(&memory, 272));
+    let begin = |seed: u64| {
+        let barrier = &barrier;
+        fork(move || {
+            let mut random = Random(seed);
+            loop {
+                came.fetch_add(1, Ordering::Relaxed);
+                match barrier.wait_timeout(Duration::from_millis(1 + random.below(50))) {
+                    Ok(rank) => {
+                        assert!(rank < 3);
+                        went.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(error) => assert_eq!(error.errno(), libc::ETIMEDOUT, "{error}"),
+                }
+            }
+        })
+    };
+    let mut random = Random(5);
+    let mut children: Vec<Child> = (0..3).map(begin).collect();
+    for kill in 0..500 {
+        pause(&mut random);
+        children.swap_remove(random.below(3) as usize).kill();
+        children.push(begin(100 + kill));
+        if kill % 50 == 0 {
+            let (before, begun) = (went.load(Ordering::Relaxed), Instant::now());
+            while went.load(Ordering::Relaxed) < before + 3 {
+                assert!(begun.elapsed() < WATCHDOG, "it doesn't open any more");
+                std::thread::yield_now();
+            }
+        }
+    }
+    for child in &children {
+        assert_ne!(child.state(), 'Z', "one of them failed");
+    }
+    drop(children);
+    assert!(went.load(Ordering::Relaxed) <= came.load(Ordering::Relaxed));
+    assert_eq!(barrier.waiting().unwrap(), 0);
+}
+
+/// A token goes round by a condition; who waits for it, and who has it, is killed at random. Who tells nobody because he is dead is made up for
+/// by the time-out of who waits.
+#[test]
+fn who_waits_at_a_condition_is_killed() {
+    let name = Name::new("sync-condition-kill");
+    let memory = segment(&name);
+    let (mutex, changed) = (Mutex::within(&memory, 0).unwrap(), Condition::within(&memory, 64).unwrap());
+    let token = word(&memory, 256);
+    let begin = |place: u64| {
+        let (mutex, changed) = (&mutex, &changed);
+        fork(move || {
+            loop {
+                let mut guard = mutex.lock().unwrap();
+                while token.load(Ordering::Relaxed) % 3 != place {
+                    guard = match changed.wait_timeout(guard, Duration::from_millis(300)) {
+                        Ok(guard) => guard,
+                        Err(error) if error.errno() == libc::ETIMEDOUT => mutex.lock().unwrap(),
+                        Err(error) => panic!("{error}"),
+                    };
+                }
+                token.fetch_add(1, Ordering::Relaxed);
+                drop(guard);
+                changed.notify_all().unwrap();
+            }
+        })
+    };
+    let mut random = Random(6);
+    let mut children: Vec<Child> = (0..3).map(begin).collect();
+    for kill in 0..300 {
+        pause(&mut random);
+        let place = random.below(3);
+        children.push(begin(place));
+        children.swap_remove(place as usize).kill();
+        if kill % 30 == 0 {
+            let (before, begun) = (token.load(Ordering::Relaxed), Instant::now());
+            while token.load(Ordering::Relaxed) < before + 6 {
+                assert!(begun.elapsed() < WATCHDOG, "the token doesn't go round any more");
+                std::thread::yield_now();
+            }
+        }
+    }
+    for child in &children {
+        assert_ne!(child.state(), 'Z', "one of them failed");
+    }
+}
+
+/// An answer to each set of an event: none is missed, though it is cleared by who saw it.
+#[test]
+fn events_to_and_fro() {
+    let name = Name::new("sync-ping-pong");
+    let memory = segment(&name);
+    let [ping, pong] = [0, 64].map(|offset| Event::within(&memory, offset).unwrap());
+    let answers = fork(|| {
+        for _ in 0..2000 {
+            ping.wait_timeout(WATCHDOG).unwrap();
+            ping.clear();
+            pong.set().unwrap();
+        }
+        0
+    });
+    let begun = Instant::now();
+    for _ in 0..2000 {
+        ping.set().unwrap();
+        pong.wait_timeout(WATCHDOG).unwrap();
+        pong.clear();
+    }
+    println!("{:?} to and fro", begun.elapsed() / 2000);
+    answers.succeeds();
+    assert!(begun.elapsed() < WATCHDOG, "they sleep to the end of a nap");
+}

@@ -12,8 +12,8 @@ use crate::shared::raw::host::MANY;
 use crate::shared::raw::sync::condition::Condition as Raw;
 use crate::sys::Errno;
 
-/// A condition in shared memory: one waits until another tells that something may have changed. It goes with a [`Mutex`], which guards
-/// that something.
+/// A condition in shared memory: one waits until another tells that something may have changed. It goes with a
+/// [`Mutex`](crate::Mutex), which guards that something.
 ///
 /// One waits in a loop: now and then one is woken though nothing changed.
 ///

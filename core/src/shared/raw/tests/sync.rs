@@ -88,6 +88,9 @@ fn readers_are_limited_and_the_dead_make_room() {
     assert_eq!(read(&lock, two), Tried::Taken { place: 0, damaged: false });
 }
 
+/// What one does with a lock.
+type Operation<'a> = &'a dyn Fn(&RwLock, Actor);
+
 /// A dead reader hinders nobody. After a writer's death everybody is told, until somebody has written.
 #[test]
 fn every_death_frees_a_read_write_lock() {
@@ -105,7 +108,7 @@ fn every_death_frees_a_read_write_lock() {
         let _ = write(lock, who, &mut named);
         lock.give_up(&who, named);
     };
-    let all: [&dyn Fn(&RwLock, Actor); 3] = [&reads, &writes, &gives_up];
+    let all: [Operation; 3] = [&reads, &writes, &gives_up];
     for (which, operation) in all.iter().enumerate() {
         for stores in 0.. {
             let world = World::default();
