@@ -170,6 +170,33 @@
  * A message whose bytes lie in several pieces is sent by madang_queue_sendv().
  *
  *
+ * Locks
+ * -----
+ *
+ * A madang_mutex, madang_rwlock, madang_condition, madang_barrier or madang_event is an object of
+ * its own, opened by name, or lies in a segment beside what it guards, at a multiple of 64. There
+ * all 0 is its initial state: in a new segment there is nothing to initialise. If the owner of a
+ * mutex dies, whoever takes it next is told by a 1:
+ *
+ *     struct account { char mutex[MADANG_MUTEX_SIZE]; int64_t in, out; } *account;
+ *     madang_segment_options size = { .struct_size = sizeof size, .length = sizeof *account };
+ *     madang_segment *segment;
+ *     madang_mutex *mutex;
+ *     if (madang_segment_open("account", &size, &segment) == 0
+ *         && madang_mutex_within(segment, 0, &mutex) == 0) {
+ *         account = madang_segment_data(segment);
+ *         int owner_died = madang_mutex_lock(mutex, 0, -1);
+ *         if (owner_died == 1)
+ *             account->out = -account->in;
+ *         account->in += 5;
+ *         account->out -= 5;
+ *         madang_mutex_unlock(mutex);
+ *     }
+ *
+ * The handle remembers what it holds: any thread may unlock what another one has locked by the same
+ * handle, and nobody what the handle doesn't hold (-EPERM).
+ *
+ *
  * Waiting for several things at once
  * ----------------------------------
  *
