@@ -132,7 +132,8 @@ pub extern "C" fn madang_rwlock_lock_read(lock: *mut madang_rwlock, flags: u32, 
 pub extern "C" fn madang_rwlock_lock_write(lock: *mut madang_rwlock, flags: u32, timeout_ns: i64) -> c_int {
     call("madang_rwlock_lock_write", || {
         let lock = pointer::opened(lock)?;
-        Ok(limit(flags, timeout_ns)?.run(|deadline| lock.take_until(true, deadline))?.into())
+        // Not tried apart first: who waits to write keeps readers out from the beginning.
+        Ok(lock.take_until(true, limit(flags, timeout_ns)?.deadline())?.into())
     })
 }
 

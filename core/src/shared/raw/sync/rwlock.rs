@@ -83,7 +83,9 @@ impl RwLock {
         let _ = self.gate.lock(host, deadline)?;
         // Who was presumed dead meanwhile is named no more.
         *named &= self.writer.get() == host.me().word();
-        if !*named && !self.has_writer(host) {
+        // Who only tries doesn't wait for readers; so he keeps none out.
+        let stays = !deadline.is_try() || !self.has_readers(host);
+        if !*named && stays && !self.has_writer(host) {
             self.writer.set(host.me().word());
             *named = true;
         }

@@ -41,8 +41,9 @@ fn read(lock: &RwLock, who: Actor) -> Tried {
     lock.try_read(&who, NOW).unwrap()
 }
 
+/// As one who will wait.
 fn write(lock: &RwLock, who: Actor, named: &mut bool) -> Tried {
-    lock.try_write(&who, named, NOW).unwrap()
+    lock.try_write(&who, named, Deadline::NEVER).unwrap()
 }
 
 const WRITES: Tried = Tried::Taken { place: 0, damaged: false };
@@ -75,6 +76,29 @@ fn one_writes_or_several_read() {
     assert_eq!((write(&lock, three, &mut named), read(&lock, two)), (Tried::Wait, Tried::Wait));
     lock.give_up(&three, named);
     assert_eq!(read(&lock, two), reads(1));
+}
+
+/// Who only tries to write, and finds readers, keeps no other reader out meanwhile.
+#[test]
+fn a_try_to_write_hinders_no_reader() {
+    for accesses in 0.. {
+        let world = World::default();
+        let [one, two, writer] = [0, 1, 2].map(|slot| world.participant(slot));
+        let lock = zero::<RwLock>();
+        let _ = read(&lock, one);
+        let mut reads = Err(Fault::Busy);
+        let mut named = false;
+        let (tried, came) = interrupt_after(
+            accesses,
+            || reads = lock.try_read(&two, Deadline::INSTANT),
+            || lock.try_write(&writer, &mut named, NOW),
+        );
+        assert_eq!((tried, named), (Ok(Tried::Wait), false));
+        assert_ne!(reads, Ok(Tried::Wait), "at access {accesses}");
+        if !came {
+            break;
+        }
+    }
 }
 
 #[test]
