@@ -239,9 +239,16 @@ impl RobustLock {
     }
 
     fn leave_as(&self, host: &impl Host, left: u32) {
-        let word = self.0.get();
-        if owner(word) == Some(host.me()) && self.0.swap_if(word, left).is_ok() {
-            host.wake(&self.0, 1, EVERYBODY);
+        let mut word = self.0.get();
+        while owner(word) == Some(host.me()) {
+            match self.0.swap_if(word, left) {
+                Ok(()) => {
+                    host.wake(&self.0, 1, EVERYBODY);
+                    return;
+                }
+                // Somebody set the sleepers' bit.
+                Err(now) => word = now,
+            }
         }
     }
 

@@ -363,6 +363,30 @@ fn what_is_abandoned_is_told() {
     assert_eq!(read(&lock, two), Tried::Taken { place: 0, damaged: true });
 }
 
+/// Whoever falls asleep on it meanwhile.
+#[test]
+fn what_is_abandoned_is_free_for_who_comes_just_then() {
+    for accesses in 0.. {
+        let world = World::default();
+        let [one, two, three] = [0, 1, 2].map(|slot| world.participant(slot));
+        let mutex = zero::<Mutex>();
+        assert_eq!(mutex.lock(&one, NOW), Ok(false));
+        // As one who sleeps, not only tries.
+        let soon = Deadline::after(Duration::from_nanos(1));
+        let mut came_first = false;
+        let sleep = || came_first = mutex.lock(&two, soon).is_ok();
+        let ((), came) = interrupt_after(accesses, sleep, || mutex.abandon(&one));
+        assert_eq!(
+            mutex.lock(&three, NOW),
+            if came_first { Err(Fault::Busy) } else { Ok(true) },
+            "at access {accesses}"
+        );
+        if !came {
+            break;
+        }
+    }
+}
+
 /// Whatever was scribbled there, nothing hangs, and nobody reaches beyond it.
 #[test]
 fn scribbles() {
