@@ -185,6 +185,33 @@
  * A message whose bytes lie in several pieces is sent by madang_queue_sendv().
  *
  *
+ * Locks
+ * -----
+ *
+ * A madang_mutex, madang_rwlock, madang_condition, madang_barrier or madang_event is an object of
+ * its own, opened by name, or lies in a segment beside what it guards, at a multiple of 64. There
+ * all 0 is its initial state: in a new segment there is nothing to initialise. If the owner of a
+ * mutex dies, whoever takes it next is told by a 1:
+ *
+ *     struct account { char mutex[MADANG_MUTEX_SIZE]; int64_t in, out; } *account;
+ *     madang_segment_options size = { .struct_size = sizeof size, .length = sizeof *account };
+ *     madang_segment *segment;
+ *     madang_mutex *mutex;
+ *     if (madang_segment_open("account", &size, &segment) == 0
+ *         && madang_mutex_within(segment, 0, &mutex) == 0) {
+ *         account = madang_segment_data(segment);
+ *         int owner_died = madang_mutex_lock(mutex, 0, -1);
+ *         if (owner_died == 1)
+ *             account->out = -account->in;
+ *         account->in += 5;
+ *         account->out -= 5;
+ *         madang_mutex_unlock(mutex);
+ *     }
+ *
+ * The handle remembers what it holds: any thread may unlock what another one has locked by the same
+ * handle, and nobody what the handle doesn't hold (-EPERM).
+ *
+ *
  * Waiting for several things at once
  * ----------------------------------
  *
@@ -449,6 +476,21 @@ struct timespec;
 // kind: a set of semaphores.
 #define MADANG_KIND_SEMAPHORE_SET 3
 
+// kind: a mutex.
+#define MADANG_KIND_MUTEX 4
+
+// kind: a read-write lock.
+#define MADANG_KIND_RWLOCK 5
+
+// kind: a condition.
+#define MADANG_KIND_CONDITION 6
+
+// kind: a barrier.
+#define MADANG_KIND_BARRIER 7
+
+// kind: an event.
+#define MADANG_KIND_EVENT 8
+
 // Flag of madang_participant: it lives.
 #define MADANG_LIVES 1
 
@@ -481,6 +523,44 @@ struct timespec;
 // Flag of madang_operation: if it can't be done at once, the whole array fails with -EAGAIN
 // (IPC_NOWAIT).
 #define MADANG_NO_WAIT 2
+
+// How many bytes a barrier takes in a segment, at an offset that is a multiple of 64.
+#define MADANG_BARRIER_SIZE 1024
+
+// How many bytes a condition takes in a segment, at an offset that is a multiple of 64.
+#define MADANG_CONDITION_SIZE 64
+
+// How many bytes a event takes in a segment, at an offset that is a multiple of 64.
+#define MADANG_EVENT_SIZE 64
+
+// How many bytes a mutex takes in a segment, at an offset that is a multiple of 64.
+#define MADANG_MUTEX_SIZE 64
+
+// How many bytes a read-write lock takes in a segment, at an offset that is a multiple of 64.
+#define MADANG_RWLOCK_SIZE 512
+
+// An open barrier: several wait until all of them are there, again and again.
+//
+// Who gives up, or whose process ends, while it waits is not there any more: the others go on
+// waiting for as many as it takes. Threads may share a handle; each counts.
+typedef struct madang_barrier madang_barrier;
+
+// An open condition, as pthread_cond_t is one: one waits until another tells that something may
+// have changed. It goes with a mutex, which guards that something.
+//
+// One waits in a loop, for now and then one is woken though nothing has changed:
+//
+//     madang_mutex_lock(mutex, 0, -1);
+//     while (!*ready)
+//         madang_condition_wait(condition, mutex, 0, -1);
+//     ...
+//     madang_mutex_unlock(mutex);
+//
+// A process that is killed before it tells has told nobody. Where that may be, wait with a timeout.
+typedef struct madang_condition madang_condition;
+
+// An open event: it is set or not, and one waits until it is.
+typedef struct madang_event madang_event;
 
 // An open regular file: to be locked, mapped, and grown.
 typedef struct madang_file madang_file;
@@ -515,6 +595,18 @@ typedef struct madang_mapping madang_mapping;
 // then holds for everybody, for ever. It is the safe way between processes that don't trust each
 // other.
 typedef struct madang_memfd madang_memfd;
+
+// An open mutex.
+//
+// One has it at a time, of all threads of all processes in all languages. If its owner's process
+// ends in any way while it has it, the next who takes it is told, sees what it left, and can go
+// on. Taking a free one costs some nanoseconds and no system call. It is not recursive: who locks
+// it twice waits for itself. Who waits is not served in any order.
+//
+// The handle remembers whether it holds the mutex. So threads may share a handle, and any of them
+// may unlock what another one has locked; threads keep each other out by one handle as well as by
+// two. In a child of fork(2) the mutex is not the child's, though its parent holds it.
+typedef struct madang_mutex madang_mutex;
 
 // The end of a pipe, or of a FIFO, from which one reads.
 //
@@ -581,6 +673,18 @@ typedef struct madang_queue madang_queue;
 // of fork(2) has only a copy: to commit it is -EOWNERDEAD, and dropping it leaves the parent's
 // alone.
 typedef struct madang_reservation madang_reservation;
+
+// An open read-write lock.
+//
+// One who writes has it alone, or up to 120 who read have it together. Who waits to write comes
+// before those who come to read after it. A killed reader's hold goes with it. If a writer's
+// process ends while it has the lock, or waits for it, whoever takes the lock is told, until
+// somebody has had it to write. It is not recursive.
+//
+// The handle remembers what it holds: to write, or how many times to read. So threads may share
+// it, and any of them may unlock what another one has locked. In a child of fork(2) what its
+// parent holds is not the child's.
+typedef struct madang_rwlock madang_rwlock;
 
 // An open segment.
 //
@@ -1224,7 +1328,8 @@ typedef struct {
 typedef struct {
     // sizeof(madang_listed), set by the caller in the first of them
     uint32_t struct_size;
-    // MADANG_KIND_QUEUE, _SEMAPHORE_SET, _SEGMENT or _OTHER
+    // MADANG_KIND_QUEUE, _SEMAPHORE_SET, _MUTEX, _RWLOCK, _CONDITION, _BARRIER, _EVENT, _SEGMENT or
+    // _OTHER
     uint32_t kind;
     // Its file's size in bytes: of a segment its length, of all else what it may ever take
     uint64_t size;
@@ -1410,6 +1515,20 @@ typedef struct {
     // The owner's group id
     uint32_t gid;
 } madang_semaphore_set_status;
+
+// How a named mutex, read-write lock, condition, barrier or event is opened: struct_size, and what
+// shall not be the default.
+typedef struct {
+    // sizeof(madang_sync_options)
+    uint32_t struct_size;
+    // 0, or MADANG_ANY_OWNER
+    uint32_t flags;
+    // The permission bits of a new one, exactly: no umask. Default 0600. Whoever uses it needs to
+    // read and to write.
+    uint32_t mode;
+    // MADANG_CREATE_IF_MISSING, the default; MADANG_CREATE_NEVER; MADANG_CREATE_ONLY
+    uint32_t create;
+} madang_sync_options;
 
 #ifdef __cplusplus
 extern "C" {
@@ -3641,7 +3760,7 @@ int madang_gc(madang_left_over *removed);
 // at any time.
 int madang_left_overs(madang_left_over *found);
 
-// Lists the objects that exist: queues and sets of semaphores, by kind and name.
+// Lists the objects that exist: queues, sets of semaphores, locks and their like, by kind and name.
 //
 // objects is an array of capacity structs, of which only the first one's struct_size need be set.
 // flags: 0; MADANG_SEGMENTS, MADANG_ANY_OWNER, or both with |. What can't be opened is listed too:
@@ -4245,6 +4364,505 @@ int madang_semaphore_set_close(madang_semaphore_set *set);
 //
 // Returns what madang_queue_unlink() returns. Doesn't wait. Any thread may call it at any time.
 int madang_semaphore_set_unlink(const char *name);
+
+// Opens the barrier called name, or creates it; then madang_barrier_set_parties() says how many
+// wait for each other.
+//
+// name is 1 to 240 bytes of UTF-8 without '/'. It is the file madang.barrier.<name> in /dev/shm,
+// or in the directory whose absolute path the environment variable MADANG_DIR has; in set-user-id
+// programs that is ignored. options may be NULL: all defaults. *barrier is written only on
+// success; give it to madang_barrier_close() in the end. Until then it keeps one descriptor.
+//
+// Returns 0, or what madang_queue_open() returns. Doesn't wait. Any thread may call it at any
+// time. A process may open it several times: each handle takes part by itself.
+int madang_barrier_open(const char *name,
+                        const madang_sync_options *options,
+                        madang_barrier **barrier);
+
+// The barrier that lies in segment at offset, a multiple of 64: MADANG_BARRIER_SIZE bytes there
+// are its own, and nobody else writes there. All 0, as in a new segment, is its initial state:
+// nobody has said yet how many wait for each other; there is nothing to initialise.
+//
+// *barrier is written only on success; give it to madang_barrier_close() in the end. It keeps the
+// segment mapped, also when the segment's handle is closed. All that is made with one handle of a
+// segment shares one descriptor.
+//
+// Returns 0, or
+//   -EINVAL   it would not lie within the segment, offset is no multiple of 64, or the segment was
+//             opened with MADANG_READ_ONLY
+//   -ENOENT   the segment was unlinked before the first of its locks was made with this handle
+//   -EACCES   this process may not open the segment's file any more
+//   -EBADF    segment was closed
+//   -EFAULT   a pointer is NULL
+//   -ENOMEM, -EMFILE, -ENFILE
+//             as with open(2) and mmap(2)
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_barrier_within(madang_segment *segment, size_t offset, madang_barrier **barrier);
+
+// Says how many wait for each other, 1 to 120. The first who says so decides, for all and for
+// good; so each says it, after it has opened the barrier.
+//
+// Returns 0; -EINVAL if parties is out of range, or somebody said another number before; -EBADF if
+// barrier was closed, -EFAULT if it is NULL. Doesn't wait. Any thread may call it at any time.
+int madang_barrier_set_parties(madang_barrier *barrier, uint32_t parties);
+
+// How many wait for each other.
+//
+// Returns 1 to 120, or 0 if nobody has said it yet; -EBADF if barrier was closed, -EFAULT if it is
+// NULL. Doesn't wait. Any thread may call it at any time.
+int64_t madang_barrier_parties(const madang_barrier *barrier);
+
+// How many living wait now.
+//
+// Returns 0 to 119; else as madang_barrier_wait(). Doesn't wait. Any thread may call it at any
+// time.
+int64_t madang_barrier_waiting(madang_barrier *barrier);
+
+// Waits until all are there.
+//
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT. It waits for timeout_ns nanoseconds at most; 0
+// doesn't wait, negative waits for ever.
+//
+// Returns as which of them the caller came: 0 is the first, parties - 1 the last, who has
+// something to do for all, if somebody has to. Or
+//   -EINVAL      nobody has said how many wait for each other; or an unknown flag
+//   -EAGAIN      not all are there, and timeout_ns is 0
+//   -ETIMEDOUT   the time is over
+//   -EINTR       a signal handler ran while it waited
+//   -EOWNERDEAD  the other participants found this handle dead and went on without it: close it,
+//                and open it anew; or somebody else wrote over it
+//   -EUCLEAN     it is damaged
+//   -EBADF       barrier was closed
+//   -EFAULT      barrier is NULL
+// Then the caller isn't there: to wait again is to come again.
+//
+// Any thread may call it at any time, while others use the same handle.
+int64_t madang_barrier_wait(madang_barrier *barrier, uint32_t flags, int64_t timeout_ns);
+
+// The name by which the barrier was opened, or that of the segment that it lies in.
+//
+// Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
+// NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.
+const char *madang_barrier_name(const madang_barrier *barrier);
+
+// Whether this handle's open created the barrier. Of one in a segment nobody can say: it is 0.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1:
+// the errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_barrier_is_new(const madang_barrier *barrier);
+
+// Closes the handle. The barrier lives on.
+//
+// No other thread may be inside a call with this handle. Using it afterwards is -EBADF, until
+// 1,024 more barriers were closed by the process; then it is undefined.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_barrier_close(madang_barrier *barrier);
+
+// Takes the name away. Who has the barrier open goes on with it. The next open of the name creates
+// a new one. (One in a segment has no name.)
+//
+// Returns what madang_queue_unlink() returns. Doesn't wait. Any thread may call it at any time.
+int madang_barrier_unlink(const char *name);
+
+// Opens the condition called name, or creates it.
+//
+// name is 1 to 238 bytes of UTF-8 without '/'. It is the file madang.condition.<name> in /dev/shm,
+// or in the directory whose absolute path the environment variable MADANG_DIR has; in set-user-id
+// programs that is ignored. options may be NULL: all defaults. *condition is written only on
+// success; give it to madang_condition_close() in the end. Until then it keeps one descriptor.
+//
+// Returns 0, or what madang_queue_open() returns. Doesn't wait. Any thread may call it at any
+// time. A process may open it several times: each handle takes part by itself.
+int madang_condition_open(const char *name,
+                          const madang_sync_options *options,
+                          madang_condition **condition);
+
+// The condition that lies in segment at offset, a multiple of 64: MADANG_CONDITION_SIZE bytes
+// there are its own, and nobody else writes there. All 0, as in a new segment, is its initial
+// state: nobody waits; there is nothing to initialise.
+//
+// *condition is written only on success; give it to madang_condition_close() in the end. It keeps
+// the segment mapped, also when the segment's handle is closed. All that is made with one handle
+// of a segment shares one descriptor.
+//
+// Returns 0, or
+//   -EINVAL   it would not lie within the segment, offset is no multiple of 64, or the segment was
+//             opened with MADANG_READ_ONLY
+//   -ENOENT   the segment was unlinked before the first of its locks was made with this handle
+//   -EACCES   this process may not open the segment's file any more
+//   -EBADF    segment was closed
+//   -EFAULT   a pointer is NULL
+//   -ENOMEM, -EMFILE, -ENFILE
+//             as with open(2) and mmap(2)
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_condition_within(madang_segment *segment, size_t offset, madang_condition **condition);
+
+// Gives the mutex back, waits until somebody tells, and takes the mutex again. mutex is a handle
+// that holds it. Nobody is missed who tells after it was given back.
+//
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT. It waits to be told for timeout_ns nanoseconds at
+// most, and negative for ever; then, whatever came of that, for the mutex for as long as it takes.
+//
+// Returns 0: somebody told, or may have; or 1: another owner of the mutex died while it had it, so
+// that what it guards may be half changed, as with madang_mutex_lock(). (Whether somebody told
+// isn't said then: look.) Or
+//   -ETIMEDOUT   the time is over
+//   -EAGAIN      timeout_ns is 0
+//   -EINTR       a signal handler ran while it waited to be told
+// With all of these the mutex is held again. Or, with the mutex as it was before,
+//   -EPERM       the handle mutex doesn't hold it
+//   -EINVAL      an unknown flag
+//   -EBADF       condition or mutex was closed
+//   -EFAULT      condition or mutex is NULL
+// Or, with the mutex perhaps not held,
+//   -EOWNERDEAD  the other participants found a handle dead and went on without it
+//
+// Any thread may call it at any time, while others use the same handles.
+int madang_condition_wait(madang_condition *condition,
+                          madang_mutex *mutex,
+                          uint32_t flags,
+                          int64_t timeout_ns);
+
+// Wakes one who waits, if somebody does. The mutex need not be held.
+//
+// Returns 0, or
+//   -EOWNERDEAD  the other participants found this handle dead and went on without it: close it,
+//                and open it anew; or somebody else wrote over it
+//   -EBADF       condition was closed
+//   -EFAULT      condition is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_condition_notify_one(madang_condition *condition);
+
+// Wakes all who wait. The mutex need not be held.
+//
+// Returns what madang_condition_notify_one() returns. Doesn't wait. Any thread may call it at any
+// time.
+int madang_condition_notify_all(madang_condition *condition);
+
+// The name by which the condition was opened, or that of the segment that it lies in.
+//
+// Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
+// NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.
+const char *madang_condition_name(const madang_condition *condition);
+
+// Whether this handle's open created the condition. Of one in a segment nobody can say: it is 0.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1:
+// the errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_condition_is_new(const madang_condition *condition);
+
+// Closes the handle. The condition lives on.
+//
+// No other thread may be inside a call with this handle. Using it afterwards is -EBADF, until
+// 1,024 more conditions were closed by the process; then it is undefined.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_condition_close(madang_condition *condition);
+
+// Takes the name away. Who has the condition open goes on with it. The next open of the name
+// creates a new one. (One in a segment has no name.)
+//
+// Returns what madang_queue_unlink() returns. Doesn't wait. Any thread may call it at any time.
+int madang_condition_unlink(const char *name);
+
+// Opens the event called name, or creates it; a new one is not set.
+//
+// name is 1 to 242 bytes of UTF-8 without '/'. It is the file madang.event.<name> in /dev/shm, or
+// in the directory whose absolute path the environment variable MADANG_DIR has; in set-user-id
+// programs that is ignored. options may be NULL: all defaults. *event is written only on success;
+// give it to madang_event_close() in the end. Until then it keeps one descriptor.
+//
+// Returns 0, or what madang_queue_open() returns. Doesn't wait. Any thread may call it at any
+// time. A process may open it several times: each handle takes part by itself.
+int madang_event_open(const char *name, const madang_sync_options *options, madang_event **event);
+
+// The event that lies in segment at offset, a multiple of 64: MADANG_EVENT_SIZE bytes there are
+// its own, and nobody else writes there. All 0, as in a new segment, is its initial state: not
+// set; there is nothing to initialise.
+//
+// *event is written only on success; give it to madang_event_close() in the end. It keeps the
+// segment mapped, also when the segment's handle is closed. All that is made with one handle of a
+// segment shares one descriptor.
+//
+// Returns 0, or
+//   -EINVAL   it would not lie within the segment, offset is no multiple of 64, or the segment was
+//             opened with MADANG_READ_ONLY
+//   -ENOENT   the segment was unlinked before the first of its locks was made with this handle
+//   -EACCES   this process may not open the segment's file any more
+//   -EBADF    segment was closed
+//   -EFAULT   a pointer is NULL
+//   -ENOMEM, -EMFILE, -ENFILE
+//             as with open(2) and mmap(2)
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_event_within(madang_segment *segment, size_t offset, madang_event **event);
+
+// Sets the event: all who wait go on, even if it is cleared at once; and who comes doesn't wait.
+//
+// Returns 0, or
+//   -EOWNERDEAD  the other participants found this handle dead and went on without it: close it,
+//                and open it anew; or somebody else wrote over it
+//   -EBADF       event was closed
+//   -EFAULT      event is NULL
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_event_set(madang_event *event);
+
+// Takes it back: who comes waits again.
+//
+// Returns 0, -EBADF if event was closed, -EFAULT if it is NULL. Doesn't wait. Any thread may call
+// it at any time.
+int madang_event_clear(madang_event *event);
+
+// Whether the event is set.
+//
+// Returns 1 or 0; -EBADF if event was closed, -EFAULT if it is NULL. So compare it with 1: the
+// errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_event_is_set(const madang_event *event);
+
+// Waits until the event is set.
+//
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT. It waits for timeout_ns nanoseconds at most; 0
+// doesn't wait, negative waits for ever.
+//
+// Returns 0, or
+//   -EAGAIN      it isn't set, and timeout_ns is 0
+//   -ETIMEDOUT   the time is over
+//   -EINTR       a signal handler ran while it waited
+//   -EINVAL      an unknown flag
+//   -EOWNERDEAD  the other participants found this handle dead and went on without it: close it,
+//                and open it anew; or somebody else wrote over it
+//   -EBADF       event was closed
+//   -EFAULT      event is NULL
+//
+// Any thread may call it at any time, while others use the same handle.
+int madang_event_wait(madang_event *event, uint32_t flags, int64_t timeout_ns);
+
+// The name by which the event was opened, or that of the segment that it lies in.
+//
+// Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
+// NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.
+const char *madang_event_name(const madang_event *event);
+
+// Whether this handle's open created the event. Of one in a segment nobody can say: it is 0.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1:
+// the errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_event_is_new(const madang_event *event);
+
+// Closes the handle. The event lives on.
+//
+// No other thread may be inside a call with this handle. Using it afterwards is -EBADF, until
+// 1,024 more events were closed by the process; then it is undefined.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_event_close(madang_event *event);
+
+// Takes the name away. Who has the event open goes on with it. The next open of the name creates a
+// new one. (One in a segment has no name.)
+//
+// Returns what madang_queue_unlink() returns. Doesn't wait. Any thread may call it at any time.
+int madang_event_unlink(const char *name);
+
+// Opens the mutex called name, or creates it; a new one is free.
+//
+// name is 1 to 242 bytes of UTF-8 without '/'. It is the file madang.mutex.<name> in /dev/shm, or
+// in the directory whose absolute path the environment variable MADANG_DIR has; in set-user-id
+// programs that is ignored. options may be NULL: all defaults. *mutex is written only on success;
+// give it to madang_mutex_close() in the end. Until then it keeps one descriptor.
+//
+// Returns 0, or what madang_queue_open() returns. Doesn't wait. Any thread may call it at any
+// time. A process may open it several times: each handle takes part by itself.
+int madang_mutex_open(const char *name, const madang_sync_options *options, madang_mutex **mutex);
+
+// The mutex that lies in segment at offset, a multiple of 64: MADANG_MUTEX_SIZE bytes there are
+// its own, and nobody else writes there. All 0, as in a new segment, is its initial state: free;
+// there is nothing to initialise.
+//
+// *mutex is written only on success; give it to madang_mutex_close() in the end. It keeps the
+// segment mapped, also when the segment's handle is closed. All that is made with one handle of a
+// segment shares one descriptor.
+//
+// Returns 0, or
+//   -EINVAL   it would not lie within the segment, offset is no multiple of 64, or the segment was
+//             opened with MADANG_READ_ONLY
+//   -ENOENT   the segment was unlinked before the first of its locks was made with this handle
+//   -EACCES   this process may not open the segment's file any more
+//   -EBADF    segment was closed
+//   -EFAULT   a pointer is NULL
+//   -ENOMEM, -EMFILE, -ENFILE
+//             as with open(2) and mmap(2)
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_mutex_within(madang_segment *segment, size_t offset, madang_mutex **mutex);
+
+// Takes the mutex; waits until it can.
+//
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT. It waits for timeout_ns nanoseconds at most; 0
+// doesn't wait, negative waits for ever.
+//
+// Returns 0; or 1, if the last owner died while it had the mutex: it is the caller's now, and what
+// it guards may be half changed. That is told once: the next who takes it gets 0. So compare with
+// < 0 for errors. Or
+//   -EAGAIN      somebody has it, and timeout_ns is 0
+//   -ETIMEDOUT   the time is over
+//   -EINTR       a signal handler ran while it waited
+//   -EINVAL      an unknown flag
+//   -EOWNERDEAD  the other participants found this handle dead and went on without it: close it,
+//                and open it anew; or somebody else wrote over it
+//   -EUCLEAN     it is damaged
+//   -EBADF       mutex was closed
+//   -EFAULT      mutex is NULL
+// Then it isn't held.
+//
+// Any thread may call it at any time, while others use the same handle.
+int madang_mutex_lock(madang_mutex *mutex, uint32_t flags, int64_t timeout_ns);
+
+// Gives the mutex back, and wakes one who waits for it.
+//
+// Returns 0, or
+//   -EPERM       this handle doesn't hold it
+//   -EOWNERDEAD  in a child of fork(2): its parent holds it; or somebody else wrote over it
+//   -EBADF       mutex was closed
+//   -EFAULT      mutex is NULL
+//
+// Doesn't wait. Any thread may call it at any time; it need not be the one that locked it.
+int madang_mutex_unlock(madang_mutex *mutex);
+
+// The name by which the mutex was opened, or that of the segment that it lies in.
+//
+// Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
+// NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.
+const char *madang_mutex_name(const madang_mutex *mutex);
+
+// Whether this handle's open created the mutex. Of one in a segment nobody can say: it is 0.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1:
+// the errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_mutex_is_new(const madang_mutex *mutex);
+
+// Closes the handle. The mutex lives on. If this handle holds it, it is left as a death would
+// leave it: the next who takes it is told.
+//
+// No other thread may be inside a call with this handle. Using it afterwards is -EBADF, until
+// 1,024 more mutexes were closed by the process; then it is undefined.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_mutex_close(madang_mutex *mutex);
+
+// Takes the name away. Who has the mutex open goes on with it. The next open of the name creates a
+// new one. (One in a segment has no name.)
+//
+// Returns what madang_queue_unlink() returns. Doesn't wait. Any thread may call it at any time.
+int madang_mutex_unlink(const char *name);
+
+// Opens the read-write lock called name, or creates it; a new one is free.
+//
+// name is 1 to 241 bytes of UTF-8 without '/'. It is the file madang.rwlock.<name> in /dev/shm, or
+// in the directory whose absolute path the environment variable MADANG_DIR has; in set-user-id
+// programs that is ignored. options may be NULL: all defaults. *lock is written only on success;
+// give it to madang_rwlock_close() in the end. Until then it keeps one descriptor.
+//
+// Returns 0, or what madang_queue_open() returns. Doesn't wait. Any thread may call it at any
+// time. A process may open it several times: each handle takes part by itself.
+int madang_rwlock_open(const char *name, const madang_sync_options *options, madang_rwlock **lock);
+
+// The read-write lock that lies in segment at offset, a multiple of 64: MADANG_RWLOCK_SIZE bytes
+// there are its own, and nobody else writes there. All 0, as in a new segment, is its initial
+// state: free; there is nothing to initialise.
+//
+// *lock is written only on success; give it to madang_rwlock_close() in the end. It keeps the
+// segment mapped, also when the segment's handle is closed. All that is made with one handle of a
+// segment shares one descriptor.
+//
+// Returns 0, or
+//   -EINVAL   it would not lie within the segment, offset is no multiple of 64, or the segment was
+//             opened with MADANG_READ_ONLY
+//   -ENOENT   the segment was unlinked before the first of its locks was made with this handle
+//   -EACCES   this process may not open the segment's file any more
+//   -EBADF    segment was closed
+//   -EFAULT   a pointer is NULL
+//   -ENOMEM, -EMFILE, -ENFILE
+//             as with open(2) and mmap(2)
+//
+// Doesn't wait. Any thread may call it at any time.
+int madang_rwlock_within(madang_segment *segment, size_t offset, madang_rwlock **lock);
+
+// Takes the lock to read; waits while somebody writes, or waits to write.
+//
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT. It waits for timeout_ns nanoseconds at most; 0
+// doesn't wait, negative waits for ever.
+//
+// Returns 0; or 1, if a writer died while it had the lock or waited for it, and nobody has had it
+// to write since: it is the caller's, and what it guards may be half changed. Or
+//   -EAGAIN      somebody writes, or waits to, and timeout_ns is 0
+//   -EUSERS      120 read already
+//   -ETIMEDOUT   the time is over
+//   -EINTR       a signal handler ran while it waited
+//   -EINVAL      an unknown flag
+//   -EOWNERDEAD  the other participants found this handle dead and went on without it: close it,
+//                and open it anew; or somebody else wrote over it
+//   -EUCLEAN     it is damaged
+//   -EBADF       lock was closed
+//   -EFAULT      lock is NULL
+// Then it isn't held.
+//
+// Any thread may call it at any time, while others use the same handle.
+int madang_rwlock_lock_read(madang_rwlock *lock, uint32_t flags, int64_t timeout_ns);
+
+// Takes the lock to write; waits until nobody else reads or writes.
+//
+// flags: 0, MADANG_DEADLINE or MADANG_INSTANT. It waits for timeout_ns nanoseconds at most; 0
+// doesn't wait, negative waits for ever. While it waits, nobody else comes in to read.
+//
+// Returns what madang_rwlock_lock_read() returns, but -EUSERS. After 1, to unlock it says that
+// what it guards is in order again.
+//
+// Any thread may call it at any time, while others use the same handle.
+int madang_rwlock_lock_write(madang_rwlock *lock, uint32_t flags, int64_t timeout_ns);
+
+// Gives the lock back: what this handle has to write, or one of those that it has to read.
+//
+// Returns 0, or
+//   -EPERM       this handle doesn't hold it
+//   -EOWNERDEAD  in a child of fork(2): its parent holds it; or somebody else wrote over it
+//   -EBADF       lock was closed
+//   -EFAULT      lock is NULL
+//
+// Doesn't wait. Any thread may call it at any time; it need not be the one that locked it.
+int madang_rwlock_unlock(madang_rwlock *lock);
+
+// The name by which the read-write lock was opened, or that of the segment that it lies in.
+//
+// Returns a text that is valid until the handle is closed, or NULL if the handle was closed or is
+// NULL (madang_last_error() tells). Doesn't wait. Any thread may call it at any time.
+const char *madang_rwlock_name(const madang_rwlock *lock);
+
+// Whether this handle's open created the read-write lock. Of one in a segment nobody can say: it
+// is 0.
+//
+// Returns 1 or 0; -EBADF if the handle was closed, -EFAULT if it is NULL. So compare it with 1:
+// the errors are true, too. Doesn't wait. Any thread may call it at any time.
+int madang_rwlock_is_new(const madang_rwlock *lock);
+
+// Closes the handle. The read-write lock lives on. What this handle holds is left as a death would
+// leave it: if it is held to write, the next who takes it is told.
+//
+// No other thread may be inside a call with this handle. Using it afterwards is -EBADF, until
+// 1,024 more read-write locks were closed by the process; then it is undefined.
+//
+// Returns 0; -EBADF if it was closed before, -EFAULT if it is NULL. Doesn't wait.
+int madang_rwlock_close(madang_rwlock *lock);
+
+// Takes the name away. Who has the read-write lock open goes on with it. The next open of the name
+// creates a new one. (One in a segment has no name.)
+//
+// Returns what madang_queue_unlink() returns. Doesn't wait. Any thread may call it at any time.
+int madang_rwlock_unlink(const char *name);
 
 // msgget(2), served from shared memory: what it makes is a queue, the file
 // madang.queue.sysv.id.<id> and, with a key, madang.queue.sysv.key.<key> in /dev/shm (both in

@@ -9,7 +9,7 @@
 //! handle     what a C program holds, and how its use after close is found
 //! pointer    the one file that follows C's pointers
 //! kernel/    the kernel's primitives: mapping, pipe, fifo, file, memfd, posix/, sysv/, socket, signal
-//! shared/    queue, descriptor, lease, reservation, segment, list, left_over
+//! shared/    queue, descriptor, lease, reservation, segment, semaphore_set, sync/, sysv, list, left_over
 //! ```
 //!
 //! **The doc comments of what C sees are written for C**: cbindgen makes `include/madang.h` of them and of the prologue in

@@ -55,6 +55,7 @@ use crate::shared::queue::{
 };
 use crate::shared::segment::madang_segment_options;
 use crate::shared::semaphore_set::{madang_semaphore_set_options, madang_semaphore_set_status};
+use crate::shared::sync::madang_sync_options;
 
 /// No struct of madang's will be longer; what says so was not initialised.
 const LONGEST_STRUCT: usize = 512;
@@ -382,6 +383,7 @@ structs! {
     madang_socket_message 160
     madang_socket_peer 16
     madang_signal_info 28
+    madang_sync_options 16
 }
 
 /// What a struct's first field says, and whether it can be so.

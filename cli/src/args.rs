@@ -390,7 +390,7 @@ pub(crate) struct Rm {
     #[arg(required = true, value_hint = ValueHint::Other)]
     pub(crate) names: Vec<String>,
     /// What they are
-    #[arg(long, value_parser = kind(), default_value = "queue")]
+    #[arg(long, value_parser = any_kind(), default_value = "queue")]
     pub(crate) kind: Kind,
     /// Remove what holds messages, what somebody has open, attached or waits for, or what can't be looked into
     #[arg(long, short)]
@@ -438,6 +438,22 @@ fn kind() -> impl TypedValueParser<Value = Kind> {
         "segment" => Kind::Segment,
         _ => Kind::Queue,
     })
+}
+
+/// Also of what can't be looked into.
+fn any_kind() -> impl TypedValueParser<Value = Kind> {
+    const KINDS: [Kind; 8] = [
+        Kind::Queue,
+        Kind::SemaphoreSet,
+        Kind::Mutex,
+        Kind::RwLock,
+        Kind::Condition,
+        Kind::Barrier,
+        Kind::Event,
+        Kind::Segment,
+    ];
+    PossibleValuesParser::new(KINDS.map(Kind::as_str))
+        .map(|word| KINDS.into_iter().find(|kind| kind.as_str() == word).expect("one of them"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -1,6 +1,6 @@
-//! `madang rm`: what has content, or users, only by force.
+//! `madang rm`: queues that have content, or users, only by force.
 
-use madang::{Kind, Queue, Segment};
+use madang::{Barrier, Condition, Event, Kind, Mutex, Queue, RwLock, Segment, SemaphoreSet};
 
 use crate::args::Rm;
 use crate::failure::{Failure, Result};
@@ -12,6 +12,12 @@ pub(crate) fn run(args: &Rm) -> Result<()> {
     each(&args.names, |name| match args.kind {
         _ if kernel::is_name(name) => kernel::Object::named(name)?.remove(name, args.force),
         Kind::Segment => Ok(Segment::unlink(name)?),
+        Kind::SemaphoreSet => Ok(SemaphoreSet::unlink(name)?),
+        Kind::Mutex => Ok(Mutex::unlink(name)?),
+        Kind::RwLock => Ok(RwLock::unlink(name)?),
+        Kind::Condition => Ok(Condition::unlink(name)?),
+        Kind::Barrier => Ok(Barrier::unlink(name)?),
+        Kind::Event => Ok(Event::unlink(name)?),
         _ => {
             if !args.force {
                 check(name)?;

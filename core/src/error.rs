@@ -28,8 +28,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | `EPROTO` | an object of another layout version |
 /// | `EUCLEAN` | the object is damaged |
 /// | `ENOSPC` | `/dev/shm` (or `MADANG_DIR`) is full |
-/// | `EUSERS` | no free place among the participants |
-/// | `EOWNERDEAD` | this handle was presumed dead by the others and may not go on |
+/// | `EUSERS` | no free place among the participants, or among those who read |
+/// | `EOWNERDEAD` | this handle was presumed dead by the others and may not go on; or what it holds is another process's |
 /// | `EADDRINUSE`, `EADDRNOTAVAIL`, `EAFNOSUPPORT` | a socket's address: somebody listens there, it isn't this machine's, there is no such family |
 /// | `ECONNREFUSED`, `EHOSTUNREACH`, `ENETUNREACH` | nobody listens there, or there is no way there |
 /// | `EPIPE`, `ECONNRESET`, `ENOTCONN`, `EDESTADDRREQ` | the other end is gone, gone with what was sent to it, or was never there |

@@ -49,4 +49,9 @@ pub use shared::sync::condition::Condition;
 pub use shared::sync::event::Event;
 pub use shared::sync::mutex::{Mutex, MutexGuard};
 pub use shared::sync::rwlock::{RwLock, RwLockGuard};
+#[doc(hidden)]
+pub use shared::sync::{
+    rwlock::Held,
+    unguarded::{UnguardedMutex, UnguardedRwLock},
+};
 pub use shared::watcher::{Rung, Watcher};

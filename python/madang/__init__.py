@@ -28,16 +28,22 @@ import sys
 
 from . import kernel, shared
 from ._madang import (
+    Barrier,
+    Condition,
+    Event,
     Except,
     Lease,
     LeftOvers,
     Listed,
+    Mutex,
     Operation,
     Participant,
     Queue,
     QueueStatus,
     Received,
     Reservation,
+    RwLock,
+    RwLockGuard,
     Segment,
     SemaphoreSet,
     SemaphoreSetStatus,
@@ -56,10 +62,14 @@ for _module in (fifo, file, memfd, pipe, posix, signal, socket, sysv):
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
+    "Barrier",
+    "Condition",
+    "Event",
     "Except",
     "Lease",
     "LeftOvers",
     "Listed",
+    "Mutex",
     "ObjectQueue",
     "Operation",
     "Participant",
@@ -67,6 +77,8 @@ __all__ = [
     "QueueStatus",
     "Received",
     "Reservation",
+    "RwLock",
+    "RwLockGuard",
     "Segment",
     "SemaphoreSet",
     "SemaphoreSetStatus",

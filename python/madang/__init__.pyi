@@ -25,8 +25,8 @@ Caveats, and what to do about them:
 """
 
 import builtins
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, Literal, Self, final
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Literal, Self, TypeVar, final
 
 from typing_extensions import Buffer
 
@@ -44,10 +44,14 @@ from .kernel import sysv as sysv
 
 # Without `gc` and `list`: `from madang import *` must not hide Python's own.
 __all__ = [
+    "Barrier",
+    "Condition",
+    "Event",
     "Except",
     "Lease",
     "LeftOvers",
     "Listed",
+    "Mutex",
     "ObjectQueue",
     "Operation",
     "Participant",
@@ -55,6 +59,8 @@ __all__ = [
     "QueueStatus",
     "Received",
     "Reservation",
+    "RwLock",
+    "RwLockGuard",
     "Segment",
     "SemaphoreSet",
     "SemaphoreSetStatus",
@@ -75,6 +81,8 @@ __all__ = [
 
 __version__: str
 
+_T = TypeVar("_T")
+
 def gc() -> LeftOvers:
     """Removes what processes left that were killed while they made an object. That is rare: where /dev/shm
     is a tmpfs and /proc is mounted, nothing can be left. Objects that are whole are never touched.
@@ -86,8 +94,8 @@ def left_overs() -> LeftOvers:
     """Tells what madang.gc() would remove. Raises as madang.list() does."""
 
 def list(*, segments: bool = False, any_owner: bool = False) -> builtins.list[Listed]:
-    """The objects that exist: queues and sets of semaphores, by kind and name. What can't be opened is listed too, and
-    has an `error`. A snapshot: others make and remove meanwhile.
+    """The objects that exist: queues, sets of semaphores, locks and their like, by kind and name. What can't be
+    opened is listed too, and has an `error`. A snapshot: others make and remove meanwhile.
 
     segments: lists segments as well: every regular file in /dev/shm that isn't madang's, whoever made
         it, by whatever means.
@@ -198,7 +206,9 @@ class Listed:
 
     @property
     def kind(self) -> Literal["queue", "semaphores", "segment", "other"]:
-        """What it is: "queue", "semaphores", "segment", or "other", which this version of madang doesn't know."""
+        """What it is: "queue", "semaphores", "mutex", "rwlock", "condition", "barrier", "event", "segment", or
+        "other", which this version of madang doesn't know.
+        """
 
     @property
     def name(self) -> str:
@@ -1123,6 +1133,555 @@ class SemaphoreSet:
     @staticmethod
     def unlink(name: str) -> None:
         """Takes the name away; who has the set open goes on with it. The next open makes a new one.
+
+        Raises FileNotFoundError; PermissionError if it is another user's; IsADirectoryError; OSError with
+        EINVAL or ENAMETOOLONG for a bad name.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Mutex:
+    """A mutex in shared memory, for any processes and threads in any languages.
+
+        m = madang.Mutex("counter")
+        with m:
+            if m.owner_died:
+                ...  # put right what the mutex guards
+            ...
+
+    One has it at a time. If its owner's process ends while it has it, be it by SIGKILL, the next who takes it
+    is told, sees what it left, and can go on. It is not recursive: who takes it twice waits for itself.
+    Who waits is not served in any order.
+
+    It is used as a threading.Lock is: acquire, release, locked, and `with`, which acquires and releases. (It
+    doesn't close the handle, as `with` does of other objects.) The handle remembers whether it holds the
+    mutex: threads that share it keep each other out, and any of them may release it. In a forked child
+    the mutex is not the child's, though its parent holds it.
+
+    The constructor opens it, or creates it, free. It doesn't wait.
+
+    name: 1 to 242 bytes of UTF-8, without "/". It is the file madang.mutex.NAME in /dev/shm, or in the
+        directory whose absolute path MADANG_DIR has.
+    segment, offset: instead of a name, where in a madang.Segment it lies: 64 bytes there are its own, at a
+        multiple of 64, by default at the start. All 0, as in a new segment, is its initial state: free.
+        It keeps the segment's memory mapped.
+    mode: the permission bits of a new one, exactly (no umask); 0 is 0o600 too. Who uses it needs read and
+        write permission.
+    create: "if-missing"; "never" only opens what exists; "only" only opens what it creates.
+    any_owner: opens it although it belongs to another user, who can do with it what he likes. (What
+        belongs to root is always opened.)
+
+    One with a name persists until Mutex.unlink(name); one in a segment, as long as the segment does. A
+    handle is closed by close(), and when it is forgotten. It may be shared by threads, used in a
+    forked child, and sent to another process: pickled, it is its name, or its segment's and the offset,
+    and unpickling opens it, but never creates it.
+
+    What fails raises OSError as with madang.Queue; a place that doesn't lie in the segment, or at no multiple
+    of 64, is EINVAL. What can't be meant at all is TypeError, ValueError or OverflowError.
+    """
+
+    def __new__(
+        cls,
+        name: str | None = None,
+        *,
+        segment: Segment | None = None,
+        offset: int | None = None,
+        mode: int = 0o600,
+        create: Literal["if-missing", "never", "only"] = "if-missing",
+        any_owner: bool = False,
+    ) -> Self: ...
+    def acquire(self, blocking: bool = True, timeout: float | None = -1) -> bool:
+        """Acquires the mutex; waits until it can. The arguments, and what it returns, are as of
+        threading.Lock.acquire.
+
+        blocking: False doesn't wait.
+        timeout: in seconds; -1, or None, waits for ever.
+
+        Returns whether it is held now: False if somebody else had it until the time was over. Then
+        `owner_died` says what became of the last owner.
+
+        Other threads go on while it waits. Signal handlers run, and then it goes on to the same deadline.
+
+        Raises OSError with EOWNERDEAD if the others found this handle dead and went on without it; EBADF;
+        ValueError for another timeout below 0, or one with blocking=False; and what a signal handler
+        raises, as KeyboardInterrupt. Then it isn't held.
+        """
+
+    def release(self) -> None:
+        """Releases the mutex. Any thread may, with the handle that acquired it.
+
+        Raises PermissionError (EPERM) if this handle doesn't hold it; OSError with EOWNERDEAD in a child that
+        was forked when its parent held it, or if somebody else wrote over it; EBADF.
+        """
+
+    def locked(self) -> bool:
+        """Whether somebody has it. It may be otherwise at the next moment. Raises OSError as acquire does."""
+
+    @property
+    def owner_died(self) -> bool:
+        """Whether, when this handle acquired it last, the owner before had died while he had it: what the mutex
+        guards may be half changed. The next who acquires it isn't told any more.
+        """
+
+    @property
+    def name(self) -> str:
+        """The name by which it was opened, or that of the segment that it lies in."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this very handle created it. (Of one in a segment nobody can say.)"""
+
+    @property
+    def closed(self) -> bool:
+        """Whether this handle is closed."""
+
+    def close(self) -> None:
+        """Closes the handle; doesn't unlink it. Closing it again does nothing.
+        If it holds the mutex, that is left as a death would leave it: the next who acquires it is told.
+
+        A call that waits in another thread raises OSError with EBADF within a fifth of a second.
+        """
+
+    @staticmethod
+    def unlink(name: str) -> None:
+        """Takes the name away; who has it open goes on with it. The next open makes a new one.
+
+        Raises FileNotFoundError; PermissionError if it is another user's; IsADirectoryError; OSError with
+        EINVAL or ENAMETOOLONG for a bad name.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class RwLockGuard:
+    """A read-write lock that is held. See RwLock.read and RwLock.write.
+
+    It is released at the end of a `with` block, by release(), and when it is forgotten. In a forked child it is
+    not the child's: OSError with EOWNERDEAD.
+    """
+
+    @property
+    def owner_died(self) -> bool:
+        """Whether a writer was killed while he had the lock, or waited for it, and nobody had written since when it
+        was taken: what the lock guards may be half changed.
+        """
+
+    def release(self) -> None:
+        """Releases the lock.
+
+        Raises PermissionError (EPERM) if it was released before; OSError with EOWNERDEAD in a forked child.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+@final
+class RwLock:
+    """A read-write lock in shared memory, for any processes and threads in any languages: one who writes, or up
+    to 120 who read.
+
+        lock = madang.RwLock("prices")
+        with lock.read():
+            ...
+        with lock.write() as held:
+            if held.owner_died:
+                ...  # put right what the lock guards
+            ...
+
+    Who waits to write comes before those who come to read after it. A killed reader's hold goes with it. If
+    a writer's process is killed, whoever takes the lock is told, until somebody has had it to write. It is
+    not recursive.
+
+    The constructor opens it, or creates it, free. It doesn't wait.
+
+    name: 1 to 241 bytes of UTF-8, without "/". It is the file madang.rwlock.NAME in /dev/shm, or in the
+        directory whose absolute path MADANG_DIR has.
+    segment, offset: instead of a name, where in a madang.Segment it lies: 512 bytes there are its own, at a
+        multiple of 64, by default at the start. All 0, as in a new segment, is its initial state: free.
+        It keeps the segment's memory mapped.
+    mode: the permission bits of a new one, exactly (no umask); 0 is 0o600 too. Who uses it needs read and
+        write permission.
+    create: "if-missing"; "never" only opens what exists; "only" only opens what it creates.
+    any_owner: opens it although it belongs to another user, who can do with it what he likes. (What
+        belongs to root is always opened.)
+
+    One with a name persists until RwLock.unlink(name); one in a segment, as long as the segment does. A
+    handle is closed by close(), and when it is forgotten. It may be shared by threads, used in a
+    forked child, and sent to another process: pickled, it is its name, or its segment's and the offset,
+    and unpickling opens it, but never creates it.
+
+    What fails raises OSError as with madang.Queue; a place that doesn't lie in the segment, or at no multiple
+    of 64, is EINVAL. What can't be meant at all is TypeError, ValueError or OverflowError.
+    """
+
+    def __new__(
+        cls,
+        name: str | None = None,
+        *,
+        segment: Segment | None = None,
+        offset: int | None = None,
+        mode: int = 0o600,
+        create: Literal["if-missing", "never", "only"] = "if-missing",
+        any_owner: bool = False,
+    ) -> Self: ...
+    def read(self, timeout: float | None = None) -> RwLockGuard:
+        """Takes the lock to read; waits while somebody writes, or waits to. It is held from here on, until the
+        guard that is returned is released: at the end of a `with` block, by release(), or when it is
+        forgotten.
+
+        timeout: in seconds. None waits for ever; 0 doesn't wait.
+
+        Other threads go on while it waits. Signal handlers run, and then it goes on to the same deadline.
+
+        Raises BlockingIOError (EAGAIN) if it would have to wait and the timeout is 0; TimeoutError; OSError
+        with EUSERS if 120 read already, EOWNERDEAD if the others found this handle dead and went on without
+        it, EBADF; and what a signal handler raises, as KeyboardInterrupt. Then it isn't held.
+        """
+
+    def write(self, timeout: float | None = None) -> RwLockGuard:
+        """Takes the lock to write; waits until nobody else reads or writes. As of read, it is held until the guard
+        is released. While it waits, nobody else comes in to read.
+
+        Raises as read does, but EUSERS.
+        """
+
+    @property
+    def name(self) -> str:
+        """The name by which it was opened, or that of the segment that it lies in."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this very handle created it. (Of one in a segment nobody can say.)"""
+
+    @property
+    def closed(self) -> bool:
+        """Whether this handle is closed."""
+
+    def close(self) -> None:
+        """Closes the handle; doesn't unlink it. Closing it again does nothing.
+        What it holds stays held until the guard is released.
+
+        A call that waits in another thread raises OSError with EBADF within a fifth of a second.
+        """
+
+    @staticmethod
+    def unlink(name: str) -> None:
+        """Takes the name away; who has it open goes on with it. The next open makes a new one.
+
+        Raises FileNotFoundError; PermissionError if it is another user's; IsADirectoryError; OSError with
+        EINVAL or ENAMETOOLONG for a bad name.
+        """
+
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Condition:
+    """A condition in shared memory: one waits until another tells that something may have changed. It goes with a
+    madang.Mutex, which guards that something.
+
+        changed = madang.Condition(mutex, "changed")
+        with changed:
+            changed.wait_for(lambda: view[0] == 1)
+
+    It is used as a threading.Condition is; `with` acquires and releases the mutex. One waits in a loop, or by
+    wait_for, since now and then one is woken though nothing has changed. A process that is killed before it
+    tells has told nobody: where that may be, wait with a timeout.
+
+    The constructor opens it, or creates it. It doesn't wait.
+
+    mutex: the madang.Mutex that goes with it: by name or in a segment, as the condition itself.
+    name: 1 to 238 bytes of UTF-8, without "/". It is the file madang.condition.NAME in /dev/shm, or in the
+        directory whose absolute path MADANG_DIR has.
+    segment, offset: instead of a name, where in a madang.Segment it lies: 64 bytes there are its own, at a
+        multiple of 64, by default at the start. All 0, as in a new segment, is its initial state: nobody waits.
+        It keeps the segment's memory mapped.
+    mode: the permission bits of a new one, exactly (no umask); 0 is 0o600 too. Who uses it needs read and
+        write permission.
+    create: "if-missing"; "never" only opens what exists; "only" only opens what it creates.
+    any_owner: opens it although it belongs to another user, who can do with it what he likes. (What
+        belongs to root is always opened.)
+
+    One with a name persists until Condition.unlink(name); one in a segment, as long as the segment does. A
+    handle is closed by close(), and when it is forgotten. It may be shared by threads, used in a
+    forked child, and sent to another process: pickled, it is its name, or its segment's and the offset,
+    and unpickling opens it, but never creates it.
+
+    What fails raises OSError as with madang.Queue; a place that doesn't lie in the segment, or at no multiple
+    of 64, is EINVAL. What can't be meant at all is TypeError, ValueError or OverflowError.
+    """
+
+    def __new__(
+        cls,
+        mutex: Mutex,
+        name: str | None = None,
+        *,
+        segment: Segment | None = None,
+        offset: int | None = None,
+        mode: int = 0o600,
+        create: Literal["if-missing", "never", "only"] = "if-missing",
+        any_owner: bool = False,
+    ) -> Self: ...
+    def wait(self, timeout: float | None = None) -> bool:
+        """Releases the mutex, waits until somebody notifies, and acquires the mutex again.
+
+        timeout: in seconds, besides what it takes to acquire the mutex again. None waits for ever.
+
+        Returns whether it was notified, or woken for nothing; False if the time was over. Then, and whatever it
+        raises but EOWNERDEAD, the mutex is held again; its `owner_died` says whether another owner died
+        meanwhile.
+
+        Other threads go on while it waits. Signal handlers run, and then it goes on to the same deadline; no
+        notification is missed by that.
+
+        Raises PermissionError (EPERM) if the mutex's handle doesn't hold it; OSError with EOWNERDEAD if the
+        others found a handle dead and went on without it, EBADF; and what a signal handler raises, as
+        KeyboardInterrupt.
+        """
+
+    def wait_for(self, predicate: Callable[[], _T], timeout: float | None = None) -> _T:
+        """Waits until predicate() is true; as threading.Condition.wait_for.
+
+        predicate: called with the mutex held.
+        timeout: in seconds, for all waits together. None waits for ever.
+
+        Returns what predicate returned last. Raises what it raises, and what wait raises.
+        """
+
+    def notify(self, n: int = 1) -> None:
+        """Wakes n of those who wait, if as many do. The mutex need not be held.
+
+        Raises OSError with EOWNERDEAD if the others found this handle dead and went on without it; EBADF.
+        """
+
+    def notify_all(self) -> None:
+        """Wakes all who wait. The mutex need not be held. Raises as notify does."""
+
+    def acquire(self, blocking: bool = True, timeout: float | None = -1) -> bool:
+        """Acquires the mutex: as its acquire."""
+
+    def release(self) -> None:
+        """Releases the mutex: as its release."""
+
+    @property
+    def mutex(self) -> Mutex:
+        """The mutex that goes with it."""
+
+    @property
+    def name(self) -> str:
+        """The name by which it was opened, or that of the segment that it lies in."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this very handle created it. (Of one in a segment nobody can say.)"""
+
+    @property
+    def closed(self) -> bool:
+        """Whether this handle is closed."""
+
+    def close(self) -> None:
+        """Closes the handle; doesn't unlink it. Closing it again does nothing.
+        The mutex stays open.
+
+        A call that waits in another thread raises OSError with EBADF within a fifth of a second.
+        """
+
+    @staticmethod
+    def unlink(name: str) -> None:
+        """Takes the name away; who has it open goes on with it. The next open makes a new one.
+
+        Raises FileNotFoundError; PermissionError if it is another user's; IsADirectoryError; OSError with
+        EINVAL or ENAMETOOLONG for a bad name.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Barrier:
+    """A barrier in shared memory: several wait until all of them are there, again and again.
+
+        b = madang.Barrier(3, "start")
+        rank = b.wait()
+
+    It is used as a threading.Barrier is, but never breaks: who gives up, or is killed, while it waits is not
+    there any more, and the others go on waiting for as many as it takes.
+
+    The constructor opens it, or creates it. It doesn't wait.
+
+    parties: how many wait for each other, 1 to 120. The first who says so decides, for all and for good:
+        OSError with EINVAL for another number.
+    name: 1 to 240 bytes of UTF-8, without "/". It is the file madang.barrier.NAME in /dev/shm, or in the
+        directory whose absolute path MADANG_DIR has.
+    segment, offset: instead of a name, where in a madang.Segment it lies: 1024 bytes there are its own, at a
+        multiple of 64, by default at the start. All 0, as in a new segment, is its initial state: open for any number.
+        It keeps the segment's memory mapped.
+    mode: the permission bits of a new one, exactly (no umask); 0 is 0o600 too. Who uses it needs read and
+        write permission.
+    create: "if-missing"; "never" only opens what exists; "only" only opens what it creates.
+    any_owner: opens it although it belongs to another user, who can do with it what he likes. (What
+        belongs to root is always opened.)
+
+    One with a name persists until Barrier.unlink(name); one in a segment, as long as the segment does. A
+    handle is closed by close(), at the end of a `with` block, and when it is forgotten. It may be shared by threads, used in a
+    forked child, and sent to another process: pickled, it is its name, or its segment's and the offset,
+    and unpickling opens it, but never creates it.
+
+    What fails raises OSError as with madang.Queue; a place that doesn't lie in the segment, or at no multiple
+    of 64, is EINVAL. What can't be meant at all is TypeError, ValueError or OverflowError.
+    """
+
+    def __new__(
+        cls,
+        parties: int,
+        name: str | None = None,
+        *,
+        segment: Segment | None = None,
+        offset: int | None = None,
+        mode: int = 0o600,
+        create: Literal["if-missing", "never", "only"] = "if-missing",
+        any_owner: bool = False,
+    ) -> Self: ...
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits until all are there. Returns as which of them the caller came: 0 is the first, parties - 1 the last,
+        who has something to do for all, if somebody has to.
+
+        timeout: in seconds. None waits for ever; 0 doesn't wait.
+
+        Other threads go on while it waits. Signal handlers run, and then it goes on to the same deadline; it
+        stays there meanwhile.
+
+        Raises BlockingIOError (EAGAIN) if not all are there and the timeout is 0; TimeoutError; OSError with
+        EOWNERDEAD if the others found this handle dead and went on without it, EUCLEAN, EBADF; and what a signal
+        handler raises, as KeyboardInterrupt. Then the caller isn't there any more.
+        """
+
+    @property
+    def parties(self) -> int:
+        """How many wait for each other."""
+
+    @property
+    def n_waiting(self) -> int:
+        """How many living wait now. Raises OSError with EOWNERDEAD or EBADF."""
+
+    @property
+    def name(self) -> str:
+        """The name by which it was opened, or that of the segment that it lies in."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this very handle created it. (Of one in a segment nobody can say.)"""
+
+    @property
+    def closed(self) -> bool:
+        """Whether this handle is closed."""
+
+    def close(self) -> None:
+        """Closes the handle; doesn't unlink it. Closing it again does nothing.
+
+        A call that waits in another thread raises OSError with EBADF within a fifth of a second.
+        """
+
+    @staticmethod
+    def unlink(name: str) -> None:
+        """Takes the name away; who has it open goes on with it. The next open makes a new one.
+
+        Raises FileNotFoundError; PermissionError if it is another user's; IsADirectoryError; OSError with
+        EINVAL or ENAMETOOLONG for a bad name.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Event:
+    """An event in shared memory: it is set or not, and one waits until it is. It is used as a threading.Event is.
+
+        ready = madang.Event("ready")
+        ready.wait(timeout=1.0)
+
+    The constructor opens it, or creates it, not set. It doesn't wait.
+
+    name: 1 to 242 bytes of UTF-8, without "/". It is the file madang.event.NAME in /dev/shm, or in the
+        directory whose absolute path MADANG_DIR has.
+    segment, offset: instead of a name, where in a madang.Segment it lies: 64 bytes there are its own, at a
+        multiple of 64, by default at the start. All 0, as in a new segment, is its initial state: not set.
+        It keeps the segment's memory mapped.
+    mode: the permission bits of a new one, exactly (no umask); 0 is 0o600 too. Who uses it needs read and
+        write permission.
+    create: "if-missing"; "never" only opens what exists; "only" only opens what it creates.
+    any_owner: opens it although it belongs to another user, who can do with it what he likes. (What
+        belongs to root is always opened.)
+
+    One with a name persists until Event.unlink(name); one in a segment, as long as the segment does. A
+    handle is closed by close(), at the end of a `with` block, and when it is forgotten. It may be shared by threads, used in a
+    forked child, and sent to another process: pickled, it is its name, or its segment's and the offset,
+    and unpickling opens it, but never creates it.
+
+    What fails raises OSError as with madang.Queue; a place that doesn't lie in the segment, or at no multiple
+    of 64, is EINVAL. What can't be meant at all is TypeError, ValueError or OverflowError.
+    """
+
+    def __new__(
+        cls,
+        name: str | None = None,
+        *,
+        segment: Segment | None = None,
+        offset: int | None = None,
+        mode: int = 0o600,
+        create: Literal["if-missing", "never", "only"] = "if-missing",
+        any_owner: bool = False,
+    ) -> Self: ...
+    def set(self) -> None:
+        """Sets it: all who wait go on, even if it is cleared at once; and who comes doesn't wait.
+
+        Raises OSError with EOWNERDEAD if the others found this handle dead and went on without it; EBADF.
+        """
+
+    def clear(self) -> None:
+        """Takes it back: who comes waits again. Raises OSError with EBADF."""
+
+    def is_set(self) -> bool:
+        """Whether it is set. Raises OSError with EBADF."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until it is set. Returns whether it is, or was meanwhile; False if the time was over.
+
+        timeout: in seconds. None waits for ever; 0 doesn't wait.
+
+        Other threads go on while it waits. Signal handlers run, and then it goes on to the same deadline; an
+        event that was set for a moment is not missed by that.
+
+        Raises as set does; and what a signal handler raises, as KeyboardInterrupt.
+        """
+
+    @property
+    def name(self) -> str:
+        """The name by which it was opened, or that of the segment that it lies in."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this very handle created it. (Of one in a segment nobody can say.)"""
+
+    @property
+    def closed(self) -> bool:
+        """Whether this handle is closed."""
+
+    def close(self) -> None:
+        """Closes the handle; doesn't unlink it. Closing it again does nothing.
+
+        A call that waits in another thread raises OSError with EBADF within a fifth of a second.
+        """
+
+    @staticmethod
+    def unlink(name: str) -> None:
+        """Takes the name away; who has it open goes on with it. The next open makes a new one.
 
         Raises FileNotFoundError; PermissionError if it is another user's; IsADirectoryError; OSError with
         EINVAL or ENAMETOOLONG for a bad name.

@@ -50,6 +50,15 @@ mod _madang {
     #[pymodule_export]
     use crate::shared::semaphore_set::{Operation, SemaphoreSet, SemaphoreSetStatus, Waiting};
 
+    #[pymodule_export]
+    use crate::shared::sync::{
+        barrier::Barrier,
+        condition::Condition,
+        event::Event,
+        mutex::Mutex,
+        rwlock::{RwLock, RwLockGuard},
+    };
+
     /// Primitives whose state the kernel holds; `madang/kernel/` makes modules of them.
     #[pyo3::pymodule]
     mod kernel {

@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use crate::error::{Error, Result};
 
 /// The longest wait without a look at signals. Ten looks a second cost nothing and seem prompt to a person.
-const SLICE: Duration = Duration::from_millis(100);
+pub(crate) const SLICE: Duration = Duration::from_millis(100);
 
 /// The argument `timeout`, in seconds; `None` is for ever.
 #[derive(Clone, Copy)]
@@ -34,6 +34,8 @@ impl FromPyObject<'_, '_> for Timeout {
 }
 
 impl Timeout {
+    pub(crate) const ZERO: Self = Self(0.0);
+
     pub(crate) fn seconds(self) -> f64 {
         self.0
     }

@@ -121,6 +121,8 @@ fn its_examples_compile() {
     body_compiles("lease", ("c", "c11"), declared, lease, "return length < 0;");
     let declared = "extern madang_queue *orders;\nextern size_t write_order(char *, size_t);\nint main(void) {";
     body_compiles("reserve", ("c", "c11"), declared, reserve, "return 0;");
+    let [lock] = &examples("Locks")[..] else { panic!("one example of locks") };
+    body_compiles("lock", ("c", "c11"), "int main(void) {", lock, "return 0;");
     let [c, cpp] = &examples("Structs")[..] else { panic!("an example in C and one in C++") };
     let [poll] = &examples("Waiting for several things at once")[..] else { panic!("one example of poll") };
     let declared = "#include <poll.h>\nextern madang_queue *orders;\nextern int listener;\nextern void serve(const char *, int64_t);\n\

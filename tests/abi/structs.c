@@ -353,3 +353,9 @@ AT(madang_signal_info, uid, 16);
 AT(madang_signal_info, value, 20);
 AT(madang_signal_info, status, 24);
 ENDS_AT(madang_signal_info, 28);
+
+AT(madang_sync_options, struct_size, 0);
+AT(madang_sync_options, flags, 4);
+AT(madang_sync_options, mode, 8);
+AT(madang_sync_options, create, 12);
+ENDS_AT(madang_sync_options, 16);

@@ -208,13 +208,12 @@ static inline void remove_left_over(void)
 #ifdef REMOVE
     REMOVE();
 #endif
-    char pattern[5][128];
-    snprintf(pattern[0], sizeof pattern[0], "/dev/shm/madang.queue.%s-*", prefix_text);
+    char pattern[4][128];
+    snprintf(pattern[0], sizeof pattern[0], "/dev/shm/madang.*.%s-*", prefix_text);
     snprintf(pattern[1], sizeof pattern[1], "/dev/shm/%s-*/*", prefix_text);
     snprintf(pattern[2], sizeof pattern[2], "/dev/shm/%s-*", prefix_text);
     snprintf(pattern[3], sizeof pattern[3], "/dev/shm/sem.%s-*", prefix_text);
-    snprintf(pattern[4], sizeof pattern[4], "/dev/shm/madang.semaphores.%s-*", prefix_text);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 4; i++) {
         glob_t found;
         if (glob(pattern[i], 0, NULL, &found) == 0) {
             for (size_t at = 0; at < found.gl_pathc; at++)

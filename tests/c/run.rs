@@ -72,6 +72,7 @@ areas! {
         segment
         semaphore_set
         sysv
+        sync
         list
     }
 }

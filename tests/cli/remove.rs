@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use madang::{Barrier, Condition, Event, Mutex, RwLock, SemaphoreSet};
+use madang_tests::fork;
 use serde_json::json;
 
 use crate::command::{Madang, wait_until};
@@ -94,4 +96,26 @@ fn unused() {
     assert_eq!((kept, madang.path("unused").exists()), ([true; 3], false));
     assert!(madang.run(["gc", "--unused"]).well().text().ends_with("No queue is unused.\n"));
     assert_eq!(madang.run(["gc", "--yes"]).status, 2);
+}
+
+/// Semaphores, locks and their like are listed, and removed by their kind.
+#[test]
+fn every_kind() {
+    let madang = Madang::new();
+    let kinds = ["semaphores", "mutex", "rwlock", "condition", "barrier", "event"];
+    let made = fork(|| {
+        madang.directory.becomes_madang_dir();
+        drop((SemaphoreSet::open("it").unwrap(), Mutex::open("it").unwrap(), RwLock::open("it").unwrap()));
+        drop((Condition::open("it").unwrap(), Barrier::open("it").unwrap(), Event::open("it").unwrap()));
+        0
+    });
+    made.succeeds();
+    let rows = madang.run(["ls", "--json"]).well().json();
+    let listed: Vec<_> = rows.as_array().unwrap().iter().map(|row| (&row["kind"], &row["error"])).collect();
+    assert_eq!(listed, kinds.map(|kind| (json!(kind), json!(null))).iter().map(|(a, b)| (a, b)).collect::<Vec<_>>());
+    for kind in kinds {
+        madang.run(["rm", "--kind", kind, "it"]).well();
+        madang.run(["rm", "--kind", kind, "it"]).says(4, "(ENOENT)");
+    }
+    assert_eq!(madang.run(["ls", "--json"]).well().json(), json!([]));
 }

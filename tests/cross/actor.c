@@ -13,6 +13,11 @@ static madang_queue *queue;
 static madang_segment *segment;
 static madang_lease *lease;
 static madang_reservation *reservation;
+static madang_mutex *mutex;
+static madang_rwlock *rwlock;
+static madang_condition *condition;
+static madang_barrier *barrier;
+static madang_event *event;
 
 /* What there is to tell if the command succeeds, and what a message needs if a buffer is too small for it. */
 static FILE *answer;
@@ -532,6 +537,118 @@ static int read_segment(void)
     return 0;
 }
 
+/* Locks and their like -------------------------------------------------------------------------------------------- */
+
+#define PLACE(kind)                                                                                  \
+    if (strcmp(word[1], #kind) == 0)                                                                 \
+    return value("name") ? madang_##kind##_open(value("name"), NULL, &kind)                          \
+                         : madang_##kind##_within(segment, (size_t)number("offset", 0), &kind)
+
+static int place_one(void)
+{
+    PLACE(mutex);
+    PLACE(rwlock);
+    PLACE(condition);
+    PLACE(barrier);
+    PLACE(event);
+    die("an unknown kind of so many words:", words);
+    return 0;
+}
+
+static int place(void)
+{
+    int failed = place_one();
+    if (failed == 0 && value("parties"))
+        failed = madang_barrier_set_parties(barrier, (uint32_t)number("parties", 0));
+    return failed;
+}
+
+/* What locking returned. */
+static int locked(int returned)
+{
+    if (returned >= 0)
+        fprintf(answer, "died=%d", returned);
+    return returned;
+}
+
+static int lock(void)
+{
+    return locked(madang_mutex_lock(mutex, 0, timeout_ns()));
+}
+
+static int unlock(void)
+{
+    return madang_mutex_unlock(mutex);
+}
+
+static int read_lock(void)
+{
+    return locked(madang_rwlock_lock_read(rwlock, 0, timeout_ns()));
+}
+
+static int write_lock(void)
+{
+    return locked(madang_rwlock_lock_write(rwlock, 0, timeout_ns()));
+}
+
+static int unlock_rwlock(void)
+{
+    return madang_rwlock_unlock(rwlock);
+}
+
+static int await_change(void)
+{
+    return locked(madang_condition_wait(condition, mutex, 0, timeout_ns()));
+}
+
+static int tell_one(void)
+{
+    return madang_condition_notify_one(condition);
+}
+
+static int tell_all(void)
+{
+    return madang_condition_notify_all(condition);
+}
+
+static int meet(void)
+{
+    int64_t rank = madang_barrier_wait(barrier, 0, timeout_ns());
+    if (rank >= 0)
+        fprintf(answer, "rank=%" PRId64, rank);
+    return rank < 0 ? (int)rank : 0;
+}
+
+static int set(void)
+{
+    return madang_event_set(event);
+}
+
+static int clear(void)
+{
+    return madang_event_clear(event);
+}
+
+static int await(void)
+{
+    return madang_event_wait(event, 0, timeout_ns());
+}
+
+static int count(void)
+{
+    volatile uint64_t *counted = (uint64_t *)(void *)((char *)madang_segment_data(segment) + number("at", 0));
+    int died = 0, returned = 0;
+    for (int64_t times = number("times", 0); times > 0 && returned >= 0; times--) {
+        died += returned = madang_mutex_lock(mutex, 0, -1);
+        if (returned >= 0) {
+            *counted += 1;
+            returned = madang_mutex_unlock(mutex);
+        }
+    }
+    fprintf(answer, "died=%d", died);
+    return returned;
+}
+
 /* The dialogue ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -563,6 +680,20 @@ static const struct {
     {"unlink-segment", unlink_segment},
     {"write", write_segment},
     {"read", read_segment},
+    {"place", place},
+    {"lock", lock},
+    {"unlock", unlock},
+    {"read-lock", read_lock},
+    {"write-lock", write_lock},
+    {"unlock-rwlock", unlock_rwlock},
+    {"await-change", await_change},
+    {"tell-one", tell_one},
+    {"tell-all", tell_all},
+    {"meet", meet},
+    {"set", set},
+    {"clear", clear},
+    {"await", await},
+    {"count", count},
 };
 
 static int perform(void)

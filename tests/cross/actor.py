@@ -1,5 +1,6 @@
 """The actor in Python; main.rs says what an actor does."""
 
+import errno
 import struct
 import sys
 from functools import cache
@@ -59,6 +60,12 @@ class Actor:
     segment: madang.Segment
     leased: madang.Lease | None = None
     reservation: madang.Reservation | None = None
+    mutex: madang.Mutex
+    rwlock: madang.RwLock
+    guard: madang.RwLockGuard
+    condition: madang.Condition
+    barrier: madang.Barrier
+    event: madang.Event
 
     def open(self, name: str, **options) -> str:
         self.close()
@@ -209,5 +216,76 @@ class Actor:
     def read(self, offset: int, sender: int, index: int, length: int) -> str:
         return f"whole={self.bytes[offset : offset + length] == payload(sender, index, length):d}"
 
+    def place(self, kind: str, parties: int = 0, **where) -> None:
+        if "offset" in where:
+            where["segment"] = self.segment
+        if kind == "mutex":
+            self.mutex = madang.Mutex(**where)
+        elif kind == "rwlock":
+            self.rwlock = madang.RwLock(**where)
+        elif kind == "condition":
+            self.condition = madang.Condition(self.mutex, **where)
+        elif kind == "barrier":
+            self.barrier = madang.Barrier(parties, **where)
+        elif kind == "event":
+            self.event = madang.Event(**where)
+
+    def lock(self, timeout: int | None = None) -> str:
+        in_time(self.mutex.acquire(timeout=seconds(timeout)), timeout)
+        return f"died={self.mutex.owner_died:d}"
+
+    def unlock(self) -> None:
+        self.mutex.release()
+
+    def read_lock(self, timeout: int | None = None) -> str:
+        self.guard = self.rwlock.read(seconds(timeout))
+        return f"died={self.guard.owner_died:d}"
+
+    def write_lock(self, timeout: int | None = None) -> str:
+        self.guard = self.rwlock.write(seconds(timeout))
+        return f"died={self.guard.owner_died:d}"
+
+    def unlock_rwlock(self) -> None:
+        self.guard.release()
+
+    def await_change(self, timeout: int | None = None) -> str:
+        in_time(self.condition.wait(seconds(timeout)), timeout)
+        return f"died={self.mutex.owner_died:d}"
+
+    def tell_one(self) -> None:
+        self.condition.notify()
+
+    def tell_all(self) -> None:
+        self.condition.notify_all()
+
+    def meet(self, timeout: int | None = None) -> str:
+        return f"rank={self.barrier.wait(seconds(timeout))}"
+
+    def set(self) -> None:
+        self.event.set()
+
+    def clear(self) -> None:
+        self.event.clear()
+
+    def wait_for_event(self, timeout: int | None = None) -> None:
+        in_time(self.event.wait(seconds(timeout)), timeout)
+
+    def count(self, at: int, times: int) -> str:
+        died = 0
+        with self.bytes[at : at + 8].cast("Q") as number:
+            for _ in range(times):
+                with self.mutex:
+                    died += self.mutex.owner_died
+                    number[0] += 1
+        return f"died={died}"
+
+
+def in_time(did: bool, timeout: int | None) -> None:
+    if not did:
+        raise OSError(errno.ETIMEDOUT if timeout else errno.EAGAIN, "the time is over")
+
+
+# What can't be a method's name.
+setattr(Actor, "await", Actor.wait_for_event)
 
 main()

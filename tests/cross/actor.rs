@@ -7,7 +7,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use madang::{Batch, Create, Deadline, Lease, Queue, Received, Reservation, Result, Segment, Select};
+use madang::{
+    Barrier, Batch, Condition, Create, Deadline, Event, Lease, Mutex, MutexGuard, Queue, Received, Reservation, Result,
+    RwLock, RwLockGuard, Segment, Select, SyncOptions,
+};
 use madang_tests::{origin, slices};
 
 fn main() {
@@ -96,6 +99,19 @@ struct Actor {
     lease: Option<Lease>,
     reservation: Option<Reservation>,
     segment: Option<Segment>,
+    locks: Locks,
+}
+
+/// What is held comes before what holds it. An actor ends soon: nothing of this is ever given back but the guards.
+#[derive(Default)]
+struct Locks {
+    guard: Option<MutexGuard<'static>>,
+    rwguard: Option<RwLockGuard<'static>>,
+    mutex: Option<&'static Mutex>,
+    rwlock: Option<&'static RwLock>,
+    condition: Option<Condition>,
+    barrier: Option<Barrier>,
+    event: Option<Event>,
 }
 
 impl Actor {
@@ -130,7 +146,9 @@ impl Actor {
             "unlink-segment" => Segment::unlink(command.name()).map(nothing),
             "write" => self.write(command).map(nothing),
             "read" => self.read(command),
-            other => panic!("what is {other}?"),
+            "place" => self.place(command).map(nothing),
+            "count" => self.count(command),
+            _ => self.locks.perform(command),
         }
     }
 
@@ -361,6 +379,102 @@ impl Actor {
         self.segment().read(command.need("offset"), &mut bytes)?;
         Ok(format!("whole={}", u8::from(bytes == command.payload(bytes.len()))))
     }
+}
+
+/// By name, or in the segment.
+macro_rules! placed {
+    ($kind:ident, $actor:expr, $command:expr) => {
+        match $command.text("name") {
+            Some(name) => $kind::open_with(name, SyncOptions::default())?,
+            None => $kind::within($actor.segment(), $command.need("offset"))?,
+        }
+    };
+}
+
+impl Actor {
+    fn place(&mut self, command: &Command) -> Result<()> {
+        match command.name() {
+            "mutex" => self.locks.mutex = Some(Box::leak(Box::new(placed!(Mutex, self, command)))),
+            "rwlock" => self.locks.rwlock = Some(Box::leak(Box::new(placed!(RwLock, self, command)))),
+            "condition" => self.locks.condition = Some(placed!(Condition, self, command)),
+            "barrier" => {
+                let barrier = placed!(Barrier, self, command);
+                barrier.set_parties(command.need("parties"))?;
+                self.locks.barrier = Some(barrier);
+            }
+            "event" => self.locks.event = Some(placed!(Event, self, command)),
+            other => panic!("what is {other}?"),
+        }
+        Ok(())
+    }
+
+    fn count(&self, command: &Command) -> Result<String> {
+        let (at, mut died) = (command.need("at"), 0);
+        for _ in 0..command.need("times") {
+            let guard = self.locks.mutex().lock()?;
+            let mut number = [0; 8];
+            self.segment().read(at, &mut number)?;
+            self.segment().write(at, &(u64::from_ne_bytes(number) + 1).to_ne_bytes())?;
+            died += u32::from(guard.owner_died());
+        }
+        Ok(format!("died={died}"))
+    }
+}
+
+impl Locks {
+    fn mutex(&self) -> &'static Mutex {
+        self.mutex.expect("a mutex")
+    }
+
+    fn perform(&mut self, command: &Command) -> Result<String> {
+        let deadline = command.deadline();
+        match command.words[0] {
+            "lock" => {
+                let guard = self.guard.insert(self.mutex().lock_until(deadline)?);
+                Ok(died(guard.owner_died()))
+            }
+            "unlock" => Ok(self.guard.take().map(drop).map(nothing).expect("a guard")),
+            "read-lock" => {
+                let guard = self.rwguard.insert(self.rwlock.expect("a lock").read_until(deadline)?);
+                Ok(died(guard.owner_died()))
+            }
+            "write-lock" => {
+                let guard = self.rwguard.insert(self.rwlock.expect("a lock").write_until(deadline)?);
+                Ok(died(guard.owner_died()))
+            }
+            "unlock-rwlock" => Ok(self.rwguard.take().map(drop).map(nothing).expect("a guard")),
+            "await-change" => {
+                let guard = self.guard.take().expect("a guard");
+                let guard = self.condition().wait_until(guard, deadline)?;
+                Ok(died(self.guard.insert(guard).owner_died()))
+            }
+            "tell-one" => self.condition().notify_one().map(nothing),
+            "tell-all" => self.condition().notify_all().map(nothing),
+            "meet" => {
+                let barrier = self.barrier.as_ref().expect("a barrier");
+                Ok(format!("rank={}", barrier.wait_until(deadline)?))
+            }
+            "set" => self.event().set().map(nothing),
+            "clear" => {
+                self.event().clear();
+                Ok(String::new())
+            }
+            "await" => self.event().wait_until(deadline).map(nothing),
+            other => panic!("what is {other}?"),
+        }
+    }
+
+    fn condition(&self) -> &Condition {
+        self.condition.as_ref().expect("a condition")
+    }
+
+    fn event(&self) -> &Event {
+        self.event.as_ref().expect("an event")
+    }
+}
+
+fn died(died: bool) -> String {
+    format!("died={}", u8::from(died))
 }
 
 /// What there is to tell of a message.

@@ -30,6 +30,15 @@
 //! write offset= sender= index= length=                 ok
 //! read offset= sender= index= length=                  ok whole=
 //! close-segment, unlink-segment NAME                   ok
+//! place KIND name=…, or offset= of the segment         ok
+//!       [parties=]
+//! lock [timeout=], unlock                              ok died=
+//! read-lock, write-lock [timeout=], unlock-rwlock      ok died=
+//! await-change [timeout=]                              ok died=
+//! tell-one, tell-all                                   ok
+//! meet [timeout=]                                      ok rank=
+//! set, clear, await [timeout=]                         ok
+//! count at= times=                                     ok died=
 //! any                                                  error errno= length= SENTENCE
 //! ```
 //!
@@ -45,6 +54,9 @@
 //! comes, and tells of each. With `marks` both add 1 to the byte of the segment at marks + index when they are through with a
 //! message: so it is known how far somebody came who was killed. Both are there in batches, too, of so many messages at most;
 //! in Python `collect-batches` counts the sequence by itself.
+//!
+//! An actor has one mutex, rwlock, condition, barrier and event at a time. `count` adds 1 to the 64-bit number that lies at `at` in the
+//! segment so often, each time with the mutex; how often its owner had died before is `died`.
 
 mod company;
 
@@ -67,4 +79,5 @@ mod shared {
     mod segment;
     mod select;
     mod stream;
+    mod sync;
 }

@@ -1,5 +1,6 @@
 """Fixtures: names that nobody else has, and that are gone after the test, whatever it did."""
 
+import gc
 import itertools
 import os
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ def name() -> Iterator[str]:
     left = [path for path in SHM.iterdir() if mine in path.name]
     for path in left:
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-    objects = (mine, f"madang.queue.{mine}", f"madang.semaphores.{mine}", f"sem.{mine}")
+    kinds = ("queue", "semaphores", "mutex", "rwlock", "condition", "barrier", "event")
+    objects = (mine, f"sem.{mine}", *(f"madang.{kind}.{mine}" for kind in kinds))
     assert all(path.name.startswith(objects) for path in left), f"what is this? {left}"
 
 
@@ -35,4 +37,6 @@ def queue(name: str) -> Iterator[madang.Queue]:
 def nothing_left_open() -> Iterator[None]:
     """No test leaves a descriptor of shared memory behind."""
     yield
+    if support.open_files():
+        gc.collect()  # the frames of exceptions are forgotten in circles
     assert support.open_files() == []

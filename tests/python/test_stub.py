@@ -91,6 +91,15 @@ with madang.Queue("orders", capacity="4M", create="never") as q:
         stream.shutdown("maybe")  # type: ignore[arg-type]
     with madang.signal.block({signal.SIGUSR1, "SIGUSR2"}):
         assert_type(madang.signal.wait([10, "SIGUSR2"], timeout=1).value, int)
+    with madang.Mutex("mutex") as mutex:
+        assert_type(mutex, madang.Mutex)
+        assert_type(mutex.owner_died, bool)
+    assert_type(mutex.acquire(timeout=1.0), bool)
+    with madang.RwLock(segment=s, offset=64).write() as held:
+        assert_type(held.owner_died, bool)
+    assert_type(madang.Condition(mutex, "changed").wait_for(lambda: 5), int)
+    assert_type(madang.Barrier(3, "start").wait(), int)
+    madang.Mutex(name=3)  # type: ignore[arg-type]
     q.recv("text")  # type: ignore[arg-type]
     q.send(s)
     memoryview(s)

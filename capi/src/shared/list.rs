@@ -16,6 +16,16 @@ pub const MADANG_KIND_QUEUE: u32 = 1;
 pub const MADANG_KIND_SEGMENT: u32 = 2;
 /// kind: a set of semaphores.
 pub const MADANG_KIND_SEMAPHORE_SET: u32 = 3;
+/// kind: a mutex.
+pub const MADANG_KIND_MUTEX: u32 = 4;
+/// kind: a read-write lock.
+pub const MADANG_KIND_RWLOCK: u32 = 5;
+/// kind: a condition.
+pub const MADANG_KIND_CONDITION: u32 = 6;
+/// kind: a barrier.
+pub const MADANG_KIND_BARRIER: u32 = 7;
+/// kind: an event.
+pub const MADANG_KIND_EVENT: u32 = 8;
 
 /// How many bytes a file's name has at most, and its NUL.
 const NAME: usize = 256;
@@ -26,7 +36,8 @@ const NAME: usize = 256;
 pub struct madang_listed {
     /// sizeof(madang_listed), set by the caller in the first of them
     pub struct_size: u32,
-    /// MADANG_KIND_QUEUE, _SEMAPHORE_SET, _SEGMENT or _OTHER
+    /// MADANG_KIND_QUEUE, _SEMAPHORE_SET, _MUTEX, _RWLOCK, _CONDITION, _BARRIER, _EVENT, _SEGMENT or
+    /// _OTHER
     pub kind: u32,
     /// Its file's size in bytes: of a segment its length, of all else what it may ever take
     pub size: u64,
@@ -57,6 +68,11 @@ impl From<Listed> for madang_listed {
         let kind = match kind {
             Kind::Queue => MADANG_KIND_QUEUE,
             Kind::SemaphoreSet => MADANG_KIND_SEMAPHORE_SET,
+            Kind::Mutex => MADANG_KIND_MUTEX,
+            Kind::RwLock => MADANG_KIND_RWLOCK,
+            Kind::Condition => MADANG_KIND_CONDITION,
+            Kind::Barrier => MADANG_KIND_BARRIER,
+            Kind::Event => MADANG_KIND_EVENT,
             Kind::Segment => MADANG_KIND_SEGMENT,
             _ => MADANG_KIND_OTHER,
         };
@@ -70,7 +86,7 @@ impl From<Listed> for madang_listed {
     }
 }
 
-/// Lists the objects that exist: queues and sets of semaphores, by kind and name.
+/// Lists the objects that exist: queues, sets of semaphores, locks and their like, by kind and name.
 ///
 /// objects is an array of capacity structs, of which only the first one's struct_size need be set.
 /// flags: 0; MADANG_SEGMENTS, MADANG_ANY_OWNER, or both with |. What can't be opened is listed too:

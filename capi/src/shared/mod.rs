@@ -8,6 +8,7 @@ pub mod queue;
 pub mod reservation;
 pub mod segment;
 pub mod semaphore_set;
+pub mod sync;
 pub mod sysv;
 
 use madang_core::Create;

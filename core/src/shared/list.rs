@@ -10,6 +10,8 @@ use std::ffi::{CStr, CString};
 use super::queue;
 use super::segment;
 use super::semaphore_set;
+use super::sync::Noun;
+use super::sync::{barrier::Barrier, condition::Condition, event::Event, mutex::Mutex, rwlock::RwLock};
 use crate::error::{Error, Result};
 use crate::name::{self, Name};
 use crate::sys::file::{self, Stat};
@@ -22,6 +24,16 @@ pub enum Kind {
     Queue,
     /// A [`SemaphoreSet`](crate::SemaphoreSet).
     SemaphoreSet,
+    /// A [`Mutex`](crate::Mutex).
+    Mutex,
+    /// A [`RwLock`](crate::RwLock).
+    RwLock,
+    /// A [`Condition`](crate::Condition).
+    Condition,
+    /// A [`Barrier`](crate::Barrier).
+    Barrier,
+    /// An [`Event`](crate::Event).
+    Event,
     /// A [`Segment`](crate::Segment).
     Segment,
     /// One that this version of madang doesn't know.
@@ -29,12 +41,17 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind in a word: `queue`, `semaphores`, `segment`, `other`.
+    /// The kind in a word: `queue`, `semaphores`, `mutex`, `rwlock`, `condition`, `barrier`, `event`, `segment`, `other`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queue => "queue",
             Self::SemaphoreSet => "semaphores",
+            Self::Mutex => Mutex::NOUN.word,
+            Self::RwLock => RwLock::NOUN.word,
+            Self::Condition => Condition::NOUN.word,
+            Self::Barrier => Barrier::NOUN.word,
+            Self::Event => Event::NOUN.word,
             Self::Segment => "segment",
             Self::Other => "other",
         }
@@ -46,6 +63,15 @@ impl std::fmt::Display for Kind {
         f.pad(self.as_str())
     }
 }
+
+/// Those that are alike in all that is asked here.
+const LOCKS: [(Kind, Noun); 5] = [
+    (Kind::Mutex, Mutex::NOUN),
+    (Kind::RwLock, RwLock::NOUN),
+    (Kind::Condition, Condition::NOUN),
+    (Kind::Barrier, Barrier::NOUN),
+    (Kind::Event, Event::NOUN),
+];
 
 /// An object that [`list`] found.
 #[derive(Debug)]
@@ -76,7 +102,7 @@ pub struct ListOptions {
     any_owner: bool,
 }
 
-/// The objects that exist: queues and sets of semaphores, by kind and name.
+/// The objects that exist: queues, sets of semaphores, locks and their like, by kind and name.
 ///
 /// A snapshot: others make and remove meanwhile. What can't be opened is listed too, with the [error](Listed::error) that opening
 /// it would give.
@@ -154,7 +180,11 @@ impl ListOptions {
             Some(rest) => match rest.split_once('.') {
                 Some((queue::KIND, name)) => (Kind::Queue, name),
                 Some((semaphore_set::KIND, name)) => (Kind::SemaphoreSet, name),
-                _ => (Kind::Other, rest),
+                Some((word, name)) => match LOCKS.iter().find(|(_, noun)| noun.word == word) {
+                    Some(&(kind, _)) => (kind, name),
+                    None => (Kind::Other, rest),
+                },
+                None => (Kind::Other, rest),
             },
         };
         let error = match file.to_str() {
@@ -180,6 +210,10 @@ impl ListOptions {
                 options.look(&Name::object(semaphore_set::KIND, name)?)
             }
             Kind::Segment => segment::SegmentOptions::default().any_owner(self.any_owner).look(&Name::segment(name)?),
+            Kind::Mutex | Kind::RwLock | Kind::Condition | Kind::Barrier | Kind::Event => {
+                let (_, noun) = LOCKS.iter().find(|(lock, _)| *lock == kind).expect("it has all of them");
+                noun.look(name, self.any_owner)
+            }
             Kind::Other => {
                 let what = format!("open {name:?}: this version of madang doesn't know that kind of object");
                 Err(Error::new(libc::ENOTSUP, what))

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::mapping::Mapping;
 use crate::name::Name;
 use crate::sys::file::{self, Identity};
+use crate::sys::process;
 
 /// How a segment is opened; made by [`Segment::options`].
 #[derive(Clone, Debug, Default)]
@@ -238,7 +239,8 @@ impl Segment {
             return Err(Error::new(libc::ENOENT, what));
         }
         let attached = Attached::new(name.clone(), fd, &stat, self.mapping.clone(), 0)?;
-        let attached = self.participant.get_or_init(|| Arc::new(attached)).clone();
+        // A child forked in between would wait for a thread that it doesn't have.
+        let attached = process::without_fork(|| self.participant.get_or_init(|| Arc::new(attached)).clone());
         Ok((attached, self.mapping.clone()))
     }
 }

@@ -31,6 +31,7 @@ pub(crate) mod condition;
 pub(crate) mod event;
 pub(crate) mod mutex;
 pub(crate) mod rwlock;
+pub(crate) mod unguarded;
 
 /// How a named [`Mutex`](crate::Mutex), [`RwLock`](crate::RwLock), [`Condition`](crate::Condition), [`Barrier`](crate::Barrier) or
 /// [`Event`](crate::Event) is opened.
@@ -80,7 +81,12 @@ impl Noun {
     pub(crate) fn look(self, name: &str, any_owner: bool) -> Result<()> {
         let name = Name::object(self.word, name)?;
         let Object { fd, stat, .. } = object::find(&name, object::Options { any_owner, ..object::Options::default() })?;
-        shape::read(&name, fd.as_fd(), stat.size, self.kind, self.noun).map(drop)
+        self.check(&name, fd.as_fd(), stat.size)
+    }
+
+    fn check(self, name: &Name, fd: BorrowedFd, size: u64) -> Result<()> {
+        let is_ours = shape::read(name, fd, size, self.kind, self.noun)? == self.shape();
+        if is_ours { Ok(()) } else { Err(shape::damaged(name, "its sizes contradict each other")) }
     }
 }
 
@@ -105,10 +111,7 @@ impl<T: Placed> Place<T> {
         };
         let Object { fd, stat, is_new } = object::open(&name, options.0, || Ok(ALIGNMENT), fill)?;
         if !is_new {
-            let shape = shape::read(&name, fd.as_fd(), stat.size, noun.kind, noun.noun)?;
-            if shape != noun.shape() {
-                return Err(shape::damaged(&name, "its sizes contradict each other"));
-            }
+            noun.check(&name, fd.as_fd(), stat.size)?;
         }
         let mapping = Mapping::of_file(fd.as_fd(), 0, ALIGNMENT, true)
             .map_err(|errno| errno.during(format!("open {name}: mmap")))?;
@@ -162,6 +165,12 @@ impl<T: Placed> Place<T> {
         match fault {
             Fault::Busy if deadline.is_try() => self.in_vain(doing, libc::EAGAIN),
             Fault::Busy => self.in_vain(doing, libc::ETIMEDOUT),
+            // Only this one is lost: whoever has other locks by the same handle keeps them, and gives them back.
+            Fault::Disowned => {
+                let name = self.attached.name();
+                let what = format!("{doing} {name}: it isn't this handle's any more: somebody else wrote over it");
+                Error::new(libc::EOWNERDEAD, what)
+            }
             fault => self.attached.explain(fault, doing),
         }
     }

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 /// An object that madang.list() found.
 #[pyclass(frozen, module = "madang")]
 pub(crate) struct Listed {
-    /// What it is: "queue", "semaphores", "segment", or "other", which this version of madang doesn't know.
+    /// What it is: "queue", "semaphores", "mutex", "rwlock", "condition", "barrier", "event", "segment", or
+    /// "other", which this version of madang doesn't know.
     #[pyo3(get)]
     kind: &'static str,
     /// The name by which it is opened.
@@ -57,8 +58,8 @@ impl From<madang::Listed> for Listed {
     }
 }
 
-/// The objects that exist: queues and sets of semaphores, by kind and name. What can't be opened is listed too, and
-/// has an `error`. A snapshot: others make and remove meanwhile.
+/// The objects that exist: queues, sets of semaphores, locks and their like, by kind and name. What can't be
+/// opened is listed too, and has an `error`. A snapshot: others make and remove meanwhile.
 ///
 /// segments: lists segments as well: every regular file in /dev/shm that isn't madang's, whoever made
 ///     it, by whatever means.

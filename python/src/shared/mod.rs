@@ -10,6 +10,7 @@ pub(crate) mod queue;
 pub(crate) mod reservation;
 pub(crate) mod segment;
 pub(crate) mod semaphore_set;
+pub(crate) mod sync;
 pub(crate) mod sysv;
 
 use std::fmt::Debug;

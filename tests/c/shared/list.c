@@ -52,6 +52,35 @@ static void smoke(void)
     EQUAL(madang_queue_close(two), 0);
 }
 
+static void kinds(void)
+{
+    own_directory();
+    madang_semaphore_set *set;
+    madang_mutex *mutex;
+    madang_rwlock *lock;
+    madang_condition *condition;
+    madang_barrier *barrier;
+    madang_event *event;
+    EQUAL(madang_event_open("same", NULL, &event), 0);
+    EQUAL(madang_barrier_open("same", NULL, &barrier), 0);
+    EQUAL(madang_condition_open("same", NULL, &condition), 0);
+    EQUAL(madang_rwlock_open("same", NULL, &lock), 0);
+    EQUAL(madang_mutex_open("same", NULL, &mutex), 0);
+    EQUAL(madang_semaphore_set_open("same", NULL, &set), 0);
+    open_queue("same");
+    static const uint32_t expected[] = {
+        MADANG_KIND_QUEUE,     MADANG_KIND_SEMAPHORE_SET, MADANG_KIND_MUTEX, MADANG_KIND_RWLOCK,
+        MADANG_KIND_CONDITION, MADANG_KIND_BARRIER,       MADANG_KIND_EVENT,
+    };
+    madang_listed listed[7] = {{.struct_size = sizeof listed[0]}};
+    EQUAL(madang_list(0, listed, 7), 7);
+    for (int i = 0; i < 7; i++) {
+        EQUAL(listed[i].kind, expected[i]);
+        EQUAL(listed[i].error, 0);
+        CHECK(strcmp(listed[i].name, "same") == 0);
+    }
+}
+
 static void too_small_an_array(void)
 {
     own_directory();
@@ -190,8 +219,9 @@ static void participants(void)
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
-        CASE(smoke),    CASE(too_small_an_array), CASE(other_sizes), CASE(segments),     CASE(what_cannot_be_opened),
-        CASE(refusals), CASE(left_overs),         CASE(participants),
+        CASE(smoke),    CASE(kinds),        CASE(too_small_an_array),    CASE(other_sizes),
+        CASE(segments), CASE(participants), CASE(what_cannot_be_opened), CASE(refusals),
+        CASE(left_overs),
     };
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, chown, symlink};
 
-use madang::{Kind, ListOptions, Listed, Queue, Segment, SemaphoreSet};
+use madang::{Barrier, Condition, Event, Kind, ListOptions, Listed, Mutex, Queue, RwLock, Segment, SemaphoreSet};
 use madang_tests::{Directory, Name, fork};
 
 fn find(name: &str, options: ListOptions) -> Option<Listed> {
@@ -35,6 +35,32 @@ fn smoke() {
     Queue::unlink(&name).unwrap();
     SemaphoreSet::unlink(&name).unwrap();
     assert!(find(&name, ListOptions::default()).is_none());
+}
+
+/// Each kind of lock is found, can be opened, and to look is not to take part; one whose file is another's is said to be.
+#[test]
+fn locks() {
+    let name = Name::new("listed-locks");
+    let mutex = Mutex::open(&name).unwrap();
+    drop((RwLock::open(&name).unwrap(), Condition::open(&name).unwrap()));
+    drop((Barrier::open(&name).unwrap(), Event::open(&name).unwrap()));
+    let all = || -> Vec<Listed> {
+        ListOptions::default().list().unwrap().into_iter().filter(|listed| listed.name == *name).collect()
+    };
+    let kinds = [Kind::Mutex, Kind::RwLock, Kind::Condition, Kind::Barrier, Kind::Event];
+    assert_eq!(
+        all().iter().map(|listed| (listed.kind, errno(listed))).collect::<Vec<_>>(),
+        kinds.map(|kind| (kind, 0))
+    );
+    drop(mutex.lock().unwrap());
+    let path = |kind: &str| format!("/dev/shm/madang.{kind}.{}", &*name);
+    fs::rename(path("event"), path("mutex")).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(path("barrier")).unwrap();
+    file.set_len(128 << 10).unwrap();
+    let told: Vec<_> = all().iter().map(|listed| (listed.kind, errno(listed))).collect();
+    let (other, damaged) = (libc::EPROTOTYPE, libc::EUCLEAN);
+    assert_eq!(told, [(kinds[0], other), (kinds[1], 0), (kinds[2], 0), (kinds[3], damaged)]);
+    assert_eq!(Barrier::open(&name).unwrap_err().errno(), damaged);
 }
 
 /// In a directory of its own: nothing else is there.

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use madang::{
-    Barrier, Condition, Create, Error, Event, Mutex, MutexGuard, Queue, RwLock, Segment, Select, SyncOptions,
+    Barrier, Condition, Create, Deadline, Error, Event, Mutex, MutexGuard, Queue, RwLock, Segment, Select, SyncOptions,
+    UnguardedMutex, UnguardedRwLock,
 };
 use madang_tests::{Checkpoint, Child, Name, Random, WATCHDOG, fork};
 
@@ -391,4 +392,307 @@ fn locks_in_a_segment_share_what_they_need() {
     drop(guards);
     drop(memory);
     drop(locks[999].lock().unwrap());
+}
+
+/// Who waits when an event is set goes on, though it is cleared before he can look.
+#[test]
+fn a_short_event_is_not_missed() {
+    let name = Name::new("sync-pulse");
+    let event = Event::open(&name).unwrap();
+    for _ in 0..20 {
+        let child = fork(|| {
+            event.wait_timeout(WATCHDOG / 2).unwrap();
+            0
+        });
+        child.wait_until_asleep();
+        event.set().unwrap();
+        event.clear();
+        child.succeeds();
+    }
+    // In slices, too: it is set and cleared between two.
+    let since = event.come();
+    fails(event.await_from(since, Deadline::NOW), libc::EAGAIN, "wait for");
+    event.set().unwrap();
+    event.set().unwrap();
+    event.clear();
+    event.await_from(since, Deadline::NOW).unwrap();
+    fails(event.await_from(event.come(), Deadline::NOW), libc::EAGAIN, "wait for");
+}
+
+/// Who waits in slices to write is not passed by readers in between.
+#[test]
+fn a_writer_keeps_readers_out_between_slices() {
+    let name = Name::new("sync-wish");
+    let lock = RwLock::open(&name).unwrap();
+    let other = RwLock::open(&name).unwrap();
+    let reader = other.read().unwrap();
+    let mut wish = lock.wish(true);
+    for _ in 0..2 {
+        fails(wish.wait_until(Deadline::after(Duration::from_millis(1))), libc::ETIMEDOUT, "the time is over");
+        fails(other.try_read(), libc::EAGAIN, "read-lock");
+    }
+    drop(wish);
+    drop(other.try_read().unwrap());
+    let mut wish = lock.wish(true);
+    fails(wish.wait_until(Deadline::NOW), libc::EAGAIN, "write-lock");
+    drop(reader);
+    let held = wish.wait_until(Deadline::NOW).unwrap();
+    drop(wish);
+    fails(other.try_read(), libc::EAGAIN, "read-lock");
+    lock.give_back(held).unwrap();
+    assert!(!other.try_write().unwrap().owner_died());
+}
+
+/// A mutex that somebody wrote over is lost; the others in the same segment aren't.
+#[test]
+fn a_scribbled_mutex_takes_no_other_along() {
+    let name = Name::new("sync-scribbled");
+    let memory = segment(&name);
+    let [scribbled, other] = [0, 64].map(|offset| UnguardedMutex::from(Mutex::within(&memory, offset).unwrap()));
+    let third = Mutex::within(&memory, 128).unwrap();
+    scribbled.take_until(Deadline::NEVER).unwrap();
+    other.take_until(Deadline::NEVER).unwrap();
+    memory.write(0, &[0; 64]).unwrap();
+    fails(scribbled.unlock(), libc::EOWNERDEAD, "somebody else wrote over it");
+    drop(third.lock().unwrap());
+    other.unlock().unwrap();
+    drop(other.try_lock().unwrap());
+    drop(scribbled.try_lock().unwrap());
+}
+
+/// For languages without guards the handle remembers what it holds.
+#[test]
+fn what_is_held_without_a_guard() {
+    let name = Name::new("sync-unguarded");
+    let memory = segment(&name);
+    let open = || UnguardedMutex::from(Mutex::within(&memory, 0).unwrap());
+    let [mutex, same] = [open(), open()];
+    fails(mutex.unlock(), libc::EPERM, "this handle doesn't hold it");
+    assert!(!mutex.take_until(Deadline::NEVER).unwrap());
+    // Another handle's, though it is the same participant.
+    fails(same.unlock(), libc::EPERM, "this handle doesn't hold it");
+    fork(|| {
+        fails(mutex.unlock(), libc::EOWNERDEAD, "another process's");
+        fails(mutex.take_until(Deadline::NOW), libc::EAGAIN, "lock");
+        0
+    })
+    .succeeds();
+    assert!(same.is_locked().unwrap());
+    // Closed while it is held: the segment's participant lives on, but this is as a death.
+    drop(mutex);
+    assert!(!same.is_locked().unwrap());
+    assert!(same.take_until(Deadline::NOW).unwrap() && same.owner_died());
+    same.unlock().unwrap();
+    assert!(!same.take_until(Deadline::NOW).unwrap() && !same.owner_died());
+    same.unlock().unwrap();
+
+    let open = || UnguardedRwLock::from(RwLock::within(&memory, 512).unwrap());
+    let [lock, other] = [open(), open()];
+    fails(lock.unlock(), libc::EPERM, "this handle doesn't hold it");
+    for _ in 0..3 {
+        assert!(!lock.take_until(false, Deadline::NOW).unwrap());
+    }
+    fails(other.unlock(), libc::EPERM, "this handle doesn't hold it");
+    other.take_until(false, Deadline::NOW).unwrap();
+    fork(|| {
+        fails(lock.unlock(), libc::EOWNERDEAD, "another process's");
+        // What the child has itself it gives back, beside what is its parent's.
+        other.take_until(false, Deadline::NOW).unwrap();
+        other.unlock().unwrap();
+        fails(other.unlock(), libc::EPERM, "this handle doesn't hold it");
+        0
+    })
+    .succeeds();
+    (0..2).for_each(|_| lock.unlock().unwrap());
+    other.unlock().unwrap();
+    fails(other.take_until(true, Deadline::NOW), libc::EAGAIN, "write-lock");
+    drop(lock);
+    assert!(!other.take_until(true, Deadline::NOW).unwrap(), "a reader leaves nothing half changed");
+    drop(other);
+    let lock = open();
+    assert!(lock.take_until(false, Deadline::NOW).unwrap());
+    lock.unlock().unwrap();
+    fails(lock.unlock(), libc::EPERM, "this handle doesn't hold it");
+}
+
+/// Threads that share a handle keep each other out, and none gives back what another took meanwhile.
+#[test]
+fn threads_share_a_handle() {
+    let name = Name::new("sync-threads");
+    let memory = segment(&name);
+    let mutex = UnguardedMutex::from(Mutex::within(&memory, 0).unwrap());
+    let lock = UnguardedRwLock::from(RwLock::within(&memory, 512).unwrap());
+    let counter = word(&memory, 256);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (mutex, lock) = (&mutex, &lock);
+            scope.spawn(move || {
+                for round in 0..2000 {
+                    let to_write = (round + thread) % 4 == 0;
+                    assert!(!mutex.take_until(Deadline::after(WATCHDOG)).unwrap());
+                    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+                    mutex.unlock().unwrap();
+                    assert!(!lock.take_until(to_write, Deadline::after(WATCHDOG)).unwrap());
+                    lock.unlock().unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(counter.load(Ordering::Relaxed), 8000);
+    // One looks for what it holds while others take it away in exchange for what lies where it has looked.
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            let lock = &lock;
+            scope.spawn(move || {
+                for _ in 0..5000 {
+                    assert!(!lock.take_until(false, Deadline::after(WATCHDOG)).unwrap());
+                    lock.unlock().unwrap();
+                }
+            });
+        }
+    });
+    fails(mutex.unlock(), libc::EPERM, "doesn't hold it");
+    fails(lock.unlock(), libc::EPERM, "doesn't hold it");
+    assert!(!lock.take_until(true, Deadline::NOW).unwrap());
+}
+
+/// In languages without guards the mutex is held again, whatever comes of the wait.
+#[test]
+fn a_condition_without_guards() {
+    let name = Name::new("sync-unguarded-condition");
+    let mutex = UnguardedMutex::from(Mutex::open(&name).unwrap());
+    let condition = Condition::open(&name).unwrap();
+    fails(condition.wait_unguarded(&mutex, Deadline::NOW), libc::EPERM, "doesn't hold it");
+    mutex.take_until(Deadline::NOW).unwrap();
+    fails(condition.wait_unguarded(&mutex, Deadline::NOW), libc::EAGAIN, "wait for");
+    let soon = || Deadline::after(Duration::from_millis(5));
+    fails(condition.wait_unguarded(&mutex, soon()), libc::ETIMEDOUT, "wait for");
+    // The next owner dies while this one waits.
+    let child = fork(|| {
+        mutex.take_until(Deadline::NEVER).unwrap();
+        condition.notify_all().unwrap();
+        0
+    });
+    assert!(condition.wait_unguarded(&mutex, Deadline::after(WATCHDOG)).unwrap());
+    child.succeeds();
+    mutex.unlock().unwrap();
+    fails(mutex.unlock(), libc::EPERM, "doesn't hold it");
+}
+
+/// Who comes to a barrier is killed at random, and another comes in his place: rounds go on, and nobody goes on alone.
+#[test]
+fn who_waits_at_a_barrier_is_killed() {
+    let name = Name::new("sync-barrier-kill");
+    let memory = segment(&name);
+    let barrier = Barrier::within(&memory, 0).unwrap();
+    barrier.set_parties(3).unwrap();
+    // How often somebody came, and how often somebody went on.
+    let (came, went) = (word(&memory, 256), word(&memory, 272));
+    let begin = |seed: u64| {
+        let barrier = &barrier;
+        fork(move || {
+            let mut random = Random(seed);
+            loop {
+                came.fetch_add(1, Ordering::Relaxed);
+                match barrier.wait_timeout(Duration::from_millis(1 + random.below(50))) {
+                    Ok(rank) => {
+                        assert!(rank < 3);
+                        went.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(error) => assert_eq!(error.errno(), libc::ETIMEDOUT, "{error}"),
+                }
+            }
+        })
+    };
+    let mut random = Random(5);
+    let mut children: Vec<Child> = (0..3).map(begin).collect();
+    for kill in 0..500 {
+        pause(&mut random);
+        children.swap_remove(random.below(3) as usize).kill();
+        children.push(begin(100 + kill));
+        if kill % 50 == 0 {
+            let (before, begun) = (went.load(Ordering::Relaxed), Instant::now());
+            while went.load(Ordering::Relaxed) < before + 3 {
+                assert!(begun.elapsed() < WATCHDOG, "it doesn't open any more");
+                std::thread::yield_now();
+            }
+        }
+    }
+    for child in &children {
+        assert_ne!(child.state(), 'Z', "one of them failed");
+    }
+    drop(children);
+    assert!(went.load(Ordering::Relaxed) <= came.load(Ordering::Relaxed));
+    assert_eq!(barrier.waiting().unwrap(), 0);
+}
+
+/// A token goes round by a condition; who waits for it, and who has it, is killed at random. Who tells nobody because he is dead is made up for
+/// by the time-out of who waits.
+#[test]
+fn who_waits_at_a_condition_is_killed() {
+    let name = Name::new("sync-condition-kill");
+    let memory = segment(&name);
+    let (mutex, changed) = (Mutex::within(&memory, 0).unwrap(), Condition::within(&memory, 64).unwrap());
+    let token = word(&memory, 256);
+    let begin = |place: u64| {
+        let (mutex, changed) = (&mutex, &changed);
+        fork(move || {
+            loop {
+                let mut guard = mutex.lock().unwrap();
+                while token.load(Ordering::Relaxed) % 3 != place {
+                    guard = match changed.wait_timeout(guard, Duration::from_millis(300)) {
+                        Ok(guard) => guard,
+                        Err(error) if error.errno() == libc::ETIMEDOUT => mutex.lock().unwrap(),
+                        Err(error) => panic!("{error}"),
+                    };
+                }
+                token.fetch_add(1, Ordering::Relaxed);
+                drop(guard);
+                changed.notify_all().unwrap();
+            }
+        })
+    };
+    let mut random = Random(6);
+    let mut children: Vec<Child> = (0..3).map(begin).collect();
+    for kill in 0..300 {
+        pause(&mut random);
+        let place = random.below(3);
+        children.push(begin(place));
+        children.swap_remove(place as usize).kill();
+        if kill % 30 == 0 {
+            let (before, begun) = (token.load(Ordering::Relaxed), Instant::now());
+            while token.load(Ordering::Relaxed) < before + 6 {
+                assert!(begun.elapsed() < WATCHDOG, "the token doesn't go round any more");
+                std::thread::yield_now();
+            }
+        }
+    }
+    for child in &children {
+        assert_ne!(child.state(), 'Z', "one of them failed");
+    }
+}
+
+/// An answer to each set of an event: none is missed, though it is cleared by who saw it.
+#[test]
+fn events_to_and_fro() {
+    let name = Name::new("sync-ping-pong");
+    let memory = segment(&name);
+    let [ping, pong] = [0, 64].map(|offset| Event::within(&memory, offset).unwrap());
+    let answers = fork(|| {
+        for _ in 0..2000 {
+            ping.wait_timeout(WATCHDOG).unwrap();
+            ping.clear();
+            pong.set().unwrap();
+        }
+        0
+    });
+    let begun = Instant::now();
+    for _ in 0..2000 {
+        ping.set().unwrap();
+        pong.wait_timeout(WATCHDOG).unwrap();
+        pong.clear();
+    }
+    println!("{:?} to and fro", begun.elapsed() / 2000);
+    answers.succeeds();
+    assert!(begun.elapsed() < WATCHDOG, "they sleep to the end of a nap");
 }

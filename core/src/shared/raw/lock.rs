@@ -239,14 +239,20 @@ impl RobustLock {
     }
 
     fn leave_as(&self, host: &impl Host, left: u32) {
-        let word = self.0.get();
-        if owner(word) == Some(host.me()) && self.0.swap_if(word, left).is_ok() {
-            host.wake(&self.0, 1, EVERYBODY);
+        let mut word = self.0.get();
+        while owner(word) == Some(host.me()) {
+            match self.0.swap_if(word, left) {
+                Ok(()) => {
+                    host.wake(&self.0, 1, EVERYBODY);
+                    return;
+                }
+                // Somebody set the sleepers' bit.
+                Err(now) => word = now,
+            }
         }
     }
 
     /// Who holds it, as far as one can tell without it.
-    #[cfg(test)]
     pub(crate) fn held_by(&self) -> Option<Participant> {
         owner(self.0.get())
     }

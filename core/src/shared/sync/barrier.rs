@@ -38,12 +38,16 @@ impl Barrier {
         Self { place }
     }
 
+    /// How many can wait for each other at most.
+    #[doc(hidden)]
+    pub const MOST_PARTIES: u32 = MOST_PARTIES as u32;
+
     /// Says how many wait for each other, 1 to 120. The first who says so decides, for all and for good.
     ///
     /// # Errors
     /// `EINVAL` for a number out of range, or if another number was said before.
     pub fn set_parties(&self, parties: u32) -> Result<()> {
-        if !(1..=MOST_PARTIES as u32).contains(&parties) {
+        if !(1..=Self::MOST_PARTIES).contains(&parties) {
             let what = format!("barrier {:?}: {parties} parties: they are 1 to {MOST_PARTIES}", self.name());
             return Err(Error::new(libc::EINVAL, what));
         }

@@ -5,13 +5,15 @@
 use std::time::Duration;
 
 use super::mutex::MutexGuard;
+use super::unguarded::UnguardedMutex;
 use super::*;
 use crate::shared::raw::event::NAP;
+use crate::shared::raw::host::MANY;
 use crate::shared::raw::sync::condition::Condition as Raw;
 use crate::sys::Errno;
 
-/// A condition in shared memory: one waits until another tells that something may have changed. It goes with a [`Mutex`], which guards
-/// that something.
+/// A condition in shared memory: one waits until another tells that something may have changed. It goes with a
+/// [`Mutex`](crate::Mutex), which guards that something.
 ///
 /// One waits in a loop: now and then one is woken though nothing changed.
 ///
@@ -82,7 +84,21 @@ impl Condition {
         let announcement = self.announce()?;
         guard.give_back()?;
         self.sleep(announcement, deadline)?;
-        mutex.lock()
+        // Who was told, and can't go on, passes it on.
+        mutex.lock().inspect_err(|_| drop(self.notify_one()))
+    }
+
+    /// As [`wait_until`](Self::wait_until), for languages without guards: whatever comes of it, the mutex is taken again, but if that is
+    /// `EOWNERDEAD`, or it wasn't held. Whether the mutex's owner before died; that comes before an error of the wait.
+    #[doc(hidden)]
+    pub fn wait_unguarded(&self, mutex: &UnguardedMutex, deadline: Deadline) -> Result<bool> {
+        let announcement = self.announce()?;
+        mutex.unlock()?;
+        let slept = self.sleep(announcement, deadline);
+        if mutex.lock_again()? {
+            return Ok(true);
+        }
+        slept.map(|()| false)
     }
 
     /// From here on the caller is told, whatever happens before he [sleeps](Self::sleep). To be called with the mutex, which is given back
@@ -116,7 +132,13 @@ impl Condition {
     /// # Errors
     /// `EOWNERDEAD` if the others presumed this handle dead; in a forked child, at the first use, whatever opening gives.
     pub fn notify_one(&self) -> Result<()> {
-        self.place.home.tell_one(&self.place.enter()?);
+        self.notify(1)
+    }
+
+    /// Wakes so many of those who wait.
+    #[doc(hidden)]
+    pub fn notify(&self, count: u32) -> Result<()> {
+        self.place.home.tell(&self.place.enter()?, count);
         Ok(())
     }
 
@@ -125,7 +147,6 @@ impl Condition {
     /// # Errors
     /// As [`notify_one`](Self::notify_one).
     pub fn notify_all(&self) -> Result<()> {
-        self.place.home.tell_all(&self.place.enter()?);
-        Ok(())
+        self.notify(MANY)
     }
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::shared::raw::sync::flag::Flag as Raw;
+use crate::shared::raw::sync::flag::{Came, Flag as Raw};
 
 /// An event in shared memory: it is set or not, and one waits until it is.
 ///
@@ -30,6 +30,11 @@ pub struct Event {
 
 sync!(Event, Raw, Event, "event", "an event");
 
+/// Since when one waits.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Since(Came);
+
 impl Event {
     fn placed(place: Place<Raw>) -> Self {
         Self { place }
@@ -42,7 +47,7 @@ impl Event {
         self.place.home.is_set()
     }
 
-    /// Sets it: all who wait go on, and who comes doesn't wait.
+    /// Sets it: all who wait go on, even if it is [cleared](Self::clear) at once; and who comes doesn't wait.
     ///
     /// # Errors
     /// `EOWNERDEAD` if the others presumed this handle dead; in a forked child, at the first use, whatever opening gives.
@@ -85,15 +90,22 @@ impl Event {
     /// # Errors
     /// As [`wait`](Self::wait); `EAGAIN` or `ETIMEDOUT` as the [`Deadline`] says.
     pub fn wait_until(&self, deadline: Deadline) -> Result<()> {
+        self.await_from(self.come(), deadline)
+    }
+
+    /// The moment from which on no set is missed: for languages that wait in slices.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn come(&self) -> Since {
+        Since(self.place.home.come())
+    }
+
+    /// As [`wait_until`](Self::wait_until); goes on too if it was set since, and cleared again.
+    #[doc(hidden)]
+    pub fn await_from(&self, since: Since, deadline: Deadline) -> Result<()> {
         let raw = &*self.place.home;
-        let is_set = || raw.is_set();
-        self.place.until_done(
-            deadline,
-            "wait for",
-            raw.event(),
-            || raw.announce(),
-            is_set,
-            || Ok(is_set().then_some(())),
-        )
+        let is_set = || raw.was_set_since(since.0);
+        let attempt = || Ok(is_set().then_some(()));
+        self.place.until_done(deadline, "wait for", raw.event(), || raw.announce(), is_set, attempt)
     }
 }

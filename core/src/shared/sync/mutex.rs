@@ -108,6 +108,20 @@ impl Mutex {
         };
         self.place.home.unlock(&present).map_err(|fault| self.place.explain(fault, "unlock", Deadline::NEVER))
     }
+
+    /// Leaves what `me` took as a death would: whoever takes it next is told.
+    #[doc(hidden)]
+    pub fn abandon(&self, me: u32) {
+        if let Some(present) = self.place.as_before(me) {
+            self.place.home.abandon(&present);
+        }
+    }
+
+    /// Whether somebody has it, at some moment during the call.
+    #[doc(hidden)]
+    pub fn is_locked(&self) -> Result<bool> {
+        Ok(self.place.home.is_locked(&self.place.enter()?))
+    }
 }
 
 impl<'a> MutexGuard<'a> {

@@ -41,11 +41,22 @@ sync!(RwLock, Raw, RwLock, "rwlock", "a read-write lock");
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
-    me: u32,
+    /// Who took it.
+    pub me: u32,
     /// A reader's place.
-    reads: Option<usize>,
+    pub reads: Option<usize>,
     /// Whether a writer was killed before.
     pub owner_died: bool,
+}
+
+/// One who wants the lock, and wants it no more when this is dropped.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Wish<'a> {
+    lock: &'a RwLock,
+    to_write: bool,
+    /// Whether he is named as the one who writes next.
+    named: bool,
 }
 
 /// A read-write lock that is held, until this is dropped.
@@ -131,32 +142,14 @@ impl RwLock {
     /// Takes it without a guard: for languages that have none.
     #[doc(hidden)]
     pub fn take(&self, to_write: bool, deadline: Deadline) -> Result<Held> {
-        let raw = &*self.place.home;
-        let doing = if to_write { "write-lock" } else { "read-lock" };
-        let mut named = false;
-        let attempt = || {
-            let present = self.place.enter()?;
-            let tried =
-                if to_write { raw.try_write(&present, &mut named, deadline) } else { raw.try_read(&present, deadline) };
-            match tried.map_err(|fault| self.place.explain(fault, doing, deadline))? {
-                Tried::Taken { place, damaged } => {
-                    let reads = (!to_write).then_some(place);
-                    Ok(Some(Held { me: present.me().word(), reads, owner_died: damaged }))
-                }
-                Tried::Wait => Ok(None),
-                Tried::TooMany => {
-                    let what = format!("{doing} {:?}: {MOST_READERS} read already: one may not read more", self.name());
-                    Err(Error::new(libc::EUSERS, what))
-                }
-            }
-        };
-        let me = self.place.enter()?;
-        let may = || if to_write { raw.may_write(&me) } else { raw.may_read() };
-        let taken = self.place.until_done(deadline, doing, raw.event(), || raw.announce(), may, attempt);
-        if taken.is_err() {
-            raw.give_up(&me, named);
-        }
-        taken
+        self.wish(to_write).wait_until(deadline)
+    }
+
+    /// Wants it, without waiting for it yet: for languages that wait in slices.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn wish(&self, to_write: bool) -> Wish<'_> {
+        Wish { lock: self, to_write, named: false }
     }
 
     /// Gives back what was taken.
@@ -171,6 +164,57 @@ impl RwLock {
             None => self.place.home.unlock_write(&present),
         };
         given.map_err(|fault| self.place.explain(fault, "unlock", Deadline::NEVER))
+    }
+
+    /// Leaves what was taken as a death would: if it was to write, whoever takes it next is told.
+    #[doc(hidden)]
+    pub fn abandon(&self, held: Held) {
+        match (self.place.as_before(held.me), held.reads) {
+            (Some(present), None) => self.place.home.abandon_write(&present),
+            (Some(_), Some(_)) => drop(self.give_back(held)),
+            (None, _) => {}
+        }
+    }
+}
+
+impl Wish<'_> {
+    /// Takes it. May be called again after `ETIMEDOUT` or `EINTR`: meanwhile a writer goes on keeping readers out.
+    pub fn wait_until(&mut self, deadline: Deadline) -> Result<Held> {
+        let Self { lock: RwLock { place }, to_write, ref mut named } = *self;
+        let raw = &*place.home;
+        let doing = if to_write { "write-lock" } else { "read-lock" };
+        let attempt = || {
+            let present = place.enter()?;
+            let tried =
+                if to_write { raw.try_write(&present, named, deadline) } else { raw.try_read(&present, deadline) };
+            match tried.map_err(|fault| place.explain(fault, doing, deadline))? {
+                Tried::Taken { place, damaged } => {
+                    let reads = (!to_write).then_some(place);
+                    Ok(Some(Held { me: present.me().word(), reads, owner_died: damaged }))
+                }
+                Tried::Wait => Ok(None),
+                Tried::TooMany => {
+                    let what =
+                        format!("{doing} {:?}: {MOST_READERS} read already: one may not read more", place.name());
+                    Err(Error::new(libc::EUSERS, what))
+                }
+            }
+        };
+        let me = place.enter()?;
+        let may = || if to_write { raw.may_write(&me) } else { raw.may_read() };
+        let held = place.until_done(deadline, doing, raw.event(), || raw.announce(), may, attempt)?;
+        // What it has now is not to be given up.
+        *named = false;
+        Ok(held)
+    }
+}
+
+impl Drop for Wish<'_> {
+    fn drop(&mut self) {
+        let Place { attached, home, .. } = &self.lock.place;
+        if let Some(present) = attached.present().filter(|_| self.named) {
+            home.give_up(&present, true);
+        }
     }
 }
 

@@ -25,14 +25,14 @@ pub(crate) const MOST_PARTIES: usize = 120;
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Barrier {
-    gate: RobustLock,
-    /// How many wait for each other; 0 until the first opens it.
-    parties: U32,
-    round: U32,
+    pub(in super::super) gate: RobustLock,
+    /// How many wait for each other; 0 until somebody says it.
+    pub(in super::super) parties: U32,
+    pub(in super::super) round: U32,
     _unused: U32,
-    event: Event,
+    pub(in super::super) event: Event,
     _later: [U64; 5],
-    places: [U64; MOST_PARTIES],
+    pub(in super::super) places: [U64; MOST_PARTIES],
 }
 
 const _: () = assert!(size_of::<Barrier>() == 1024);
@@ -79,7 +79,7 @@ impl Barrier {
             let is_free = |place: &U64| !is_there(host, round, place.get());
             match self.places.iter().position(is_free) {
                 Some(place) => {
-                    self.places[place].set(u64::from(round) << 32 | u64::from(host.me().word()));
+                    self.places[place].set(name(round, host));
                     Ok(Came::Waits { place, round, rank })
                 }
                 None => Err(Fault::Damaged("a barrier for more than it has room for")),
@@ -102,12 +102,15 @@ impl Barrier {
 
     /// Goes away before all are there; `false` if they are by now.
     pub(crate) fn go(&self, host: &impl Host, place: usize, round: u32, deadline: Deadline) -> Result<bool, Fault> {
-        let _ = self.gate.lock(host, deadline)?;
+        let locked = self.gate.lock(host, deadline);
+        // Where somebody stopped keeps the gate one goes all the same: who stays named, and isn't there, would be waited with.
+        let _ = self.places[place].swap_if(name(round, host), 0);
         let gone = !self.is_over(round);
-        if gone {
-            self.places[place].set(0);
+        match locked {
+            Ok(_) => self.gate.unlock(host)?,
+            Err(Fault::Busy) => {}
+            Err(fault) => return Err(fault),
         }
-        self.gate.unlock(host)?;
         Ok(gone)
     }
 
@@ -122,6 +125,11 @@ impl Barrier {
     fn present(&self, host: &impl Host, round: u32) -> impl Iterator<Item = &U64> {
         self.places.iter().filter(move |place| is_there(host, round, place.get()))
     }
+}
+
+/// What the caller writes into his place.
+fn name(round: u32, host: &impl Host) -> u64 {
+    u64::from(round) << 32 | u64::from(host.me().word())
 }
 
 /// Whether that is the place of one who lives and came in this round.

@@ -8,7 +8,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 use super::super::event::{Announced, Event};
-use super::super::host::{EVERYBODY, Host, MANY};
+use super::super::host::{EVERYBODY, Host};
 use super::Placed;
 use crate::sys::Errno;
 
@@ -16,7 +16,7 @@ use crate::sys::Errno;
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub(crate) struct Condition {
-    event: Event,
+    pub(in super::super) event: Event,
 }
 
 const _: () = assert!(size_of::<Condition>() == 64);
@@ -38,19 +38,10 @@ impl Condition {
         }
     }
 
-    /// Wakes one who waits.
-    pub(crate) fn tell_one(&self, host: &impl Host) {
-        self.tell(host, 1);
-    }
-
-    /// Wakes all who wait.
-    pub(crate) fn tell_all(&self, host: &impl Host) {
-        self.tell(host, MANY);
-    }
-
-    fn tell(&self, host: &impl Host, count: u32) {
+    /// Wakes at most `count` who wait.
+    pub(crate) fn tell(&self, host: &impl Host, count: u32) {
         fence(Ordering::SeqCst);
-        if self.event.is_awaited() {
+        if count > 0 && self.event.is_awaited() {
             let raised = self.event.raise_to(host, count, EVERYBODY);
             if raised.found_nobody() {
                 self.event.clear(raised);

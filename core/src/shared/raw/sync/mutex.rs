@@ -12,7 +12,7 @@ use crate::deadline::Deadline;
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub(crate) struct Mutex {
-    lock: RobustLock,
+    pub(in super::super) lock: RobustLock,
 }
 
 const _: () = assert!(size_of::<Mutex>() == 64);
@@ -25,7 +25,18 @@ impl Mutex {
     #[inline]
     pub(crate) fn lock(&self, host: &impl Host, deadline: Deadline) -> Result<bool, Fault> {
         let deadline = if deadline.is_try() { Deadline::INSTANT } else { deadline };
-        Ok(self.lock.lock(host, deadline)? == Locked::Inherited)
+        // Nobody keeps a mutex (`keep.rs`): who finds that somebody does finds scribble, and tells of it.
+        Ok(self.lock.lock(host, deadline)? != Locked::Clean)
+    }
+
+    /// Whether somebody who lives has it.
+    pub(crate) fn is_locked(&self, host: &impl Host) -> bool {
+        self.lock.held_by().is_some_and(|owner| owner == host.me() || host.lives(owner))
+    }
+
+    /// Leaves it as a death would.
+    pub(crate) fn abandon(&self, host: &impl Host) {
+        self.lock.abandon(host);
     }
 
     /// Gives it back. [`Fault::Disowned`] if it isn't the caller's any more.

@@ -28,14 +28,14 @@ pub(crate) const MOST_READERS: usize = 120;
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct RwLock {
-    gate: RobustLock,
+    pub(in super::super) gate: RobustLock,
     /// Who writes, or waits until he can; 0 is nobody.
-    writer: U32,
-    damaged: U32,
+    pub(in super::super) writer: U32,
+    pub(in super::super) damaged: U32,
     _unused: U32,
-    event: Event,
+    pub(in super::super) event: Event,
     _later: [U32; 2],
-    readers: [U32; MOST_READERS],
+    pub(in super::super) readers: [U32; MOST_READERS],
 }
 
 const _: () = assert!(size_of::<RwLock>() == 512);
@@ -83,7 +83,9 @@ impl RwLock {
         let _ = self.gate.lock(host, deadline)?;
         // Who was presumed dead meanwhile is named no more.
         *named &= self.writer.get() == host.me().word();
-        if !*named && !self.has_writer(host) {
+        // Who only tries doesn't wait for readers; so he keeps none out.
+        let stays = !deadline.is_try() || !self.has_readers(host);
+        if !*named && stays && !self.has_writer(host) {
             self.writer.set(host.me().word());
             *named = true;
         }
@@ -119,6 +121,15 @@ impl RwLock {
         let left = self.writer.swap_if(host.me().word(), 0);
         self.tell(host);
         left.map_err(|_| Fault::Disowned)
+    }
+
+    /// Leaves what a writer has as his death would.
+    pub(crate) fn abandon_write(&self, host: &impl Host) {
+        if self.writer.get() == host.me().word() {
+            self.damaged.set(1);
+            let _ = self.writer.swap_if(host.me().word(), 0);
+            self.tell(host);
+        }
     }
 
     /// Whether somebody who lives writes, or waits to.

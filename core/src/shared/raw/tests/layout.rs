@@ -11,6 +11,11 @@ use super::super::header::{CONTROL, Header, ROSTER};
 use super::super::keep::KeptLock;
 use super::super::ring::{Control, Receivers, Senders, Settings, Waiting};
 use super::super::roster::Slot;
+use super::super::sync::barrier::{self, Barrier};
+use super::super::sync::condition::Condition;
+use super::super::sync::flag::Flag;
+use super::super::sync::mutex::Mutex;
+use super::super::sync::rwlock::{self, RwLock};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/layout.md");
 const BEGIN: &str = "<!-- from here on written by the layout test -->\n";
@@ -25,7 +30,12 @@ fn header() -> String {
     row(&mut table, offset_of!(Header, magic), 8, "magic: `madang`, 0x1a, 0");
     row(&mut table, offset_of!(Header, layout), 4, "layout version");
     row(&mut table, offset_of!(Header, arch), 4, "0x01020304, in the machine's byte order");
-    row(&mut table, offset_of!(Header, kind), 4, "kind: 1 is a queue");
+    row(
+        &mut table,
+        offset_of!(Header, kind),
+        4,
+        "kind: 1 queue, 2 set of semaphores, 3 mutex, 4 read-write lock, 5 condition, 6 barrier, 7 event",
+    );
     row(&mut table, offset_of!(Header, slots), 4, "slots of the roster");
     row(&mut table, offset_of!(Header, size), 8, "the file's size");
     row(
@@ -101,6 +111,40 @@ fn slot() -> String {
     table
 }
 
+/// Each kind of lock and its like, from where it lies.
+fn locks() -> String {
+    let mut table = String::new();
+    let head = |table: &mut String, kind: &str, size: usize| {
+        let dashes = "---|---|---";
+        write!(table, "\n## {kind}\n\nIt has {size} bytes.\n\n| offset | bytes | what |\n|{dashes}|\n").unwrap();
+    };
+    let event = |table: &mut String, at: usize| {
+        row(table, at, 4, "event");
+        row(table, at + 4, 4, "who wait by a descriptor; not used");
+    };
+    head(&mut table, "A mutex", size_of::<Mutex>());
+    row(&mut table, offset_of!(Mutex, lock), 4, "lock");
+    head(&mut table, "A read-write lock", size_of::<RwLock>());
+    row(&mut table, offset_of!(RwLock, gate), 4, "lock of what follows, held for a moment");
+    row(&mut table, offset_of!(RwLock, writer), 4, "the participant that writes, or waits to; 0 is none");
+    row(&mut table, offset_of!(RwLock, damaged), 4, "1 after a writer's death, until another has had it");
+    event(&mut table, offset_of!(RwLock, event));
+    row(&mut table, offset_of!(RwLock, readers), 4 * rwlock::MOST_READERS, "the participants that read; 0 is none");
+    head(&mut table, "A condition", size_of::<Condition>());
+    event(&mut table, offset_of!(Condition, event));
+    head(&mut table, "A barrier", size_of::<Barrier>());
+    row(&mut table, offset_of!(Barrier, gate), 4, "lock of what follows, held for a moment");
+    row(&mut table, offset_of!(Barrier, parties), 4, "how many wait for each other; 0: nobody has said it yet");
+    row(&mut table, offset_of!(Barrier, round), 4, "round: how often it opened");
+    event(&mut table, offset_of!(Barrier, event));
+    let places = "who came: bits 32 to 63 in which round, bits 0 to 29 the participant";
+    row(&mut table, offset_of!(Barrier, places), 8 * barrier::MOST_PARTIES, places);
+    head(&mut table, "An event", size_of::<Flag>());
+    row(&mut table, offset_of!(Flag, word), 4, "bit 0 it is set, bits 1 to 31 how often it was");
+    event(&mut table, offset_of!(Flag, event));
+    table
+}
+
 fn examples() -> String {
     let mut table = String::new();
     for (capacity, messages, name) in
@@ -128,12 +172,13 @@ fn tables() -> String {
     format!(
         "{BEGIN}\n## The header\n\n{head}{}\n## A queue's control lines\n\n{head}{}\n## A slot of the roster\n\nThe roster begins at \
          {ROSTER}; a slot has {} bytes.\n\n{head}{}\n## A queue's areas\n\nWith 1,024 slots; the heap follows the rings.\n\n\
-         | capacity | most messages | near ring | deep ring | the file, sparse |\n|---|---|---|---|---|\n{}",
+         | capacity | most messages | near ring | deep ring | the file, sparse |\n|---|---|---|---|---|\n{}{}",
         header(),
         control(),
         size_of::<Slot>(),
         slot(),
-        examples()
+        examples(),
+        locks()
     )
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::Fault;
 use super::super::cell::trap::{Died, die_after, interrupt_after};
+use super::super::host::{EVERYBODY, MANY};
 use super::super::sync::barrier::{Barrier, Came};
 use super::super::sync::condition::Condition;
 use super::super::sync::flag::Flag;
@@ -40,8 +41,9 @@ fn read(lock: &RwLock, who: Actor) -> Tried {
     lock.try_read(&who, NOW).unwrap()
 }
 
+/// As one who will wait.
 fn write(lock: &RwLock, who: Actor, named: &mut bool) -> Tried {
-    lock.try_write(&who, named, NOW).unwrap()
+    lock.try_write(&who, named, Deadline::NEVER).unwrap()
 }
 
 const WRITES: Tried = Tried::Taken { place: 0, damaged: false };
@@ -76,6 +78,29 @@ fn one_writes_or_several_read() {
     assert_eq!(read(&lock, two), reads(1));
 }
 
+/// Who only tries to write, and finds readers, keeps no other reader out meanwhile.
+#[test]
+fn a_try_to_write_hinders_no_reader() {
+    for accesses in 0.. {
+        let world = World::default();
+        let [one, two, writer] = [0, 1, 2].map(|slot| world.participant(slot));
+        let lock = zero::<RwLock>();
+        let _ = read(&lock, one);
+        let mut reads = Err(Fault::Busy);
+        let mut named = false;
+        let (tried, came) = interrupt_after(
+            accesses,
+            || reads = lock.try_read(&two, Deadline::INSTANT),
+            || lock.try_write(&writer, &mut named, NOW),
+        );
+        assert_eq!((tried, named), (Ok(Tried::Wait), false));
+        assert_ne!(reads, Ok(Tried::Wait), "at access {accesses}");
+        if !came {
+            break;
+        }
+    }
+}
+
 #[test]
 fn readers_are_limited_and_the_dead_make_room() {
     let world = World::default();
@@ -86,6 +111,9 @@ fn readers_are_limited_and_the_dead_make_room() {
     one.dies();
     assert_eq!(read(&lock, two), Tried::Taken { place: 0, damaged: false });
 }
+
+/// What one does with a lock.
+type Operation<'a> = &'a dyn Fn(&RwLock, Actor);
 
 /// A dead reader hinders nobody. After a writer's death everybody is told, until somebody has written.
 #[test]
@@ -104,7 +132,7 @@ fn every_death_frees_a_read_write_lock() {
         let _ = write(lock, who, &mut named);
         lock.give_up(&who, named);
     };
-    let all: [&dyn Fn(&RwLock, Actor); 3] = [&reads, &writes, &gives_up];
+    let all: [Operation; 3] = [&reads, &writes, &gives_up];
     for (which, operation) in all.iter().enumerate() {
         for stores in 0.. {
             let world = World::default();
@@ -186,6 +214,21 @@ fn a_barrier_opens_when_all_who_live_are_there() {
     assert_eq!((barrier.waiting(&one), barrier.come(&one, NOW)), (0, waits(0, 1, 0)));
 }
 
+/// Who is stopped inside keeps nobody at a barrier who wants to go: he would be waited with though he isn't there.
+#[test]
+fn one_goes_though_somebody_is_stuck_inside() {
+    let world = World::default();
+    let [goes, stuck, other] = [0, 1, 2].map(|slot| world.participant(slot));
+    let barrier = zero::<Barrier>();
+    barrier.agree(2);
+    assert_eq!(barrier.come(&goes, NOW), Ok(Came::Waits { place: 0, round: 0, rank: 0 }));
+    let _ = barrier.gate.lock(&stuck, NOW).unwrap();
+    assert_eq!(barrier.go(&goes, 0, 0, NOW), Ok(true));
+    barrier.gate.unlock(&stuck).unwrap();
+    assert_eq!((barrier.waiting(&other), barrier.is_over(0)), (0, false));
+    assert_eq!(barrier.come(&other, NOW), Ok(Came::Waits { place: 0, round: 0, rank: 0 }));
+}
+
 #[test]
 fn every_death_leaves_a_barrier_that_opens() {
     for stores in 0.. {
@@ -231,15 +274,15 @@ fn what_was_told_after_the_announcement_is_not_missed() {
     let announced = condition.announce();
     let over = Err(Errno(libc::ETIMEDOUT));
     assert_eq!(condition.sleep(&waits, announced, Duration::ZERO), over);
-    condition.tell_one(&tells);
+    condition.tell(&tells, 1);
     assert_eq!(condition.sleep(&waits, announced, Duration::ZERO), Ok(()));
     let announced = condition.announce();
     assert_eq!(condition.sleep(&waits, announced, Duration::ZERO), over);
-    condition.tell_all(&tells);
+    condition.tell(&tells, MANY);
     assert_eq!(condition.sleep(&waits, announced, Duration::ZERO), Ok(()));
     let wakes = world.wakes.get();
-    condition.tell_all(&tells);
-    condition.tell_all(&tells);
+    condition.tell(&tells, MANY);
+    condition.tell(&tells, MANY);
     assert!(world.wakes.get() <= wakes + 1, "where nobody waits it costs no call");
 }
 
@@ -254,6 +297,94 @@ fn an_event_is_told_to_all() {
     assert!(flag.is_set() && world.wakes.get() == 1);
     flag.clear();
     assert!(!flag.is_set());
+}
+
+/// However short it was set, and whenever while one waits.
+#[test]
+fn a_set_is_not_missed() {
+    for accesses in 0.. {
+        let world = World::default();
+        let [waits, sets] = [0, 1].map(|slot| world.participant(slot));
+        let flag = zero::<Flag>();
+        let came = flag.come();
+        let pulse = || {
+            flag.set(&sets);
+            flag.clear();
+        };
+        let wait = || {
+            let at_once = flag.was_set_since(came);
+            let announced = flag.announce();
+            let last = flag.was_set_since(came);
+            let slept = flag.event().sleep(&waits, announced, Duration::ZERO, EVERYBODY);
+            (at_once, last, slept, flag.was_set_since(came))
+        };
+        let ((at_once, last, slept, after), was_set) = interrupt_after(accesses, pulse, wait);
+        assert_eq!(was_set, after, "at access {accesses}");
+        assert!(!at_once || last);
+        // It was set before he fell asleep, or he was woken: he didn't sleep to the end of a nap.
+        assert!(last || !was_set || slept.is_ok() || world.wakes.get() == 1, "at access {accesses}");
+        if !was_set {
+            break;
+        }
+    }
+    // It counts round the end of the word.
+    let world = World::default();
+    let who = world.participant(0);
+    let flag = zero::<Flag>();
+    flag.word.set(u32::MAX - 1);
+    let came = flag.come();
+    flag.set(&who);
+    assert!(flag.is_set() && flag.was_set_since(came));
+    flag.clear();
+    assert!(!flag.is_set() && flag.was_set_since(came));
+}
+
+/// Who leaves a lock without giving it back leaves it as the dead do, though he lives.
+#[test]
+fn what_is_abandoned_is_told() {
+    let world = World::default();
+    let [one, two] = [0, 1].map(|slot| world.participant(slot));
+    let mutex = zero::<Mutex>();
+    assert_eq!(mutex.lock(&one, NOW), Ok(false));
+    assert!(mutex.is_locked(&two) && mutex.is_locked(&one));
+    mutex.abandon(&two);
+    assert!(mutex.is_locked(&two), "it isn't his");
+    mutex.abandon(&one);
+    assert!(!mutex.is_locked(&two));
+    assert_eq!((mutex.lock(&two, NOW), mutex.unlock(&two), mutex.lock(&one, NOW)), (Ok(true), Ok(()), Ok(false)));
+    one.dies();
+    assert!(!mutex.is_locked(&two));
+    let lock = zero::<RwLock>();
+    let mut named = false;
+    assert_eq!(write(&lock, two, &mut named), WRITES);
+    lock.abandon_write(&one);
+    assert_eq!(read(&lock, two), Tried::Wait, "it isn't his");
+    lock.abandon_write(&two);
+    assert_eq!(read(&lock, two), Tried::Taken { place: 0, damaged: true });
+}
+
+/// Whoever falls asleep on it meanwhile.
+#[test]
+fn what_is_abandoned_is_free_for_who_comes_just_then() {
+    for accesses in 0.. {
+        let world = World::default();
+        let [one, two, three] = [0, 1, 2].map(|slot| world.participant(slot));
+        let mutex = zero::<Mutex>();
+        assert_eq!(mutex.lock(&one, NOW), Ok(false));
+        // As one who sleeps, not only tries.
+        let soon = Deadline::after(Duration::from_nanos(1));
+        let mut came_first = false;
+        let sleep = || came_first = mutex.lock(&two, soon).is_ok();
+        let ((), came) = interrupt_after(accesses, sleep, || mutex.abandon(&one));
+        assert_eq!(
+            mutex.lock(&three, NOW),
+            if came_first { Err(Fault::Busy) } else { Ok(true) },
+            "at access {accesses}"
+        );
+        if !came {
+            break;
+        }
+    }
 }
 
 /// Whatever was scribbled there, nothing hangs, and nobody reaches beyond it.
