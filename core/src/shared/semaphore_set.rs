@@ -12,17 +12,21 @@ use super::patience::Patience;
 use super::raw::Fault;
 use super::raw::event::NAP;
 use super::raw::host::Participant;
-use super::raw::semaphores::{Blocked, MOST_OPERATIONS, Outcome, Seat, Semaphores, Space};
+use super::raw::semaphores::{Blocked, MOST_OPERATIONS, Need, Outcome, Seat, Semaphores, Space};
 use super::{object, participant};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::name::Name;
-use crate::sys::Errno;
+use crate::sys::{Errno, clock};
 
 pub use super::raw::semaphores::Operation;
 pub use options::SemaphoreSetOptions;
 
 mod options;
+
+/// How long one who has waited in vain waits for the lock, to pass on what he was woken for. If somebody is stuck inside, those who sleep
+/// find it by themselves.
+const LEAVES_WITHIN: Duration = Duration::from_millis(20);
 
 /// What a set is called in its file's name.
 pub(crate) const KIND: &str = "semaphores";
@@ -38,7 +42,7 @@ impl Operation {
     /// Takes `amount` from the value of semaphore `index`; waits until it is as large.
     #[must_use]
     pub const fn acquire(index: u32, amount: i32) -> Self {
-        Self { index, delta: -amount, undo: false, no_wait: false }
+        Self { index, delta: amount.saturating_neg(), undo: false, no_wait: false }
     }
 
     /// Waits until the value of semaphore `index` is 0.
@@ -218,6 +222,10 @@ impl SemaphoreSet {
     #[inline]
     pub fn operate_until(&self, operations: &[Operation], deadline: Deadline) -> Result<()> {
         self.check(operations)?;
+        // What is 0 may only be so until what the dead took is given back.
+        if operations.iter().any(|operation| operation.delta == 0) {
+            self.bury(deadline)?;
+        }
         let present = self.enter()?;
         match self.semaphores.operate(&present, present.pid(), operations, None, deadline) {
             Ok(Outcome::Done) => Ok(()),
@@ -263,17 +271,21 @@ impl SemaphoreSet {
     /// `EFBIG` for an index that the set doesn't have; `EBUSY`, `EUCLEAN`, `EOWNERDEAD` as [`operate`](Self::operate).
     pub fn value(&self, index: u32) -> Result<u32> {
         self.check_index(index)?;
-        self.bury()?;
-        Ok(self.semaphores.value(index).value)
+        self.look(|set| set.value(index).value)
     }
 
-    /// The values of all, one after the other: not those of one moment, if others change them (`GETALL`).
+    /// The values of all, at one moment (`GETALL`).
     ///
     /// # Errors
     /// As [`value`](Self::value).
     pub fn values(&self) -> Result<Vec<u32>> {
-        self.bury()?;
-        Ok((0..self.len()).map(|index| self.semaphores.value(index).value).collect())
+        let mut values = vec![0; self.len() as usize];
+        self.look(|set| {
+            for (index, value) in (0..).zip(&mut values) {
+                *value = set.value(index).value;
+            }
+        })?;
+        Ok(values)
     }
 
     /// The process that changed semaphore `index` last, or found it 0, as its own pid namespace numbers it; 0 is none (`GETPID`).
@@ -282,8 +294,7 @@ impl SemaphoreSet {
     /// As [`value`](Self::value).
     pub fn last_pid(&self, index: u32) -> Result<u32> {
         self.check_index(index)?;
-        self.bury()?;
-        Ok(self.semaphores.value(index).pid)
+        self.look(|set| set.value(index).pid)
     }
 
     /// How many living threads wait for semaphore `index` (`GETNCNT`, `GETZCNT`). One that waits for several is counted where it
@@ -293,7 +304,7 @@ impl SemaphoreSet {
     /// As [`value`](Self::value).
     pub fn waiting(&self, index: u32) -> Result<Waiting> {
         self.check_index(index)?;
-        self.bury()?;
+        self.bury(Deadline::NOW)?;
         let (to_grow, for_zero) = self.semaphores.waiting(&self.enter()?, index);
         Ok(Waiting { to_grow, for_zero })
     }
@@ -417,10 +428,10 @@ impl SemaphoreSet {
             match outcome.map_err(|fault| self.explain(fault, "operate", deadline))? {
                 Outcome::Done => return Ok(()),
                 Outcome::NeedsSpace(space) => self.take_space(&present, space)?,
+                // The dead may have what is missing, or have left too much.
+                Outcome::OutOfRange { .. } | Outcome::Blocked(_) if self.bury(deadline)? => {}
                 Outcome::OutOfRange { index } => return Err(self.out_of_range(index)),
-                // The dead may have what is missing.
-                Outcome::Blocked(blocked) if !self.bury_found(&present, deadline)? => break blocked,
-                Outcome::Blocked(_) => {}
+                Outcome::Blocked(blocked) => break blocked,
             }
             outcome = self.semaphores.operate(&present, present.pid(), operations, None, deadline);
         };
@@ -436,7 +447,7 @@ impl SemaphoreSet {
         let done = self.wait_in(&mut seat, operations, deadline, blocked);
         // Who has done it sits no more.
         let present = self.enter()?;
-        let left = self.semaphores.leave(&present, &mut seat, Deadline::NOW);
+        let left = self.semaphores.leave(&present, &mut seat, Deadline::after(LEAVES_WITHIN));
         if done.is_ok() { left.map_err(|fault| self.explain(fault, "operate", deadline)) } else { done }
     }
 
@@ -461,6 +472,7 @@ impl SemaphoreSet {
                     self.take_space(&present, space)?;
                     continue;
                 }
+                Outcome::OutOfRange { .. } if self.bury(deadline)? => continue,
                 Outcome::OutOfRange { index } => return Err(self.out_of_range(index)),
                 Outcome::Blocked(now) => blocked = now,
             }
@@ -478,7 +490,7 @@ impl SemaphoreSet {
                 Ok(()) => {}
                 Err(Errno(libc::EINTR)) => interrupted = true,
                 // Nobody came: who is dead wakes nobody. If somebody else is stuck inside, the next try tells.
-                Err(_) => _ = self.semaphores.tidy(&present, Deadline::INSTANT),
+                Err(_) => _ = self.semaphores.tidy(&present, clock::monotonic_ns(), Deadline::INSTANT),
             }
         }
     }
@@ -494,13 +506,16 @@ impl SemaphoreSet {
         done.map_err(|fault| self.explain(fault, "set", Deadline::NOW))
     }
 
-    /// Gives back what the dead had to be undone.
-    fn bury(&self) -> Result<()> {
-        self.bury_found(&self.enter()?, Deadline::NOW).map(drop)
+    /// Gives back what the dead had to be undone. Whether something was.
+    fn bury(&self, deadline: Deadline) -> Result<bool> {
+        self.semaphores.bury(&self.enter()?, deadline).map_err(|fault| self.explain(fault, "operate", deadline))
     }
 
-    fn bury_found(&self, present: &Present, deadline: Deadline) -> Result<bool> {
-        self.semaphores.bury(present, deadline).map_err(|fault| self.explain(fault, "operate", deadline))
+    /// Looks at the set when what the dead had to be undone is given back.
+    fn look<T>(&self, look: impl FnOnce(&Semaphores) -> T) -> Result<T> {
+        self.bury(Deadline::NOW)?;
+        let seen = self.semaphores.look(&self.enter()?, Deadline::NOW, look);
+        seen.map_err(|fault| self.explain(fault, "look at", Deadline::NOW))
     }
 
     /// Takes the piece of the file for what this handle has to be undone.
@@ -525,8 +540,8 @@ impl SemaphoreSet {
         let (name, index) = (self.attached.name(), blocked.index);
         let value = self.semaphores.value(index).value;
         let what = match blocked.need {
-            0 => format!("operate {name}: semaphore {index} isn't 0, but {value}"),
-            need => format!("operate {name}: semaphore {index} is {value}, less than {need}"),
+            Need::AtLeast(need) => format!("operate {name}: semaphore {index} is {value}, less than {need}"),
+            Need::Exactly(need) => format!("operate {name}: semaphore {index} isn't {need}, but {value}"),
         };
         Error::new(errno, what)
     }

@@ -158,6 +158,56 @@ fn owner_died() {
     assert_eq!(set.values().unwrap(), [1, 2]);
 }
 
+/// What the dead left is given back before it makes an error, or is taken for a 0.
+#[test]
+fn what_the_dead_left_is_not_believed() {
+    let name = Name::new("set-left");
+    let set = SemaphoreSet::options().values(&[1, 1]).max_value(10).open(&name).unwrap();
+    let dies_after = |operation: Operation| {
+        let done = Checkpoint::default();
+        let child = fork(|| {
+            set.operate(&[operation.undo()]).unwrap();
+            done.reach();
+            loop {
+                std::thread::park();
+            }
+        });
+        done.wait();
+        let id = child.id() as u32;
+        child.kill();
+        id
+    };
+    dies_after(Operation::release(0, 9));
+    set.operate(&[Operation::release(0, 9)]).unwrap();
+    assert_eq!(set.value(0).unwrap(), 10);
+    dies_after(Operation::acquire(1, 1));
+    fails(set.try_operate(&[Operation::zero(1)]), libc::EAGAIN, "isn't 0, but 1");
+    let dead = dies_after(Operation::acquire(1, 1));
+    assert_eq!((set.value(1).unwrap(), set.last_pid(1).unwrap()), (1, dead), "given back, as if he had done it");
+}
+
+/// All values at one moment: what moves from one to another is never missing, nor there twice.
+#[test]
+fn values_are_of_one_moment() {
+    let name = Name::new("set-moment");
+    let set = open(&name, &[1000, 0, 0]);
+    let child = fork(|| {
+        let set = SemaphoreSet::open(&name).unwrap();
+        for turn in 0..30_000 {
+            let (from, to) = (turn % 3, (turn + 1) % 3);
+            let there_and_back = [Operation::release(to, 1), Operation::acquire(to, 1)];
+            let moves = [Operation::acquire(from, 500), Operation::release(to, 500)];
+            set.operate(&[moves, there_and_back].concat()).unwrap();
+        }
+        0
+    });
+    while madang_tests::state(child.id()) != 'Z' {
+        let values = set.values().unwrap();
+        assert_eq!(values.iter().sum::<u32>(), 1000, "{values:?}");
+    }
+    child.succeeds();
+}
+
 /// A handle that is closed gives back too; a forked child has nothing to be undone.
 #[test]
 fn undo_is_the_handles_own() {

@@ -31,6 +31,7 @@ mod undo;
 use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Fault;
 use super::cell::{U32, U64};
@@ -44,6 +45,10 @@ use seats::Wakes;
 
 pub(crate) use geometry::{Geometry, MOST_OPERATIONS, MOST_SEMAPHORES, MOST_VALUE};
 pub(crate) use seats::Seat;
+
+/// The dead are looked for this often at most by all who sleep together: each asks about all. With a [`NAP`](super::event::NAP) it
+/// is the time within which sleepers find a death.
+const TIDY_EVERY: Duration = Duration::from_millis(40);
 
 /// One operation on one semaphore of a set, as `struct sembuf` has it (semop(2)).
 #[doc(alias = "sembuf")]
@@ -77,15 +82,25 @@ pub(crate) enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Blocked {
     pub(crate) index: u32,
-    /// What the value must be at least; 0 is that it must be 0.
-    pub(crate) need: u32,
+    pub(crate) need: Need,
     pub(crate) no_wait: bool,
 }
 
-impl Blocked {
+/// What a value must be. What the array does to the same semaphore before is reckoned in: to take 1 twice needs 2, and to wait for 0
+/// after 1 was taken needs exactly 1. More than a value can be is for ever in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    AtLeast(u32),
+    Exactly(u32),
+}
+
+impl Need {
     /// Whether `value` is what is waited for.
     fn suits(self, value: u32) -> bool {
-        if self.need == 0 { value == 0 } else { value >= self.need }
+        match self {
+            Self::AtLeast(least) => value >= least,
+            Self::Exactly(what) => value == what,
+        }
     }
 }
 
@@ -135,6 +150,8 @@ struct Back {
     event: Event,
     /// How often the lock was inherited from the dead.
     repairs: U64,
+    /// When somebody last looked for the dead, on the monotonic clock in nanoseconds.
+    tidied: U64,
 }
 
 /// A set's control lines, at [`CONTROL`] in the file.
@@ -199,7 +216,7 @@ impl Semaphores {
 
     /// Whether what `blocked` waits for is there, as far as one sees without the lock.
     pub(crate) fn suits(&self, blocked: Blocked) -> bool {
-        blocked.suits(Value::of(self.values()[blocked.index as usize].peek()).value)
+        blocked.need.suits(Value::of(self.values()[blocked.index as usize].peek()).value)
     }
 
     /// Does all of `operations`, whose indices are the caller's to check, or none.
@@ -228,7 +245,7 @@ impl Semaphores {
                 _ => self.rise(host, seat, &mut wakes),
             }
         }
-        self.unlock(host, entered, &wakes)?;
+        self.unlock(host, entered, outcome == Outcome::Done, &wakes)?;
         Ok(outcome)
     }
 
@@ -243,7 +260,7 @@ impl Semaphores {
     ) -> Result<Outcome, Fault> {
         let word = &self.values()[operation.index as usize];
         let before = Value::of(word.peek()).value;
-        let outcome = match self.step(operation, before) {
+        let outcome = match self.step(operation, before, before) {
             Ok(value) => {
                 word.set(Value { value, pid }.word());
                 Outcome::Done
@@ -251,26 +268,41 @@ impl Semaphores {
             Err(outcome) => outcome,
         };
         let front = &self.control().front;
-        if outcome == Outcome::Done && front.waiting.peek() != 0 {
-            let mut wakes = Wakes::default();
-            self.offer(host, operation.index, &mut wakes);
-            self.unlock(host, entered, &wakes)?;
-        } else {
+        if outcome == Outcome::Done && front.waiting.peek() == 0 {
             front.lock.unlock(host, entered)?;
+            self.tell(host, entered);
+        } else {
+            self.finish_one(host, operation, outcome, entered)?;
         }
-        self.tell(host, entered);
         Ok(outcome)
     }
 
-    /// What a value becomes by an operation, or why it can't.
+    #[cold]
+    fn finish_one(
+        &self,
+        host: &impl Host,
+        operation: Operation,
+        outcome: Outcome,
+        entered: Entered,
+    ) -> Result<(), Fault> {
+        let mut wakes = Wakes::default();
+        if outcome == Outcome::Done {
+            self.offer(host, operation.index, &mut wakes);
+        }
+        self.unlock(host, entered, outcome == Outcome::Done, &wakes)
+    }
+
+    /// What a value becomes by an operation, or why it can't: it is `value`, and `before` once the earlier ones of the array are done.
     #[inline]
-    fn step(&self, operation: Operation, before: u32) -> Result<u32, Outcome> {
+    fn step(&self, operation: Operation, value: u32, before: u32) -> Result<u32, Outcome> {
         let Operation { index, delta, no_wait, .. } = operation;
+        // What can't be is more than any value.
+        let word = |need: i64| u32::try_from(need).unwrap_or(u32::MAX);
         let blocked = |need| Err(Outcome::Blocked(Blocked { index, need, no_wait }));
         match i64::from(before) + i64::from(delta) {
             0 if delta == 0 => Ok(0),
-            _ if delta == 0 => blocked(0),
-            after if after < 0 => blocked(delta.unsigned_abs()),
+            after if delta == 0 => blocked(Need::Exactly(word(i64::from(value) - after))),
+            after if after < 0 => blocked(Need::AtLeast(word(i64::from(value) - after))),
             after if after > i64::from(self.geometry.most) => Err(Outcome::OutOfRange { index }),
             after => Ok(after as u32),
         }
@@ -285,7 +317,8 @@ impl Semaphores {
         }
         for (at, operation) in operations.iter().enumerate() {
             let earlier = &operations[..at];
-            if let Err(outcome) = self.step(*operation, self.value_after(earlier, operation.index)) {
+            let [value, before] = [&[], earlier].map(|earlier| self.value_after(earlier, operation.index));
+            if let Err(outcome) = self.step(*operation, value, before) {
                 return outcome;
             }
             if operation.undo && !self.can_undo(slot, earlier, *operation) {
@@ -293,7 +326,7 @@ impl Semaphores {
             }
         }
         if with_undo {
-            self.become_undoer(host.me());
+            self.become_undoer(host.me(), pid);
         }
         for (at, operation) in operations.iter().enumerate() {
             let index = operation.index;
@@ -340,28 +373,52 @@ impl Semaphores {
         }
         self.arm_to_set(pid, first, values.len());
         self.go_on_setting(host, &mut wakes);
-        self.unlock(host, entered, &wakes)
+        self.unlock(host, entered, true, &wakes)
+    }
+
+    /// Looks at the set at one moment, at which no array is half done.
+    pub(crate) fn look<T>(
+        &self,
+        host: &impl Host,
+        deadline: Deadline,
+        look: impl FnOnce(&Self) -> T,
+    ) -> Result<T, Fault> {
+        let entered = self.lock(host, deadline)?;
+        let seen = look(self);
+        self.unlock(host, entered, false, &Wakes::default())?;
+        Ok(seen)
     }
 
     /// Gives back what the dead had to be undone, if there are any. Whether something was.
     pub(crate) fn bury(&self, host: &impl Host, deadline: Deadline) -> Result<bool, Fault> {
-        if !self.has_other_undoers(host.me()) {
+        // To ask who lives takes system calls: so first without the lock.
+        if !self.has_other_undoers(host.me()) || !self.has_dead_undoer(host) {
             return Ok(false);
         }
         let entered = self.lock(host, deadline)?;
         let mut wakes = Wakes::default();
         let found = self.undo_the_dead(host, &mut wakes);
-        self.unlock(host, entered, &wakes)?;
+        self.unlock(host, entered, found, &wakes)?;
         Ok(found)
     }
 
-    /// As [`bury`](Self::bury), and lets nobody sit who is dead.
-    pub(crate) fn tidy(&self, host: &impl Host, deadline: Deadline) -> Result<(), Fault> {
+    /// As [`bury`](Self::bury), and lets nobody sit who is dead. All who sleep do it now and then; if another just has, it is
+    /// enough. `now_ns` is of the monotonic clock.
+    pub(crate) fn tidy(&self, host: &impl Host, now_ns: u64, deadline: Deadline) -> Result<(), Fault> {
+        let tidied = &self.control().back.tidied;
+        if u128::from(now_ns.wrapping_sub(tidied.get())) < TIDY_EVERY.as_nanos() {
+            return Ok(());
+        }
+        tidied.set(now_ns);
+        let is_dead = |who| who != host.me() && !host.lives(who);
+        if !self.has_dead_undoer(host) && !self.has_seat(is_dead) {
+            return Ok(());
+        }
         let entered = self.lock(host, deadline)?;
         let mut wakes = Wakes::default();
-        self.undo_the_dead(host, &mut wakes);
-        self.clear_seats(host, |who| who != host.me() && !host.lives(who), &mut wakes);
-        self.unlock(host, entered, &wakes)
+        let found = self.undo_the_dead(host, &mut wakes);
+        self.clear_seats(host, is_dead, &mut wakes);
+        self.unlock(host, entered, found, &wakes)
     }
 
     /// Gives up waiting.
@@ -373,7 +430,7 @@ impl Semaphores {
             Ok(entered) => {
                 let mut wakes = Wakes::default();
                 self.rise(host, seat, &mut wakes);
-                self.unlock(host, entered, &wakes)
+                self.unlock(host, entered, false, &wakes)
             }
             // He leaves all the same; whom he might have passed a wake on to looks by himself in a while.
             Err(fault) => {
@@ -392,7 +449,7 @@ impl Semaphores {
             let mut wakes = Wakes::default();
             self.give_back(host, slot, &mut wakes);
             // Disowned: then the others have done it.
-            let _ = self.unlock(host, entered, &wakes);
+            let _ = self.unlock(host, entered, true, &wakes);
         }
         self.control().front.lock.give_back_for_good(host);
     }
@@ -413,7 +470,7 @@ impl Semaphores {
         }
         self.give_back(host, heir.slot(), &mut wakes);
         self.clear_seats(host, is_former, &mut wakes);
-        self.unlock(host, entered, &wakes)
+        self.unlock(host, entered, true, &wakes)
     }
 
     /// Takes the lock, and repairs if it was the dead who had it.
@@ -428,11 +485,15 @@ impl Semaphores {
         Ok(entered)
     }
 
-    /// Gives the lock back, and then wakes who is to be woken.
-    fn unlock(&self, host: &impl Host, entered: Entered, wakes: &Wakes) -> Result<(), Fault> {
+    /// Gives the lock back, and then wakes who is to be woken; if values changed, those who wait by a descriptor too. (Who finds that
+    /// he must wait must not ring himself.)
+    fn unlock(&self, host: &impl Host, entered: Entered, have_changed: bool, wakes: &Wakes) -> Result<(), Fault> {
         let unlocked = self.control().front.lock.unlock(host, entered);
         wakes.wake(self, host);
-        self.tell(host, entered);
+        // By a repair too.
+        if have_changed || entered == Entered::Inherited {
+            self.tell(host, entered);
+        }
         unlocked
     }
 
@@ -454,7 +515,7 @@ impl Semaphores {
     #[cold]
     fn repair(&self, host: &impl Host, wakes: &mut Wakes) {
         let repairs = &self.control().back.repairs;
-        repairs.set(repairs.peek() + 1);
+        repairs.set(repairs.peek().wrapping_add(1));
         self.recover(host, wakes);
         self.count_undoers();
         self.count_seats();
@@ -465,6 +526,26 @@ impl Semaphores {
     fn control(&self) -> &Control {
         // SAFETY: by the promise to `at`: within the file, aligned (checked below); atomics, for which every content is valid.
         unsafe { self.base.byte_add(CONTROL as usize).cast().as_ref() }
+    }
+
+    /// All words by where they lie: control lines, values, staged, undoers, journal, seats, undo.
+    #[cfg(test)]
+    pub(super) fn words_for_test(&self) -> [&[U32]; 7] {
+        let geometry = &self.geometry;
+        let ends = [geometry.values(), geometry.staged(), geometry.undoers(), geometry.journal()];
+        let more = [geometry.seats(), geometry.undo(), geometry.undo() + u64::from(geometry.slots) * geometry.row()];
+        let ends: Vec<u64> = ends.into_iter().chain(more).collect();
+        let area = |offset, end| self.area(offset, ((end - offset) / 4) as usize);
+        std::array::from_fn(|which| match which {
+            0 => area(CONTROL, CONTROL + size_of::<Control>() as u64),
+            _ => area(ends[which - 1], ends[which]),
+        })
+    }
+
+    /// Who keeps the lock.
+    #[cfg(test)]
+    pub(super) fn keeper_for_test(&self) -> Option<Participant> {
+        Participant::from_word(self.control().front.lock.keeper_and_inside().0.get())
     }
 
     fn values(&self) -> &[U64] {

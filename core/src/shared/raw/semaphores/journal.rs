@@ -5,8 +5,8 @@
 //!   state   how many records    whose: a slot, or the first semaphore
 //! ```
 //!
-//! One store arms it, one disarms it. Armed to *put back*, the records say what was there before: they are put back from the last to
-//! the first, for an array may change a semaphore twice. Armed to *set*, the new values are staged. Either is done again from the start
+//! One store arms it, one disarms it. Armed to *put back*, the records say what was there before the whole array (of a semaphore that it
+//! changes twice they say the same). Armed to *set*, the new values are staged. Either is done again from the start
 //! by the next who finds it half done.
 
 use super::super::cell::{U32, U64};
@@ -107,7 +107,7 @@ impl Semaphores {
     }
 
     fn put_back(&self, slot: u32, count: usize) {
-        for at in (0..count).rev() {
+        for at in 0..count {
             let entry = self.journal(at).read();
             let Some(word) = self.values().get(entry.index as usize) else { continue };
             word.set(entry.word);
@@ -123,8 +123,8 @@ impl Semaphores {
         let (word, pid) = (journal.word.get(), journal.pid.get());
         let (first, count) = (word as u32, (word >> 32 & 0x3fff_ffff) as u32);
         let end = first.saturating_add(count).min(self.geometry.count);
+        self.forget_undo(first..end);
         for index in first..end {
-            self.forget_undo(index);
             let value = self.staged()[index as usize].get();
             self.values()[index as usize].set(Value { value, pid }.word());
         }

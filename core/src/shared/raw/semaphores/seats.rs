@@ -10,13 +10,16 @@ use std::time::Duration;
 use super::super::cell::{U32, U64};
 use super::super::event::NAP;
 use super::super::host::{EVERYBODY, Host, MANY, Participant};
-use super::{Blocked, Semaphores, Shared, Value};
+use super::{Blocked, MOST_SEMAPHORES, Need, Semaphores, Shared, Value};
 use crate::sys::Errno;
 
 /// Who sleeps.
 const ASLEEP: u32 = 0;
 /// He is to try again.
 const WOKEN: u32 = 1;
+
+/// How many are found by one walk over the places, of those who are to be woken.
+const AT_ONCE: usize = 32;
 
 /// The longest sleep of one who found no place.
 const WITHOUT_PLACE: Duration = Duration::from_millis(5);
@@ -30,9 +33,10 @@ pub(super) struct Place {
     wake: U32,
     ticket: U64,
     index: U32,
-    /// What the value must be at least; 0 is that it must be 0.
+    /// What its value must be at least, or exactly.
     need: U32,
-    _later: U64,
+    exactly: U32,
+    _later: U32,
 }
 
 const _: () = assert!(size_of::<Place>() == 32);
@@ -48,8 +52,20 @@ impl Place {
         Participant::from_word(self.owner.get()).is_some_and(is_meant)
     }
 
-    fn waits_for(&self) -> Blocked {
-        Blocked { index: self.index.peek(), need: self.need.peek(), no_wait: false }
+    /// Which semaphore he waits for, and what its value must be.
+    fn waits_for(&self) -> (u32, Need) {
+        let need = self.need.peek();
+        (self.index.peek(), if self.exactly.peek() == 0 { Need::AtLeast(need) } else { Need::Exactly(need) })
+    }
+
+    fn wait_for(&self, index: u32, need: Need) {
+        let (need, exactly) = match need {
+            Need::AtLeast(need) => (need, 0),
+            Need::Exactly(need) => (need, 1),
+        };
+        self.index.set(index);
+        self.need.set(need);
+        self.exactly.set(exactly);
     }
 }
 
@@ -57,13 +73,16 @@ impl Place {
 #[derive(Debug, Default)]
 pub(crate) struct Seat {
     place: Option<usize>,
-    /// Whether it wanted one and there was none.
-    stands: bool,
 }
 
 impl Seat {
     pub(super) fn is_taken(&self) -> bool {
         self.place.is_some()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sits_for_test(&self) -> bool {
+        self.is_taken()
     }
 }
 
@@ -104,15 +123,15 @@ impl Semaphores {
     pub(super) fn sit(&self, host: &impl Host, seat: &mut Seat, blocked: Blocked, wakes: &mut Wakes) {
         // Whoever sat there by this handle may have been presumed dead, and somebody else sits there now.
         let sits = seat.place.filter(|&place| self.seats()[place].owner.peek() == host.me().word());
-        let Some(place) = sits.or_else(|| self.free_place(host)) else {
-            seat.stands = true;
+        // The dead's are free again once somebody has tidied.
+        let Some(place) = sits.or_else(|| self.seats().iter().position(Place::is_free)) else {
+            seat.place = None;
             return;
         };
         let at = &self.seats()[place];
-        let before = at.waits_for();
+        let (before, now) = (at.waits_for(), (blocked.index, blocked.need));
         at.wake.set(ASLEEP);
-        at.index.set(blocked.index);
-        at.need.set(blocked.need);
+        at.wait_for(blocked.index, blocked.need);
         if sits.is_none() {
             let front = &self.control().front;
             front.waiting.set(front.waiting.peek().wrapping_add(1));
@@ -120,24 +139,11 @@ impl Semaphores {
             front.ticket.set(ticket.wrapping_add(1));
             at.ticket.set(ticket);
             at.owner.set(host.me().word());
-        } else if before.index != blocked.index {
-            // He may have been woken for what he doesn't want any more.
-            self.offer(host, before.index, wakes);
+        } else if before != now {
+            // He may have been woken for what he doesn't want any more, or not so little.
+            self.offer(host, before.0, wakes);
         }
         seat.place = Some(place);
-    }
-
-    fn free_place(&self, host: &impl Host) -> Option<usize> {
-        let is_dead = |place: &Place| {
-            let owner = Participant::from_word(place.owner.peek());
-            owner.is_none_or(|owner| owner != host.me() && !host.lives(owner))
-        };
-        let seats = self.seats();
-        seats.iter().position(Place::is_free).or_else(|| {
-            let place = seats.iter().position(is_dead)?;
-            self.vacate(place);
-            Some(place)
-        })
     }
 
     fn vacate(&self, place: usize) {
@@ -207,35 +213,63 @@ impl Semaphores {
         // An index that was scribbled is nobody's.
         let Some(word) = self.values().get(index as usize) else { return };
         let mut left = Value::of(word.peek()).value;
-        if left == 0 {
-            let content = |place: &Place| place.index.peek() == index && place.need.peek() == 0;
-            for (place, _) in self.taken().filter(|(_, place)| content(place)) {
-                self.call(host, place, wakes);
-            }
+        for (place, _) in self.taken().filter(|(_, at)| at.waits_for() == (index, Need::Exactly(left))) {
+            self.call(host, place, wakes);
         }
         let mut last = None;
-        while left > 0
-            && let Some((ticket, place)) = self.next_who_wants(index, left, last)
-        {
-            last = Some(ticket);
-            left -= self.seats()[place].need.peek().min(left);
-            self.call(host, place, wakes);
+        while left > 0 {
+            let next = self.next_who_want(index, left, last);
+            for &(ticket, place, need) in next.iter().flatten() {
+                last = Some((ticket, place));
+                // Who was woken already, and didn't come yet, is counted.
+                if need <= left {
+                    left -= need;
+                    self.call(host, place, wakes);
+                }
+            }
+            if next[AT_ONCE - 1].is_none() {
+                break;
+            }
         }
     }
 
     /// As [`offer`](Self::offer), for all semaphores that are waited for.
+    #[cold]
     pub(super) fn offer_all(&self, host: &impl Host, wakes: &mut Wakes) {
+        let mut offered = [0_u64; MOST_SEMAPHORES as usize / 64];
         for (_, place) in self.taken() {
-            self.offer(host, place.index.peek(), wakes);
+            let index = place.index.peek();
+            let Some(word) = offered.get_mut(index as usize / 64) else { continue };
+            let bit = 1 << (index % 64);
+            if *word & bit == 0 {
+                *word |= bit;
+                self.offer(host, index, wakes);
+            }
         }
     }
 
-    /// Of those who wait for that semaphore, who was there first after `last`, and is content with `left`. Who was woken already, and
-    /// didn't come yet, is counted.
-    fn next_who_wants(&self, index: u32, left: u32, last: Option<u64>) -> Option<(u64, usize)> {
-        let content = |at: &Place| at.index.peek() == index && (1..=left).contains(&at.need.peek());
-        let waiting = self.taken().filter(|(_, at)| content(at)).map(|(place, at)| (at.ticket.peek(), place));
-        waiting.filter(|&(ticket, _)| last.is_none_or(|last| ticket > last)).min()
+    /// Of those who wait until that semaphore has at least something, and whom `left` suffices: the first ones after `last`, in their
+    /// order, with what each needs.
+    fn next_who_want(&self, index: u32, left: u32, last: Option<(u64, usize)>) -> [Option<(u64, usize, u32)>; AT_ONCE] {
+        let mut first: [Option<(u64, usize, u32)>; AT_ONCE] = [None; AT_ONCE];
+        for (place, at) in self.taken() {
+            let (Need::AtLeast(need), ticket) = (at.waits_for().1, at.ticket.peek()) else { continue };
+            let is_after = last.is_none_or(|last| (ticket, place) > last);
+            if at.index.peek() != index || need > left || !is_after {
+                continue;
+            }
+            let mut here = Some((ticket, place, need));
+            // Who is pushed out at the end comes later.
+            for known in &mut first {
+                if known.is_none_or(|known| here.is_some_and(|here| here < known)) {
+                    std::mem::swap(known, &mut here);
+                }
+                if here.is_none() {
+                    break;
+                }
+            }
+        }
+        first
     }
 
     fn call(&self, host: &impl Host, place: usize, wakes: &mut Wakes) {
@@ -253,7 +287,7 @@ impl Semaphores {
             let owner = Participant::from_word(at.owner.get());
             let counts = at.index.get() == index && owner.is_some_and(|owner| owner == host.me() || host.lives(owner));
             if counts {
-                *(if at.need.get() == 0 { &mut zero } else { &mut grow }) += 1;
+                *(if at.exactly.get() == 0 { &mut grow } else { &mut zero }) += 1;
             }
         }
         (grow, zero)
@@ -266,12 +300,14 @@ impl Semaphores {
 
     /// None of those sits any more.
     pub(super) fn clear_seats(&self, host: &impl Host, is_meant: impl Fn(Participant) -> bool, wakes: &mut Wakes) {
-        for (place, at) in self.seats().iter().enumerate() {
-            if at.is_one_of(&is_meant) {
-                self.vacate(place);
-                // He may have been woken, and didn't take what is there.
-                self.offer(host, at.index.peek(), wakes);
-            }
+        let mut found = false;
+        for (place, _) in self.seats().iter().enumerate().filter(|(_, at)| at.is_one_of(&is_meant)) {
+            self.vacate(place);
+            found = true;
+        }
+        if found {
+            // They may have been woken, and didn't take what is there.
+            self.offer_all(host, wakes);
         }
     }
 
