@@ -241,7 +241,7 @@ impl Semaphores {
         let outcome = self.operate_all(host, pid, operations, &mut wakes);
         if let Some(seat) = seat {
             match outcome {
-                Outcome::Blocked(blocked) => self.sit(host, seat, blocked, &mut wakes),
+                Outcome::Blocked(blocked) => self.sit(host, seat, operations, blocked, &mut wakes),
                 _ => self.rise(host, seat, &mut wakes),
             }
         }

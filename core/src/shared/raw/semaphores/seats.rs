@@ -1,7 +1,12 @@
 //! Those who wait, in their order.
 //!
-//! A place is FREE, or somebody's who waits: it says for which semaphore, for how much, and since when (`ticket`), and has the word that he
-//! sleeps on. All of it is changed holding the set's lock, but for one who gives up while somebody doesn't get on inside: he slips away.
+//! A place is FREE, or somebody's who waits: it says for which semaphore, for how much, what he'll have done to it when he is through, and
+//! since when (`ticket`), and has the word that he sleeps on. All of it is changed holding the set's lock, but for one who gives up while somebody doesn't get on inside: he slips away.
+//!
+//! **Who is woken.** A change of a value is played through with those who wait for it, as Linux does it (`ipc/sem.c`): first all who only want to see
+//! it; then the others in their order, each as if he had done what he will do, until somebody adds to it: he plays the rest through
+//! himself, when he has come. Whoever was woken and didn't come yet is reckoned in. Should he not come, or not be served, it is played
+//! through without him. So of those who wait for a lock one is woken, not all.
 //!
 //! Who finds no free place waits without one: he looks again every few milliseconds.
 
@@ -10,7 +15,7 @@ use std::time::Duration;
 use super::super::cell::{U32, U64};
 use super::super::event::NAP;
 use super::super::host::{EVERYBODY, Host, MANY, Participant};
-use super::{Blocked, MOST_SEMAPHORES, Need, Semaphores, Shared, Value};
+use super::{Blocked, MOST_SEMAPHORES, Need, Operation, Semaphores, Shared, Value};
 use crate::sys::Errno;
 
 /// Who sleeps.
@@ -20,6 +25,16 @@ const WOKEN: u32 = 1;
 
 /// How many are found by one walk over the places, of those who are to be woken.
 const AT_ONCE: usize = 32;
+
+/// Of one of them: ticket, place, what he needs, what he will have done.
+type Waiter = (u64, usize, Need, i32);
+
+/// What the operations together do to a semaphore.
+fn net(operations: &[Operation], index: u32) -> i32 {
+    let same = operations.iter().filter(|operation| operation.index == index);
+    let sum: i64 = same.map(|operation| i64::from(operation.delta)).sum();
+    sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32
+}
 
 /// The longest sleep of one who found no place.
 const WITHOUT_PLACE: Duration = Duration::from_millis(5);
@@ -36,7 +51,8 @@ pub(super) struct Place {
     /// What its value must be at least, or exactly.
     need: U32,
     exactly: U32,
-    _later: U32,
+    /// What all of his operations together do to it: an `i32`.
+    net: U32,
 }
 
 const _: () = assert!(size_of::<Place>() == 32);
@@ -58,7 +74,16 @@ impl Place {
         (self.index.peek(), if self.exactly.peek() == 0 { Need::AtLeast(need) } else { Need::Exactly(need) })
     }
 
-    fn wait_for(&self, index: u32, need: Need) {
+    fn suits(&self, index: u32, value: u32) -> bool {
+        let (waits_for, need) = self.waits_for();
+        waits_for == index && need.suits(value)
+    }
+
+    fn net(&self) -> i32 {
+        self.net.peek().cast_signed()
+    }
+
+    fn wait_for(&self, index: u32, need: Need, net: i32) {
         let (need, exactly) = match need {
             Need::AtLeast(need) => (need, 0),
             Need::Exactly(need) => (need, 1),
@@ -66,6 +91,7 @@ impl Place {
         self.index.set(index);
         self.need.set(need);
         self.exactly.set(exactly);
+        self.net.set(net.cast_unsigned());
     }
 }
 
@@ -120,7 +146,14 @@ impl Semaphores {
     }
 
     /// The caller waits. Who sat already keeps his place in the order.
-    pub(super) fn sit(&self, host: &impl Host, seat: &mut Seat, blocked: Blocked, wakes: &mut Wakes) {
+    pub(super) fn sit(
+        &self,
+        host: &impl Host,
+        seat: &mut Seat,
+        operations: &[Operation],
+        blocked: Blocked,
+        wakes: &mut Wakes,
+    ) {
         // Whoever sat there by this handle may have been presumed dead, and somebody else sits there now.
         let sits = seat.place.filter(|&place| self.seats()[place].owner.peek() == host.me().word());
         // The dead's are free again once somebody has tidied.
@@ -131,7 +164,7 @@ impl Semaphores {
         let at = &self.seats()[place];
         let (before, now) = (at.waits_for(), (blocked.index, blocked.need));
         at.wake.set(ASLEEP);
-        at.wait_for(blocked.index, blocked.need);
+        at.wait_for(blocked.index, blocked.need, net(operations, blocked.index));
         if sits.is_none() {
             let front = &self.control().front;
             front.waiting.set(front.waiting.peek().wrapping_add(1));
@@ -212,23 +245,25 @@ impl Semaphores {
         }
         // An index that was scribbled is nobody's.
         let Some(word) = self.values().get(index as usize) else { return };
-        let mut left = Value::of(word.peek()).value;
-        for (place, _) in self.taken().filter(|(_, at)| at.waits_for() == (index, Need::Exactly(left))) {
+        let mut value = Value::of(word.peek()).value;
+        for (place, _) in self.taken().filter(|(_, at)| at.net() == 0 && at.suits(index, value)) {
             self.call(host, place, wakes);
         }
         let mut last = None;
-        while left > 0 {
-            let next = self.next_who_want(index, left, last);
-            for &(ticket, place, need) in next.iter().flatten() {
+        loop {
+            let next = self.next_who_want(index, value, last);
+            for &(ticket, place, need, net) in next.iter().flatten() {
                 last = Some((ticket, place));
-                // Who was woken already, and didn't come yet, is counted.
-                if need <= left {
-                    left -= need;
+                if need.suits(value) {
                     self.call(host, place, wakes);
+                    if net > 0 {
+                        return;
+                    }
+                    value = value.saturating_sub(net.unsigned_abs());
                 }
             }
             if next[AT_ONCE - 1].is_none() {
-                break;
+                return;
             }
         }
     }
@@ -248,24 +283,20 @@ impl Semaphores {
         }
     }
 
-    /// Of those who wait until that semaphore has at least something, and whom `left` suffices: the first ones after `last`, in their
-    /// order, with what each needs.
-    fn next_who_want(&self, index: u32, left: u32, last: Option<(u64, usize)>) -> [Option<(u64, usize, u32)>; AT_ONCE] {
-        let mut first: [Option<(u64, usize, u32)>; AT_ONCE] = [None; AT_ONCE];
+    /// Of those whom that value of the semaphore suffices for, and who will change it: the first ones after `last`, in their order.
+    fn next_who_want(&self, index: u32, value: u32, last: Option<(u64, usize)>) -> [Option<Waiter>; AT_ONCE] {
+        let mut first: [Option<Waiter>; AT_ONCE] = [None; AT_ONCE];
         for (place, at) in self.taken() {
-            let (Need::AtLeast(need), ticket) = (at.waits_for().1, at.ticket.peek()) else { continue };
-            let is_after = last.is_none_or(|last| (ticket, place) > last);
-            if at.index.peek() != index || need > left || !is_after {
+            let (ticket, net) = (at.ticket.peek(), at.net());
+            if net == 0 || !at.suits(index, value) || last.is_some_and(|last| (ticket, place) <= last) {
                 continue;
             }
-            let mut here = Some((ticket, place, need));
+            let mut here = Some((ticket, place, at.waits_for().1, net));
             // Who is pushed out at the end comes later.
             for known in &mut first {
-                if known.is_none_or(|known| here.is_some_and(|here| here < known)) {
+                let Some((ticket, place, ..)) = here else { break };
+                if known.is_none_or(|known| (ticket, place) < (known.0, known.1)) {
                     std::mem::swap(known, &mut here);
-                }
-                if here.is_none() {
-                    break;
                 }
             }
         }

@@ -184,3 +184,40 @@ fn what_is_given_back_was_done_by_the_dead() {
     set.bury(&other, Deadline::NOW).unwrap();
     assert_eq!([0, 1].map(|index| (set.value(index).value, set.value(index).pid)), [(4, 44), (4, 55)]);
 }
+
+/// Of those who wait for a lock (until it is 0, and add 1) one is woken at a time, and all who only wait until it is 0; and before
+/// whoever wants what an earlier one will take.
+#[test]
+fn a_change_is_played_through_with_all_who_wait() {
+    let world = World::default();
+    let actors: Vec<_> = (0..6).map(|slot| world.participant(slot)).collect();
+    let woken = |set: &Semaphores, seats: &[(Seat, Outcome)]| -> Vec<usize> {
+        let is_woken = |which: &usize| is_woken(set, actors[*which], &seats[*which].0);
+        (0..seats.len()).filter(is_woken).collect()
+    };
+    let lock = [op(0, 0), op(0, 1)];
+    let set = set_of(&[1]);
+    let arrays: [&[Operation]; 5] = [&lock, &[op(0, 0)], &lock, &[op(0, 0)], &[op(0, -2)]];
+    let mut seats: Vec<_> = arrays.iter().zip(&actors).map(|(array, &who)| sit(&set, who, array)).collect();
+    operate(&set, actors[5], &[op(0, -1)]);
+    assert_eq!(woken(&set, &seats), [0, 1, 3]);
+    for which in [1, 3, 0] {
+        assert_eq!(tries_again(&set, actors[which], &mut seats[which].0, arrays[which]), Outcome::Done);
+    }
+    operate(&set, actors[5], &[op(0, -1)]);
+    assert!(is_woken(&set, actors[2], &seats[2].0), "the next one");
+    // Who gives more than he takes is through before the others are asked.
+    let set = set_of(&[0]);
+    let arrays: [&[Operation]; 4] = [&[op(0, -3)], &[op(0, -2), op(0, 3)], &[op(0, -3)], &[op(0, -2), op(0, 1)]];
+    let mut seats: Vec<_> = arrays.iter().zip(&actors).map(|(array, &who)| sit(&set, who, array)).collect();
+    operate(&set, actors[5], &[op(0, 2)]);
+    assert_eq!(woken(&set, &seats), [1]);
+    assert_eq!(tries_again(&set, actors[1], &mut seats[1].0, arrays[1]), Outcome::Done);
+    assert_eq!(woken(&set, &seats), [0], "3 - 3, and nothing is left");
+    assert_eq!(tries_again(&set, actors[0], &mut seats[0].0, arrays[0]), Outcome::Done);
+    // Who gives a part back takes only the rest.
+    operate(&set, actors[5], &[op(0, 3)]);
+    assert_eq!(woken(&set, &seats), [2]);
+    set.leave(&actors[2], &mut seats[2].0, Deadline::NOW).unwrap();
+    assert_eq!(woken(&set, &seats), [3]);
+}
