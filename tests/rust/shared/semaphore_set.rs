@@ -8,6 +8,9 @@ use madang_tests::{Checkpoint, Name, Random, WATCHDOG, fork};
 
 use super::kill::{pause, word};
 
+mod model;
+mod parity;
+
 fn open(name: &Name, values: &[u32]) -> SemaphoreSet {
     SemaphoreSet::options().values(values).create(Create::Only).open(name).unwrap()
 }

@@ -81,13 +81,34 @@ pub(crate) enum Outcome {
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Blocked {
+    /// Where the first operation that can't be done is stuck.
     pub(crate) index: u32,
     pub(crate) need: Need,
+    /// Whether that operation waits for 0.
+    pub(crate) for_zero: bool,
     pub(crate) no_wait: bool,
 }
 
-/// What a value must be. What the array does to the same semaphore before is reckoned in: to take 1 twice needs 2, and to wait for 0
-/// after 1 was taken needs exactly 1. More than a value can be is for ever in vain.
+impl Blocked {
+    /// One of `operations` is stuck.
+    #[cold]
+    fn new(operations: &[Operation], stuck: Operation) -> Self {
+        let Operation { index, delta, no_wait, .. } = stuck;
+        Self { index, need: Need::of(operations, index), for_zero: delta == 0, no_wait }
+    }
+}
+
+/// What one operation would do.
+enum Step {
+    To(u32),
+    /// It must wait.
+    Stuck,
+    /// The value would become too large.
+    TooFar,
+}
+
+/// What a semaphore's value must be for a whole array: to take 1 twice needs 2, and to take 1 and then wait for 0 needs exactly 1. More
+/// than a value can be is for ever in vain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     AtLeast(u32),
@@ -95,12 +116,38 @@ pub(crate) enum Need {
 }
 
 impl Need {
+    const NEVER: u32 = u32::MAX;
+
+    fn of(operations: &[Operation], index: u32) -> Self {
+        let (mut sum, mut least, mut exactly) = (0_i64, 0_i64, None);
+        for operation in operations.iter().filter(|operation| operation.index == index) {
+            if operation.delta == 0 {
+                let contradicts = exactly.is_some_and(|known| known != -sum);
+                exactly = Some(if contradicts { i64::MIN } else { -sum });
+            }
+            sum += i64::from(operation.delta);
+            least = least.max(-sum);
+        }
+        let word = |need: i64| u32::try_from(need).unwrap_or(Self::NEVER);
+        match exactly {
+            None => Self::AtLeast(word(least)),
+            Some(exactly) if exactly >= least => Self::Exactly(word(exactly)),
+            Some(_) => Self::Exactly(Self::NEVER),
+        }
+    }
+
     /// Whether `value` is what is waited for.
     fn suits(self, value: u32) -> bool {
         match self {
             Self::AtLeast(least) => value >= least,
             Self::Exactly(what) => value == what,
         }
+    }
+
+    /// Whether neither `value` nor less will ever do.
+    fn is_more_than(self, value: u32) -> bool {
+        let (Self::AtLeast(need) | Self::Exactly(need)) = self;
+        need > value
     }
 }
 
@@ -238,7 +285,10 @@ impl Semaphores {
             return self.operate_one(host, pid, *operation, entered);
         }
         let mut wakes = Wakes::default();
-        let outcome = self.operate_all(host, pid, operations, &mut wakes);
+        let mut outcome = self.operate_all(host, pid, operations, &mut wakes);
+        if seat.as_deref().is_some_and(|seat| self.is_served(host, seat)) {
+            outcome = Outcome::Done;
+        }
         if let Some(seat) = seat {
             match outcome {
                 Outcome::Blocked(blocked) => self.sit(host, seat, operations, blocked, &mut wakes),
@@ -260,12 +310,13 @@ impl Semaphores {
     ) -> Result<Outcome, Fault> {
         let word = &self.values()[operation.index as usize];
         let before = Value::of(word.peek()).value;
-        let outcome = match self.step(operation, before, before) {
-            Ok(value) => {
+        let outcome = match self.step(operation, before) {
+            Step::To(value) => {
                 word.set(Value { value, pid }.word());
                 Outcome::Done
             }
-            Err(outcome) => outcome,
+            Step::Stuck => Outcome::Blocked(Blocked::new(&[operation], operation)),
+            Step::TooFar => Outcome::OutOfRange { index: operation.index },
         };
         let front = &self.control().front;
         if outcome == Outcome::Done && front.waiting.peek() == 0 {
@@ -292,19 +343,14 @@ impl Semaphores {
         self.unlock(host, entered, outcome == Outcome::Done, &wakes)
     }
 
-    /// What a value becomes by an operation, or why it can't: it is `value`, and `before` once the earlier ones of the array are done.
+    /// What a value becomes by an operation.
     #[inline]
-    fn step(&self, operation: Operation, value: u32, before: u32) -> Result<u32, Outcome> {
-        let Operation { index, delta, no_wait, .. } = operation;
-        // What can't be is more than any value.
-        let word = |need: i64| u32::try_from(need).unwrap_or(u32::MAX);
-        let blocked = |need| Err(Outcome::Blocked(Blocked { index, need, no_wait }));
+    fn step(&self, operation: Operation, before: u32) -> Step {
+        let delta = operation.delta;
         match i64::from(before) + i64::from(delta) {
-            0 if delta == 0 => Ok(0),
-            after if delta == 0 => blocked(Need::Exactly(word(i64::from(value) - after))),
-            after if after < 0 => blocked(Need::AtLeast(word(i64::from(value) - after))),
-            after if after > i64::from(self.geometry.most) => Err(Outcome::OutOfRange { index }),
-            after => Ok(after as u32),
+            after if after < 0 || delta == 0 && after > 0 => Step::Stuck,
+            after if after > i64::from(self.geometry.most) => Step::TooFar,
+            after => Step::To(after as u32),
         }
     }
 
@@ -317,9 +363,10 @@ impl Semaphores {
         }
         for (at, operation) in operations.iter().enumerate() {
             let earlier = &operations[..at];
-            let [value, before] = [&[], earlier].map(|earlier| self.value_after(earlier, operation.index));
-            if let Err(outcome) = self.step(*operation, value, before) {
-                return outcome;
+            match self.step(*operation, self.value_after(earlier, operation.index)) {
+                Step::To(_) => {}
+                Step::Stuck => return Outcome::Blocked(Blocked::new(operations, *operation)),
+                Step::TooFar => return Outcome::OutOfRange { index: operation.index },
             }
             if operation.undo && !self.can_undo(slot, earlier, *operation) {
                 return Outcome::OutOfRange { index: operation.index };

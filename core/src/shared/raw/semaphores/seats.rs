@@ -4,8 +4,8 @@
 //! since when (`ticket`), and has the word that he sleeps on. All of it is changed holding the set's lock, but for one who gives up while somebody doesn't get on inside: he slips away.
 //!
 //! **Who is woken.** A change of a value is played through with those who wait for it, as Linux does it (`ipc/sem.c`): first all who only want to see
-//! it; then the others in their order, each as if he had done what he will do, until somebody adds to it: he plays the rest through
-//! himself, when he has come. Whoever was woken and didn't come yet is reckoned in. Should he not come, or not be served, it is played
+//! it 0: they have it, even if it isn't 0 any more when they come; then the others in their order, each as if he had done what he will do, until one of them adds to it, or leaves what suits an earlier
+//! one: he plays the rest through himself, when he has come. Whoever was woken and didn't come yet is reckoned in. Should he not come, or not be served, it is played
 //! through without him. So of those who wait for a lock one is woken, not all.
 //!
 //! Who finds no free place waits without one: he looks again every few milliseconds.
@@ -22,6 +22,8 @@ use crate::sys::Errno;
 const ASLEEP: u32 = 0;
 /// He is to try again.
 const WOKEN: u32 = 1;
+/// What he waited to see was there.
+const SERVED: u32 = 2;
 
 /// How many are found by one walk over the places, of those who are to be woken.
 const AT_ONCE: usize = 32;
@@ -36,6 +38,15 @@ fn net(operations: &[Operation], index: u32) -> i32 {
     sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32
 }
 
+/// The value must be exactly what he needs; otherwise at least.
+const EXACTLY: u32 = 1;
+/// He changes nothing.
+const LOOKS: u32 = 1 << 1;
+/// He is stuck where he waits for 0.
+const FOR_ZERO: u32 = 1 << 2;
+/// He looks at no other semaphore.
+const ONLY_HERE: u32 = 1 << 3;
+
 /// The longest sleep of one who found no place.
 const WITHOUT_PLACE: Duration = Duration::from_millis(5);
 
@@ -48,9 +59,9 @@ pub(super) struct Place {
     wake: U32,
     ticket: U64,
     index: U32,
-    /// What its value must be at least, or exactly.
+    /// What its value must be; `kind` says how that is meant.
     need: U32,
-    exactly: U32,
+    kind: U32,
     /// What all of his operations together do to it: an `i32`.
     net: U32,
 }
@@ -71,7 +82,8 @@ impl Place {
     /// Which semaphore he waits for, and what its value must be.
     fn waits_for(&self) -> (u32, Need) {
         let need = self.need.peek();
-        (self.index.peek(), if self.exactly.peek() == 0 { Need::AtLeast(need) } else { Need::Exactly(need) })
+        let is_exact = self.kind.peek() & EXACTLY != 0;
+        (self.index.peek(), if is_exact { Need::Exactly(need) } else { Need::AtLeast(need) })
     }
 
     fn suits(&self, index: u32, value: u32) -> bool {
@@ -83,15 +95,24 @@ impl Place {
         self.net.peek().cast_signed()
     }
 
-    fn wait_for(&self, index: u32, need: Need, net: i32) {
-        let (need, exactly) = match need {
+    /// Whether he only waits to see it.
+    fn looks(&self) -> bool {
+        self.kind.peek() & LOOKS != 0
+    }
+
+    fn wait_for(&self, blocked: Blocked, operations: &[Operation]) {
+        let (need, exactly) = match blocked.need {
             Need::AtLeast(need) => (need, 0),
-            Need::Exactly(need) => (need, 1),
+            Need::Exactly(need) => (need, EXACTLY),
         };
-        self.index.set(index);
+        let looks = if operations.iter().all(|operation| operation.delta == 0) { LOOKS } else { 0 };
+        let is_only_here = operations.iter().all(|operation| operation.index == blocked.index);
+        let only_here = if is_only_here { ONLY_HERE } else { 0 };
+        let kind = exactly | looks | only_here | if blocked.for_zero { FOR_ZERO } else { 0 };
+        self.index.set(blocked.index);
         self.need.set(need);
-        self.exactly.set(exactly);
-        self.net.set(net.cast_unsigned());
+        self.kind.set(kind);
+        self.net.set(net(operations, blocked.index).cast_unsigned());
     }
 }
 
@@ -162,9 +183,9 @@ impl Semaphores {
             return;
         };
         let at = &self.seats()[place];
-        let (before, now) = (at.waits_for(), (blocked.index, blocked.need));
+        let before = at.index.peek();
         at.wake.set(ASLEEP);
-        at.wait_for(blocked.index, blocked.need, net(operations, blocked.index));
+        at.wait_for(blocked, operations);
         if sits.is_none() {
             let front = &self.control().front;
             front.waiting.set(front.waiting.peek().wrapping_add(1));
@@ -172,9 +193,9 @@ impl Semaphores {
             front.ticket.set(ticket.wrapping_add(1));
             at.ticket.set(ticket);
             at.owner.set(host.me().word());
-        } else if before != now {
-            // He may have been woken for what he doesn't want any more, or not so little.
-            self.offer(host, before.0, wakes);
+        } else if before != blocked.index {
+            // He may have been woken there, and doesn't take what is there.
+            self.offer(host, before, wakes);
         }
         seat.place = Some(place);
     }
@@ -246,20 +267,22 @@ impl Semaphores {
         // An index that was scribbled is nobody's.
         let Some(word) = self.values().get(index as usize) else { return };
         let mut value = Value::of(word.peek()).value;
-        for (place, _) in self.taken().filter(|(_, at)| at.net() == 0 && at.suits(index, value)) {
+        for (place, _) in self.taken().filter(|(_, at)| at.looks() && at.suits(index, value)) {
             self.call(host, place, wakes);
         }
-        let mut last = None;
+        let (mut last, mut may_suit_later) = (None, false);
         loop {
             let next = self.next_who_want(index, value, last);
             for &(ticket, place, need, net) in next.iter().flatten() {
                 last = Some((ticket, place));
                 if need.suits(value) {
                     self.call(host, place, wakes);
-                    if net > 0 {
+                    if net > 0 || may_suit_later {
                         return;
                     }
                     value = value.saturating_sub(net.unsigned_abs());
+                } else {
+                    may_suit_later |= matches!(need, Need::Exactly(_));
                 }
             }
             if next[AT_ONCE - 1].is_none() {
@@ -283,15 +306,17 @@ impl Semaphores {
         }
     }
 
-    /// Of those whom that value of the semaphore suffices for, and who will change it: the first ones after `last`, in their order.
+    /// Of those who could be served as that value of the semaphore goes down: the first ones after `last`, in their order.
     fn next_who_want(&self, index: u32, value: u32, last: Option<(u64, usize)>) -> [Option<Waiter>; AT_ONCE] {
         let mut first: [Option<Waiter>; AT_ONCE] = [None; AT_ONCE];
         for (place, at) in self.taken() {
             let (ticket, net) = (at.ticket.peek(), at.net());
-            if net == 0 || !at.suits(index, value) || last.is_some_and(|last| (ticket, place) <= last) {
+            let (waits_for, need) = at.waits_for();
+            let is_before = last.is_some_and(|last| (ticket, place) <= last);
+            if waits_for != index || at.looks() || need.is_more_than(value) || is_before {
                 continue;
             }
-            let mut here = Some((ticket, place, at.waits_for().1, net));
+            let mut here = Some((ticket, place, need, net));
             // Who is pushed out at the end comes later.
             for known in &mut first {
                 let Some((ticket, place, ..)) = here else { break };
@@ -304,11 +329,24 @@ impl Semaphores {
     }
 
     fn call(&self, host: &impl Host, place: usize, wakes: &mut Wakes) {
-        let wake = &self.seats()[place].wake;
-        if wake.peek() == ASLEEP {
-            wake.set(WOKEN);
-            wakes.add(self, host, place);
+        let at = &self.seats()[place];
+        let before = at.wake.peek();
+        // Who changes nothing has it, though another be quicker to change it again.
+        let now = if at.kind.peek() & (LOOKS | ONLY_HERE) == LOOKS | ONLY_HERE { SERVED } else { WOKEN };
+        if before < now {
+            at.wake.set(now);
+            if before == ASLEEP {
+                wakes.add(self, host, place);
+            }
         }
+    }
+
+    /// Whether what the caller waited to see was there since.
+    pub(super) fn is_served(&self, host: &impl Host, seat: &Seat) -> bool {
+        seat.place.is_some_and(|place| {
+            let at = &self.seats()[place];
+            at.owner.peek() == host.me().word() && at.wake.peek() == SERVED
+        })
     }
 
     /// How many living wait for that semaphore to grow, and how many for it to become 0.
@@ -318,7 +356,7 @@ impl Semaphores {
             let owner = Participant::from_word(at.owner.get());
             let counts = at.index.get() == index && owner.is_some_and(|owner| owner == host.me() || host.lives(owner));
             if counts {
-                *(if at.exactly.get() == 0 { &mut grow } else { &mut zero }) += 1;
+                *(if at.kind.get() & FOR_ZERO == 0 { &mut grow } else { &mut zero }) += 1;
             }
         }
         (grow, zero)

@@ -44,8 +44,13 @@ fn undone(index: u32, delta: i32) -> Operation {
     Operation { undo: true, ..op(index, delta) }
 }
 
+/// Stuck where a 0 is waited for.
+fn blocked_for_zero(index: u32, need: u32) -> Outcome {
+    Outcome::Blocked(Blocked { index, need: Need::Exactly(need), for_zero: true, no_wait: false })
+}
+
 fn blocked(index: u32, need: Need) -> Outcome {
-    Outcome::Blocked(Blocked { index, need, no_wait: false })
+    Outcome::Blocked(Blocked { index, need, for_zero: false, no_wait: false })
 }
 
 thread_local! {
@@ -91,7 +96,7 @@ fn all_or_nothing() {
 
     assert_eq!(operate(&set, who, &[op(0, -1), op(1, -1)]), blocked(1, Need::AtLeast(1)));
     assert_eq!(operate(&set, who, &[op(0, -3)]), blocked(0, Need::AtLeast(3)));
-    assert_eq!(operate(&set, who, &[op(2, 0)]), blocked(2, Need::Exactly(0)));
+    assert_eq!(operate(&set, who, &[op(2, 0)]), blocked_for_zero(2, 0));
     assert_eq!(operate(&set, who, &[op(0, 1), op(2, 96)]), Outcome::OutOfRange { index: 2 });
     assert_eq!(values(&set), [2, 0, 5]);
     // In their order: what one gives, the next may take.
@@ -166,7 +171,7 @@ fn to_set_is_all_or_nothing() {
         operate(&set, undoer, &[undone(0, -1), undone(1, -1), undone(2, -1)]);
         let lived = die_after(stores, || set.set(&dying, PID, 0, &[9, 8, 7], Deadline::NOW)).is_ok();
         dying.dies();
-        assert_eq!(operate(&set, living, &[op(0, 0), op(0, 1)]), blocked(0, Need::Exactly(0)));
+        assert_eq!(operate(&set, living, &[op(0, 0), op(0, 1)]), blocked_for_zero(0, 0));
         let now = values(&set);
         assert!(now == [2, 2, 2] || now == [9, 8, 7], "{now:?} at store {stores}");
         undoer.dies();

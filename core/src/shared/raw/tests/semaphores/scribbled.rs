@@ -70,7 +70,7 @@ fn acts(set: &Semaphores, who: Actor, other: Actor, random: &mut Random, seats: 
             let _ = (
                 set.waiting(&who, 0),
                 set.repairs(),
-                set.suits(Blocked { index: 0, need: Need::AtLeast(1), no_wait: false }),
+                set.suits(Blocked { index: 0, need: Need::AtLeast(1), for_zero: false, no_wait: false }),
             );
         }
     }

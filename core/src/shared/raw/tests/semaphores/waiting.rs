@@ -18,13 +18,19 @@ fn what_an_array_did_before_counts() {
     let to_one = [op(0, -1), op(0, 0)];
     let in_vain = [op(0, 1), op(0, 0)];
     let set = set_of(&[0]);
-    assert_eq!(operate(&set, one, &twice), blocked(0, Need::AtLeast(1)));
-    operate(&set, one, &[op(0, 1)]);
-    assert_eq!(operate(&set, one, &twice), blocked(0, Need::AtLeast(2)));
-    assert_eq!(operate(&set, one, &back_and_forth), blocked(0, Need::AtLeast(2)));
-    operate(&set, one, &[op(0, 1)]);
+    for value in 0..2 {
+        assert_eq!(operate(&set, one, &twice), blocked(0, Need::AtLeast(2)));
+        assert_eq!(operate(&set, one, &back_and_forth), blocked(0, Need::AtLeast(2)));
+        assert_eq!(operate(&set, one, &[op(0, i32::MIN), op(0, i32::MIN)]), blocked(0, Need::AtLeast(u32::MAX)));
+        operate(&set, one, &[op(0, 1)]);
+        assert_eq!(values(&set), [value + 1]);
+    }
+    assert_eq!(operate(&set, one, &to_one), blocked_for_zero(0, 1));
+    assert_eq!(operate(&set, one, &in_vain), blocked_for_zero(0, u32::MAX));
+    assert_eq!(operate(&set, one, &[op(0, -2), op(0, 0), op(0, 1), op(0, 0)]), blocked_for_zero(0, u32::MAX));
+    assert_eq!(operate(&set, one, &[op(0, -2), op(0, 0), op(0, 1), op(0, -2)]), blocked(0, Need::Exactly(u32::MAX)));
+    operate(&set, one, &[op(0, -2)]);
     assert_eq!(operate(&set, one, &to_one), blocked(0, Need::Exactly(1)));
-    assert_eq!(operate(&set, one, &in_vain), blocked(0, Need::Exactly(u32::MAX)));
 
     // Who is not served by it isn't in the way of others.
     let set = set_of(&[1]);
@@ -48,9 +54,9 @@ fn what_an_array_did_before_counts() {
     }
 }
 
-/// He was woken with what suffices for the first step; the second needs more of the same.
+/// Who needs more of it later isn't woken for the first step.
 #[test]
-fn who_comes_to_need_more_passes_the_wake_on() {
+fn who_needs_more_later_leaves_it_to_others() {
     let world = World::default();
     let [one, two, three] = [0, 1, 2].map(|slot| world.participant(slot));
     let waits = [op(0, -1), op(1, -1), op(0, -2)];
@@ -58,9 +64,9 @@ fn who_comes_to_need_more_passes_the_wake_on() {
     let (mut first, _) = sit(&set, one, &waits);
     let (second, _) = sit(&set, two, &[op(0, -1)]);
     operate(&set, three, &[op(0, 1)]);
-    assert!(is_woken(&set, one, &first) && !is_woken(&set, two, &second));
-    assert_eq!(tries_again(&set, one, &mut first, &waits), blocked(0, Need::AtLeast(3)));
     assert!(!is_woken(&set, one, &first) && is_woken(&set, two, &second));
+    operate(&set, three, &[op(0, 2)]);
+    assert_eq!(tries_again(&set, one, &mut first, &waits), Outcome::Done);
 }
 
 /// He was woken for one semaphore, and another is missing now.
@@ -220,4 +226,25 @@ fn a_change_is_played_through_with_all_who_wait() {
     assert_eq!(woken(&set, &seats), [2]);
     set.leave(&actors[2], &mut seats[2].0, Deadline::NOW).unwrap();
     assert_eq!(woken(&set, &seats), [3]);
+}
+
+/// Who waits only to see a 0 has seen it, though others are quicker to add to it again.
+#[test]
+fn a_zero_is_seen_however_short_it_was() {
+    let world = World::default();
+    let [one, two, both, other] = [0, 1, 2, 3].map(|slot| world.participant(slot));
+    let set = set_of(&[1, 1]);
+    let (mut looks, _) = sit(&set, one, &[op(0, 0)]);
+    let (mut locks, _) = sit(&set, two, &[op(0, 0), op(0, 1)]);
+    // Both semaphores must be 0 at one time.
+    let (mut sees_both, _) = sit(&set, both, &[op(0, 0), op(1, 0)]);
+    operate(&set, other, &[op(0, -1)]);
+    operate(&set, other, &[op(0, 1)]);
+    assert!(is_woken(&set, one, &looks) && is_woken(&set, both, &sees_both));
+    assert_eq!(tries_again(&set, two, &mut locks, &[op(0, 0), op(0, 1)]), blocked_for_zero(0, 0));
+    assert_eq!(tries_again(&set, both, &mut sees_both, &[op(0, 0), op(1, 0)]), blocked_for_zero(0, 0));
+    assert_eq!(tries_again(&set, one, &mut looks, &[op(0, 0)]), Outcome::Done);
+    // It is once: the next time he waits anew.
+    let (again, outcome) = sit(&set, one, &[op(0, 0)]);
+    assert!(outcome == blocked_for_zero(0, 0) && !is_woken(&set, one, &again));
 }
