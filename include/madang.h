@@ -1327,8 +1327,8 @@ int madang_semaphore_set_operate(madang_semaphore_set *set,
 // call it at any time.
 int64_t madang_semaphore_set_value(madang_semaphore_set *set, uint32_t index);
 
-// The values of all semaphores (GETALL), one after the other: not those of one moment, if others
-// change them. The first count of them are written to values.
+// The values of all semaphores at one moment (GETALL). The first count of them are written to
+// values.
 //
 // Returns how many the set has; with count 0, values may be NULL. Or what
 // madang_semaphore_set_value() returns. Doesn't wait. Any thread may call it at any time.

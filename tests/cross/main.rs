@@ -30,10 +30,19 @@
 //! write offset= sender= index= length=                 ok
 //! read offset= sender= index= length=                  ok whole=
 //! close-segment, unlink-segment NAME                   ok
+//! open-set NAME [create= semaphores= values=1,0,…      ok new= semaphores= max_value=
+//!       max_value= max_participants= mode=]
+//! operate ops=0:-1,1:3un,… [timeout=]                  ok
+//! semaphore index=                                     ok value= pid= to_grow= for_zero=
+//! values                                               ok 0=3 1=0 …
+//! set-value index= value=, set-values values=          ok
+//! stat-set                                             ok semaphores= max_value= …
+//! count ops=… ops_after=… at= rounds=                  ok
+//! close-set, unlink-set NAME                           ok
 //! any                                                  error errno= length= SENTENCE
 //! ```
 //!
-//! An actor has one queue and one segment at a time; opening closes the one before. So with a lease, which is given back, and a
+//! An actor has one queue, one segment and one set of semaphores at a time; opening closes the one before. So with a lease, which is given back, and a
 //! reservation. Times are in milliseconds, and none means
 //! for ever. What is sent, or written, is the payload that belongs to `sender`, `index` and `length` (see
 //! [`madang_tests::payload`], cut off where it is shorter than its head); `whole` says whether what came is exactly that.
@@ -45,6 +54,10 @@
 //! comes, and tells of each. With `marks` both add 1 to the byte of the segment at marks + index when they are through with a
 //! message: so it is known how far somebody came who was killed. Both are there in batches, too, of so many messages at most;
 //! in Python `collect-batches` counts the sequence by itself.
+//!
+//! An operation is `INDEX:DELTA`, with `u` if it is to be undone and `n` if it doesn't wait. `count` does the first operations, adds 1 to
+//! the byte of the segment at `at`, and to that at `at` + 1 when it has become 0, as one does who is alone there, and does the second
+//! operations; so many rounds.
 
 mod company;
 
@@ -56,5 +69,6 @@ mod shared {
     mod refusals;
     mod segment;
     mod select;
+    mod semaphore_set;
     mod stream;
 }

@@ -263,8 +263,8 @@ pub extern "C" fn madang_semaphore_set_value(set: *mut madang_semaphore_set, ind
     call("madang_semaphore_set_value", || Ok(pointer::opened(set)?.value(index)?.into()))
 }
 
-/// The values of all semaphores (GETALL), one after the other: not those of one moment, if others
-/// change them. The first count of them are written to values.
+/// The values of all semaphores at one moment (GETALL). The first count of them are written to
+/// values.
 ///
 /// Returns how many the set has; with count 0, values may be NULL. Or what
 /// madang_semaphore_set_value() returns. Doesn't wait. Any thread may call it at any time.

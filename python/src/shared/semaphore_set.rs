@@ -292,8 +292,7 @@ impl SemaphoreSet {
         Ok(py.detach(|| set.value(index))?)
     }
 
-    /// The values of all semaphores (GETALL), one after the other: not those of one moment, if others change
-    /// them. Raises as value does.
+    /// The values of all semaphores at one moment (GETALL). Raises as value does.
     fn values(&self, py: Python) -> Result<Vec<u32>> {
         let set = self.handle.share()?;
         Ok(py.detach(|| set.values())?)
