@@ -41,5 +41,7 @@ pub use shared::queue::{
     Batch, Lease, Message, Messages, Queue, QueueOptions, QueueStatus, Received, Reservation, Select,
 };
 pub use shared::segment::{Segment, SegmentOptions};
+#[doc(hidden)]
+pub use shared::semaphore_set::Turn;
 pub use shared::semaphore_set::{Operation, SemaphoreSet, SemaphoreSetOptions, SemaphoreSetStatus, Waiting};
 pub use shared::watcher::{Rung, Watcher};

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::attached::{Attached, Present};
+use super::bell::Bells;
 use super::patience::Patience;
 use super::raw::Fault;
 use super::raw::event::NAP;
@@ -22,6 +23,7 @@ use crate::sys::{Errno, clock};
 pub use super::raw::semaphores::Operation;
 pub use options::SemaphoreSetOptions;
 
+mod descriptor;
 mod options;
 
 /// How long one who has waited in vain waits for the lock, to pass on what he was woken for. If somebody is stuck inside, those who sleep
@@ -130,6 +132,7 @@ pub struct SemaphoreSet {
     attached: Attached,
     is_new: bool,
     patience: Patience,
+    bells: Bells,
 }
 
 impl SemaphoreSet {
@@ -362,7 +365,7 @@ impl SemaphoreSet {
 
     /// Makes a handle, and joins.
     fn attach(semaphores: Semaphores, attached: Attached, is_new: bool) -> Result<Self> {
-        let set = Self { semaphores, attached, is_new, patience: Patience::default() };
+        let set = Self { semaphores, attached, is_new, patience: Patience::default(), bells: Bells::default() };
         set.enter()?;
         Ok(set)
     }
@@ -372,6 +375,39 @@ impl SemaphoreSet {
         self.attached.enter(&|present: &Present, heir: Participant| self.semaphores.settle(present, heir))
     }
 }
+
+/// For who waits in slices, as Python does.
+impl SemaphoreSet {
+    /// As [`operate_until`](Self::operate_until), but after `ETIMEDOUT` and `EINTR` the place in the order is kept for the next call,
+    /// for the same operations, or for [`end_turn`](Self::end_turn).
+    #[doc(hidden)]
+    pub fn operate_in_turn(&self, turn: &mut Turn, operations: &[Operation], deadline: Deadline) -> Result<()> {
+        self.check(operations)?;
+        let mut blocked = None;
+        if !turn.0.is_taken() {
+            let present = self.enter()?;
+            let outcome = self.semaphores.operate(&present, present.pid(), operations, None, deadline);
+            blocked = match self.attempt(operations, deadline, outcome)? {
+                None => return Ok(()),
+                blocked => blocked,
+            };
+        }
+        let done = self.wait_in(turn, operations, deadline, blocked);
+        done.or_else(|error| self.in_vain_too(operations, error))
+    }
+
+    /// Waits no longer.
+    #[doc(hidden)]
+    pub fn end_turn(&self, turn: &mut Turn) {
+        // Should it fail others look by themselves in a while.
+        let _ = self.end(turn);
+    }
+}
+
+/// A place among those who wait: see [`SemaphoreSet::operate_in_turn`].
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct Turn(Seat);
 
 impl Drop for SemaphoreSet {
     fn drop(&mut self) {
@@ -421,52 +457,79 @@ impl SemaphoreSet {
         &self,
         operations: &[Operation],
         deadline: Deadline,
-        mut outcome: std::result::Result<Outcome, Fault>,
+        outcome: std::result::Result<Outcome, Fault>,
     ) -> Result<()> {
-        let blocked = loop {
+        match self.attempt(operations, deadline, outcome)? {
+            None => Ok(()),
+            Some(blocked) if blocked.no_wait || deadline.is_try() => {
+                self.done_in_vain(operations, self.in_vain(libc::EAGAIN, blocked))
+            }
+            Some(blocked) => self.wait(operations, deadline, blocked),
+        }
+    }
+
+    /// Goes on with the `outcome` of a first try; without waiting, but for what the dead left. What is waited for, if it is.
+    fn attempt(
+        &self,
+        operations: &[Operation],
+        deadline: Deadline,
+        mut outcome: std::result::Result<Outcome, Fault>,
+    ) -> Result<Option<Blocked>> {
+        loop {
             let present = self.enter()?;
             match outcome.map_err(|fault| self.explain(fault, "operate", deadline))? {
-                Outcome::Done => return Ok(()),
+                Outcome::Done => return Ok(None),
                 Outcome::NeedsSpace(space) => self.take_space(&present, space)?,
                 // The dead may have what is missing, or have left too much.
                 Outcome::OutOfRange { .. } | Outcome::Blocked(_) if self.bury(deadline)? => {}
                 Outcome::OutOfRange { index } => return Err(self.out_of_range(index)),
-                Outcome::Blocked(blocked) => break blocked,
+                Outcome::Blocked(blocked) => return Ok(Some(blocked)),
             }
             outcome = self.semaphores.operate(&present, present.pid(), operations, None, deadline);
-        };
-        if blocked.no_wait || deadline.is_try() {
-            return Err(self.in_vain(libc::EAGAIN, blocked));
         }
-        self.wait(operations, deadline, blocked)
     }
 
     /// Waits until they are done.
     fn wait(&self, operations: &[Operation], deadline: Deadline, blocked: Blocked) -> Result<()> {
-        let mut seat = Seat::default();
-        let done = self.wait_in(&mut seat, operations, deadline, blocked);
+        let mut turn = Turn::default();
+        let done = self.wait_in(&mut turn, operations, deadline, Some(blocked));
         // Who has done it sits no more.
-        let present = self.enter()?;
-        let left = self.semaphores.leave(&present, &mut seat, Deadline::after(LEAVES_WITHIN));
-        if done.is_ok() { left.map_err(|fault| self.explain(fault, "operate", deadline)) } else { done }
+        let left = self.end(&mut turn);
+        match done {
+            Ok(()) => left,
+            Err(error) => self.in_vain_too(operations, error),
+        }
+    }
+
+    fn in_vain_too(&self, operations: &[Operation], error: Error) -> Result<()> {
+        match error.errno() {
+            libc::EAGAIN | libc::ETIMEDOUT => self.done_in_vain(operations, error),
+            _ => Err(error),
+        }
+    }
+
+    fn end(&self, turn: &mut Turn) -> Result<()> {
+        let left = self.semaphores.leave(&self.enter()?, &mut turn.0, Deadline::after(LEAVES_WITHIN));
+        left.map_err(|fault| self.explain(fault, "operate", Deadline::NOW))
     }
 
     fn wait_in(
         &self,
-        seat: &mut Seat,
+        Turn(seat): &mut Turn,
         operations: &[Operation],
         deadline: Deadline,
-        mut blocked: Blocked,
+        blocked: Option<Blocked>,
     ) -> Result<()> {
-        let present = self.enter()?;
-        // A partner who is awake comes before one could fall asleep.
-        self.patience.spin(&present, 0, || true, || self.semaphores.suits(blocked));
+        if let Some(blocked) = blocked {
+            // A partner who is awake comes before one could fall asleep.
+            self.patience.spin(&self.enter()?, 0, || true, || self.semaphores.suits(blocked));
+        }
         let mut interrupted = false;
         loop {
             // Anew each time: a signal handler may have forked, and this be the child.
             let present = self.enter()?;
             let outcome = self.semaphores.operate(&present, present.pid(), operations, Some(seat), deadline);
-            match outcome.map_err(|fault| self.explain(fault, "operate", deadline))? {
+            let blocked = match outcome.map_err(|fault| self.explain(fault, "operate", deadline))? {
                 Outcome::Done => return Ok(()),
                 Outcome::NeedsSpace(space) => {
                     self.take_space(&present, space)?;
@@ -474,8 +537,8 @@ impl SemaphoreSet {
                 }
                 Outcome::OutOfRange { .. } if self.bury(deadline)? => continue,
                 Outcome::OutOfRange { index } => return Err(self.out_of_range(index)),
-                Outcome::Blocked(now) => blocked = now,
-            }
+                Outcome::Blocked(blocked) => blocked,
+            };
             if blocked.no_wait {
                 return Err(self.in_vain(libc::EAGAIN, blocked));
             }

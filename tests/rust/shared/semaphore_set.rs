@@ -8,6 +8,7 @@ use madang_tests::{Checkpoint, Name, Random, WATCHDOG, fork};
 
 use super::kill::{pause, word};
 
+mod descriptor;
 mod model;
 mod parity;
 

@@ -37,7 +37,7 @@ use super::Fault;
 use super::cell::{U32, U64};
 use super::event::{Event, fence_after_unlock};
 use super::header::{CONTROL, ROSTER};
-use super::host::{Host, Participant};
+use super::host::{EVERYBODY, Host, Participant};
 use super::keep::{Entered, KeptLock};
 use crate::deadline::Deadline;
 use journal::{Entry, Journal};
@@ -175,6 +175,15 @@ impl Value {
     }
 }
 
+/// Every semaphore, as [`bits`] has it.
+const ANY: u32 = EVERYBODY;
+
+/// Which semaphores these are, for those who wait by a descriptor; several share a bit.
+#[inline]
+fn bits(operations: &[Operation]) -> u32 {
+    operations.iter().fold(0, |bits, operation| bits | 1 << (operation.index % 32))
+}
+
 /// What all operations touch.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
@@ -193,7 +202,7 @@ struct Front {
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 struct Back {
-    /// Who wait by a descriptor.
+    /// Who wait by a descriptor, for which semaphores.
     event: Event,
     /// How often the lock was inherited from the dead.
     repairs: U64,
@@ -251,11 +260,6 @@ impl Semaphores {
         self.control().back.repairs.get()
     }
 
-    /// Who wait by a descriptor.
-    pub(crate) fn event(&self) -> &Event {
-        &self.control().back.event
-    }
-
     /// A semaphore as it is at this moment. Its index is the caller's to check.
     pub(crate) fn value(&self, index: u32) -> Value {
         Value::of(self.values()[index as usize].get())
@@ -295,7 +299,8 @@ impl Semaphores {
                 _ => self.rise(host, seat, &mut wakes),
             }
         }
-        self.unlock(host, entered, outcome == Outcome::Done, &wakes)?;
+        let changed = if outcome == Outcome::Done { bits(operations) } else { 0 };
+        self.unlock(host, entered, changed, &wakes)?;
         Ok(outcome)
     }
 
@@ -321,7 +326,7 @@ impl Semaphores {
         let front = &self.control().front;
         if outcome == Outcome::Done && front.waiting.peek() == 0 {
             front.lock.unlock(host, entered)?;
-            self.tell(host, entered);
+            self.tell(host, entered, bits(&[operation]));
         } else {
             self.finish_one(host, operation, outcome, entered)?;
         }
@@ -337,10 +342,11 @@ impl Semaphores {
         entered: Entered,
     ) -> Result<(), Fault> {
         let mut wakes = Wakes::default();
-        if outcome == Outcome::Done {
-            self.offer(host, operation.index, &mut wakes);
+        if outcome != Outcome::Done {
+            return self.unlock(host, entered, 0, &wakes);
         }
-        self.unlock(host, entered, outcome == Outcome::Done, &wakes)
+        self.offer(host, operation.index, &mut wakes);
+        self.unlock(host, entered, bits(&[operation]), &wakes)
     }
 
     /// What a value becomes by an operation.
@@ -420,7 +426,7 @@ impl Semaphores {
         }
         self.arm_to_set(pid, first, values.len());
         self.go_on_setting(host, &mut wakes);
-        self.unlock(host, entered, true, &wakes)
+        self.unlock(host, entered, ANY, &wakes)
     }
 
     /// Looks at the set at one moment, at which no array is half done.
@@ -432,7 +438,7 @@ impl Semaphores {
     ) -> Result<T, Fault> {
         let entered = self.lock(host, deadline)?;
         let seen = look(self);
-        self.unlock(host, entered, false, &Wakes::default())?;
+        self.unlock(host, entered, 0, &Wakes::default())?;
         Ok(seen)
     }
 
@@ -445,7 +451,7 @@ impl Semaphores {
         let entered = self.lock(host, deadline)?;
         let mut wakes = Wakes::default();
         let found = self.undo_the_dead(host, &mut wakes);
-        self.unlock(host, entered, found, &wakes)?;
+        self.unlock(host, entered, if found { ANY } else { 0 }, &wakes)?;
         Ok(found)
     }
 
@@ -465,7 +471,7 @@ impl Semaphores {
         let mut wakes = Wakes::default();
         let found = self.undo_the_dead(host, &mut wakes);
         self.clear_seats(host, is_dead, &mut wakes);
-        self.unlock(host, entered, found, &wakes)
+        self.unlock(host, entered, if found { ANY } else { 0 }, &wakes)
     }
 
     /// Gives up waiting.
@@ -477,7 +483,7 @@ impl Semaphores {
             Ok(entered) => {
                 let mut wakes = Wakes::default();
                 self.rise(host, seat, &mut wakes);
-                self.unlock(host, entered, false, &wakes)
+                self.unlock(host, entered, 0, &wakes)
             }
             // He leaves all the same; whom he might have passed a wake on to looks by himself in a while.
             Err(fault) => {
@@ -496,7 +502,7 @@ impl Semaphores {
             let mut wakes = Wakes::default();
             self.give_back(host, slot, &mut wakes);
             // Disowned: then the others have done it.
-            let _ = self.unlock(host, entered, true, &wakes);
+            let _ = self.unlock(host, entered, ANY, &wakes);
         }
         self.control().front.lock.give_back_for_good(host);
     }
@@ -517,7 +523,7 @@ impl Semaphores {
         }
         self.give_back(host, heir.slot(), &mut wakes);
         self.clear_seats(host, is_former, &mut wakes);
-        self.unlock(host, entered, true, &wakes)
+        self.unlock(host, entered, ANY, &wakes)
     }
 
     /// Takes the lock, and repairs if it was the dead who had it.
@@ -532,30 +538,34 @@ impl Semaphores {
         Ok(entered)
     }
 
-    /// Gives the lock back, and then wakes who is to be woken; if values changed, those who wait by a descriptor too. (Who finds that
-    /// he must wait must not ring himself.)
-    fn unlock(&self, host: &impl Host, entered: Entered, have_changed: bool, wakes: &Wakes) -> Result<(), Fault> {
+    /// Gives the lock back, and then wakes who is to be woken, and who waits by a descriptor for what has `changed`. (Who finds that he must
+    /// wait must not ring himself.)
+    fn unlock(&self, host: &impl Host, entered: Entered, changed: u32, wakes: &Wakes) -> Result<(), Fault> {
         let unlocked = self.control().front.lock.unlock(host, entered);
         wakes.wake(self, host);
-        // By a repair too.
-        if have_changed || entered == Entered::Inherited {
-            self.tell(host, entered);
+        // A repair may have changed anything.
+        let changed = if entered == Entered::Inherited { ANY } else { changed };
+        if changed != 0 {
+            self.tell(host, entered, changed);
         }
         unlocked
     }
 
-    /// Rings who wait by a descriptor.
+    /// Rings those who wait by a descriptor for one of the semaphores that `changed` names. Nobody sleeps on the event.
     #[inline]
-    fn tell(&self, host: &impl Host, entered: Entered) {
+    fn tell(&self, host: &impl Host, entered: Entered, changed: u32) {
         fence_after_unlock(entered);
         let event = &self.control().back.event;
-        if event.is_awaited() {
+        if event.is_awaited() && event.watched() & changed != 0 {
             event.raise(host);
         }
     }
 
-    /// Orders the announcement of one who waits by a descriptor before his look at the values.
-    pub(crate) fn fence_for_sleeper(&self, host: &impl Host) {
+    /// Announces one who waits by a descriptor until these operations can be done. Then he tries them again.
+    pub(crate) fn announce_watcher(&self, host: &impl Host, operations: &[Operation]) {
+        let event = &self.control().back.event;
+        event.watch(bits(operations));
+        event.announce();
         self.control().front.lock.fence_for_sleeper(host);
     }
 

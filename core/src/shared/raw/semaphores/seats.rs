@@ -123,13 +123,8 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn is_taken(&self) -> bool {
+    pub(crate) fn is_taken(&self) -> bool {
         self.place.is_some()
-    }
-
-    #[cfg(test)]
-    pub(crate) fn sits_for_test(&self) -> bool {
-        self.is_taken()
     }
 }
 

@@ -88,9 +88,9 @@ fn nobody_is_forgotten() {
             let mut woken = usize::from(is_woken(&set, three, &waiting));
             for (seat, who) in seats.iter().zip([one, two]) {
                 let seat = seat.borrow();
-                woken += usize::from(seat.sits_for_test() && is_woken(&set, who, &seat));
+                woken += usize::from(seat.is_taken() && is_woken(&set, who, &seat));
             }
-            let sitting = 1 + seats.iter().filter(|seat| seat.borrow().sits_for_test()).count();
+            let sitting = 1 + seats.iter().filter(|seat| seat.borrow().is_taken()).count();
             assert!(woken >= there.min(sitting), "{first}, {second}, access {accesses}: {woken} of {there}");
             let (grow, _) = set.waiting(&three, 0);
             assert_eq!(grow as usize, sitting, "{first}, {second}, access {accesses}");

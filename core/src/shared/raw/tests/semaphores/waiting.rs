@@ -151,8 +151,7 @@ fn only_a_change_rings() {
     let [one, two] = [0, 1].map(|slot| world.participant(slot));
     let set = set_of(&[1]);
     let rings = |act: &dyn Fn()| {
-        set.event().watch(1);
-        set.event().announce();
+        set.announce_watcher(&one, &[op(0, 0)]);
         let before = world.rings.get();
         act();
         world.rings.get() - before
@@ -175,6 +174,24 @@ fn only_a_change_rings() {
     assert_eq!(set.value(0).value, 6);
     three.dies();
     assert_eq!(rings(&|| _ = operate(&set, one, &[op(0, 0)])), 1);
+}
+
+/// Who waits by a descriptor for one semaphore isn't rung for another, and not twice.
+#[test]
+fn a_change_rings_those_who_want_it() {
+    let world = World::default();
+    let [one, two] = [0, 1].map(|slot| world.participant(slot));
+    let set = set_of(&[0; 40]);
+    set.announce_watcher(&one, &[op(3, -1), op(4, -1)]);
+    for (index, rings) in [(2, 0), (5, 0), (39, 0), (4, 1), (3, 1), (4, 1)] {
+        operate(&set, two, &[op(index, 1)]);
+        operate(&set, two, &[op(index, 1), op(index, 0)]);
+        assert_eq!(world.rings.get(), rings, "semaphore {index}");
+    }
+    set.announce_watcher(&one, &[op(3, -1)]);
+    set.announce_watcher(&two, &[op(7, -1)]);
+    operate(&set, two, &[op(7, 1), op(8, 1)]);
+    assert_eq!(world.rings.get(), 2, "all hear it");
 }
 
 /// What a dead process gave back counts as its doing, as with the kernel.
