@@ -68,7 +68,7 @@ def left_overs() -> LeftOvers:
     """Tells what madang.gc() would remove. Raises as madang.list() does."""
 
 def list(*, segments: bool = False, any_owner: bool = False) -> builtins.list[Listed]:
-    """The objects that exist: queues, in the order of their names. What can't be opened is listed too, and
+    """The objects that exist: queues and sets of semaphores, by kind and name. What can't be opened is listed too, and
     has an `error`. A snapshot: others make and remove meanwhile.
 
     segments: lists segments as well: every regular file in /dev/shm that isn't madang's, whoever made
@@ -180,7 +180,7 @@ class Listed:
 
     @property
     def kind(self) -> Literal["queue", "semaphores", "segment", "other"]:
-        """What it is: "queue", "segment", or "other", which this version of madang doesn't know."""
+        """What it is: "queue", "semaphores", "segment", or "other", which this version of madang doesn't know."""
 
     @property
     def name(self) -> str:
@@ -1023,9 +1023,7 @@ class SemaphoreSet:
         what a signal handler raises, as KeyboardInterrupt.
         """
 
-    def acquire(
-        self, index: int = 0, amount: int = 1, timeout: float | None = None, *, undo: bool = False
-    ) -> None:
+    def acquire(self, index: int = 0, amount: int = 1, timeout: float | None = None, *, undo: bool = False) -> None:
         """Takes amount from the value of a semaphore; waits until it is as large. As operate([(index, -amount)]).
 
         undo: it is given back when the handle is closed or its process ends.
@@ -1038,6 +1036,25 @@ class SemaphoreSet:
             undo.
         """
 
+    def fileno(self) -> int:
+        """A descriptor that is readable when what could not be done may be done now: for select, poll, selectors,
+        and every event loop.
+
+        Readable means "try", no more: another may have been faster, and now and then, up to four times a
+        second, it is readable for nothing. It stays so until an operation with this handle raises
+        BlockingIOError or TimeoutError; from then on a change of a semaphore that was wanted makes it readable
+        again. So operate with timeout=0 until it can't be done, or select before each: both are right. There is
+        nothing to arm. Who waits by it has no place in the order of those who sleep.
+
+        It is the handle's: the same each time, and closed with it; take it out of a selector before. A
+        forked child that waits by it calls this first. Threads that want different things open a handle
+        each. It takes three descriptors, and one of the inotify instances of which a user has 128 by default.
+
+        Raises OSError with EMFILE if the user's inotify instances, or the process's descriptors, are used up,
+        ENOSPC if the user's inotify watches are: the text says which sysctl; ENFILE, ENOMEM; EOWNERDEAD (see
+        operate); EBADF.
+        """
+
     def value(self, index: int) -> int:
         """The value of one semaphore (GETVAL). What the dead had to be undone is given back before.
 
@@ -1045,9 +1062,7 @@ class SemaphoreSet:
         """
 
     def values(self) -> builtins.list[int]:
-        """The values of all semaphores (GETALL), one after the other: not those of one moment, if others change
-        them. Raises as value does.
-        """
+        """The values of all semaphores at one moment (GETALL). Raises as value does."""
 
     def set_value(self, index: int, value: int) -> None:
         """Sets the value of one semaphore (SETVAL). Nobody undoes anything on it any more.

@@ -1,7 +1,7 @@
 //! A set of semaphores, on which programs in two languages, or three, operate together.
 
 use std::os::unix::fs::MetadataExt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use madang_tests::Name;
 
@@ -157,6 +157,8 @@ fn sleepers_come_in_their_order() {
         sleeper.begin("operate ops=0:-1");
         wait_until("it waits", || told(&giving, 0)[2] == before as u64 + 1);
     }
+    // Longer than a sleeper sleeps at a time, in any language: who looks by himself meanwhile keeps his place.
+    std::thread::sleep(Duration::from_millis(400));
     for (served, sleeper) in all_sleepers.iter().enumerate() {
         giving.ask("operate ops=0:1");
         sleeper.answer();
