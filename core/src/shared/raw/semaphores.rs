@@ -599,6 +599,36 @@ impl Semaphores {
         })
     }
 
+    /// Where the words of control lines, a row's owner, a record and a place lie, how many bytes they have, and what they are.
+    #[cfg(test)]
+    pub(super) fn layout_for_test() -> [Vec<(usize, usize, &'static str)>; 4] {
+        use std::mem::offset_of;
+        let front = CONTROL as usize + offset_of!(Control, front);
+        let back = CONTROL as usize + offset_of!(Control, back);
+        let lock = front + offset_of!(Front, lock);
+        let control = vec![
+            (lock, 4, "lock"),
+            (
+                lock + 4,
+                size_of::<KeptLock>() - 4,
+                "who keeps it, whether he is inside; who had it last, how often in a row",
+            ),
+            (front + offset_of!(Front, waiting), 4, "how many sit and wait at most"),
+            (front + offset_of!(Front, undoers), 4, "how many have something to be undone at most"),
+            (front + offset_of!(Front, ticket), 8, "the next one's place in the order"),
+            (front + offset_of!(Front, journal), size_of::<Journal>(), "journal: its word, and the process that sets"),
+            (back + offset_of!(Back, event), 4, "event"),
+            (back + offset_of!(Back, event) + 4, 4, "for which semaphores some wait by a descriptor"),
+            (back + offset_of!(Back, repairs), 8, "how often the lock was inherited from the dead"),
+            (
+                back + offset_of!(Back, tidied),
+                8,
+                "when somebody looked for the dead, nanoseconds on the monotonic clock",
+            ),
+        ];
+        [control, undo::Undoer::layout_for_test(), journal::Record::layout_for_test(), seats::Place::layout_for_test()]
+    }
+
     /// Who keeps the lock.
     #[cfg(test)]
     pub(super) fn keeper_for_test(&self) -> Option<Participant> {

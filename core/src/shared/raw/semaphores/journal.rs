@@ -54,6 +54,17 @@ pub(super) struct Entry {
 }
 
 impl Record {
+    #[cfg(test)]
+    pub(super) fn layout_for_test() -> Vec<(usize, usize, &'static str)> {
+        use std::mem::offset_of;
+        vec![
+            (offset_of!(Self, index), 4, "the semaphore"),
+            (offset_of!(Self, has_undo), 4, "whether the amount to be undone is changed too"),
+            (offset_of!(Self, undo), 4, "that amount, as it was"),
+            (offset_of!(Self, word), 8, "value and process, as they were"),
+        ]
+    }
+
     pub(super) fn write(&self, entry: Entry) {
         self.index.set(entry.index);
         self.has_undo.set(entry.has_undo.into());

@@ -71,6 +71,24 @@ const _: () = assert!(size_of::<Place>() == 32);
 impl Shared for Place {}
 
 impl Place {
+    #[cfg(test)]
+    pub(super) fn layout_for_test() -> Vec<(usize, usize, &'static str)> {
+        use std::mem::offset_of;
+        vec![
+            (offset_of!(Self, owner), 4, "the participant; 0 is free"),
+            (offset_of!(Self, wake), 4, "0 asleep, 1 woken, 2 served"),
+            (offset_of!(Self, ticket), 8, "his place in the order"),
+            (offset_of!(Self, index), 4, "the semaphore"),
+            (offset_of!(Self, need), 4, "what its value must be at least, or exactly"),
+            (
+                offset_of!(Self, kind),
+                4,
+                "bits: 0 exactly, 1 changes nothing, 2 stuck waiting for 0, 3 looks at no other semaphore",
+            ),
+            (offset_of!(Self, net), 4, "what he will have done to it"),
+        ]
+    }
+
     fn is_free(&self) -> bool {
         self.owner.peek() == 0
     }

@@ -28,9 +28,21 @@ pub(super) struct Undoer {
     _unused: U32,
 }
 
+const _: () = assert!(size_of::<Undoer>() == 16);
+
 impl Shared for Undoer {}
 
 impl Undoer {
+    #[cfg(test)]
+    pub(super) fn layout_for_test() -> Vec<(usize, usize, &'static str)> {
+        use std::mem::offset_of;
+        vec![
+            (offset_of!(Self, who), 4, "the participant; 0 is nobody"),
+            (offset_of!(Self, granted), 4, "whether the slot's row has its place in the file"),
+            (offset_of!(Self, pid), 4, "its process"),
+        ]
+    }
+
     pub(super) fn is(&self, who: Participant) -> bool {
         self.who.get() == who.word()
     }
