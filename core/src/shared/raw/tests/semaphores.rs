@@ -17,6 +17,7 @@ use crate::sys::file;
 mod kept;
 mod meanwhile;
 mod scribbled;
+mod story;
 mod waiting;
 
 const PID: u32 = 7;

@@ -102,6 +102,7 @@ fn a_crowd_is_called_in_a_moment() {
         woken
     };
     assert_eq!([0, 1, 2, 3].map(woken), [100, 100, 0, 7]);
+    assert_eq!(world.wakes.get(), 207, "each by a call");
 }
 
 /// All who sleep look for the dead together: one of them often enough, not each.
