@@ -393,7 +393,7 @@ impl SemaphoreSet {
             };
         }
         let done = self.wait_in(turn, operations, deadline, blocked);
-        done.or_else(|error| self.in_vain_too(operations, error))
+        done.or_else(|error| self.done_in_vain(operations, deadline, error))
     }
 
     /// Waits no longer.
@@ -462,7 +462,7 @@ impl SemaphoreSet {
         match self.attempt(operations, deadline, outcome)? {
             None => Ok(()),
             Some(blocked) if blocked.no_wait || deadline.is_try() => {
-                self.done_in_vain(operations, self.in_vain(libc::EAGAIN, blocked))
+                self.done_in_vain(operations, deadline, self.in_vain(libc::EAGAIN, blocked))
             }
             Some(blocked) => self.wait(operations, deadline, blocked),
         }
@@ -497,18 +497,14 @@ impl SemaphoreSet {
         let left = self.end(&mut turn);
         match done {
             Ok(()) => left,
-            Err(error) => self.in_vain_too(operations, error),
-        }
-    }
-
-    fn in_vain_too(&self, operations: &[Operation], error: Error) -> Result<()> {
-        match error.errno() {
-            libc::EAGAIN | libc::ETIMEDOUT => self.done_in_vain(operations, error),
-            _ => Err(error),
+            Err(error) => self.done_in_vain(operations, deadline, error),
         }
     }
 
     fn end(&self, turn: &mut Turn) -> Result<()> {
+        if !turn.0.is_taken() {
+            return Ok(());
+        }
         let left = self.semaphores.leave(&self.enter()?, &mut turn.0, Deadline::after(LEAVES_WITHIN));
         left.map_err(|fault| self.explain(fault, "operate", Deadline::NOW))
     }
@@ -552,8 +548,11 @@ impl SemaphoreSet {
             match self.semaphores.sleep(&present, seat, deadline.left(NAP)) {
                 Ok(()) => {}
                 Err(Errno(libc::EINTR)) => interrupted = true,
-                // Nobody came: who is dead wakes nobody. If somebody else is stuck inside, the next try tells.
-                Err(_) => _ = self.semaphores.tidy(&present, clock::monotonic_ns(), Deadline::INSTANT),
+                // Nobody came: who is dead wakes nobody. If another is stuck inside, the next try tells.
+                Err(_) => {
+                    let tidied = self.semaphores.tidy(&present, clock::monotonic_ns(), deadline);
+                    interrupted = tidied == Err(Fault::Interrupted);
+                }
             }
         }
     }

@@ -264,6 +264,34 @@ fn sleepers_come_in_their_order() {
     assert_eq!(came, [2, 1, 3, 4]);
 }
 
+/// One who is stopped while he sleeps, or is killed, holds up nobody behind him for long.
+#[test]
+fn a_stopped_sleeper_is_passed_by() {
+    let name = Name::new("set-stopped");
+    let set = open(&name, &[0]);
+    let sleeper = || {
+        let child = fork(|| {
+            set.acquire(0).unwrap();
+            0
+        });
+        child.wait_until_asleep();
+        child
+    };
+    let [stopped, killed, other, last] = [sleeper(), sleeper(), sleeper(), sleeper()];
+    stopped.signal(libc::SIGSTOP);
+    killed.kill_unburied();
+    let begun = Instant::now();
+    set.operate(&[Operation::release(0, 2)]).unwrap();
+    other.succeeds();
+    last.succeeds();
+    println!("they got on after {:?}", begun.elapsed());
+    assert_eq!(set.values().unwrap(), [0]);
+    stopped.signal(libc::SIGCONT);
+    assert_eq!(set.waiting(0).unwrap().to_grow, 1, "he waits on");
+    set.release(0).unwrap();
+    stopped.succeeds();
+}
+
 /// Processes that are killed at random while they hold a semaphore with undo: never two are in, and nobody is stuck.
 #[test]
 fn holders_are_killed() {

@@ -467,7 +467,7 @@ impl Semaphores {
         if !self.has_dead_undoer(host) && !self.has_seat(is_dead) {
             return Ok(());
         }
-        let entered = self.lock(host, deadline)?;
+        let entered = self.lock(host, deadline).inspect_err(|_| tidied.set(0))?;
         let mut wakes = Wakes::default();
         let found = self.undo_the_dead(host, &mut wakes);
         self.clear_seats(host, is_dead, &mut wakes);

@@ -32,20 +32,25 @@ impl SemaphoreSet {
         bell.map(AsFd::as_fd).map_err(|error| error.during(format!("fd {}", self.attached.name())))
     }
 
-    /// Operations that could not be done end, with `error`: who waits by the descriptor is told of the next change from now on.
-    pub(super) fn done_in_vain(&self, operations: &[Operation], error: Error) -> Result<()> {
+    /// Operations end with `error`. If they could not be done, who waits by the descriptor is told of the next change from now on.
+    pub(super) fn done_in_vain(&self, operations: &[Operation], deadline: Deadline, error: Error) -> Result<()> {
+        if !matches!(error.errno(), libc::EAGAIN | libc::ETIMEDOUT) {
+            return Err(error);
+        }
         let Some(bell) = self.bells.in_use(&self.attached) else { return Err(error) };
         let present = self.enter()?;
         bell.silence(&self.attached);
         self.semaphores.announce_watcher(&present, operations);
-        match self.semaphores.operate(&present, present.pid(), operations, None, Deadline::NOW) {
+        let deadline = if deadline == Deadline::INSTANT { deadline } else { Deadline::NOW };
+        match self.semaphores.operate(&present, present.pid(), operations, None, deadline) {
             Ok(Outcome::Blocked(_)) => Err(error),
             other => {
+                // It isn't known, or is over.
                 bell.make_readable();
                 match other {
                     Ok(Outcome::Done) => Ok(()),
-                    Ok(_) => Err(error),
-                    Err(fault) => Err(self.explain(fault, "operate", Deadline::NOW)),
+                    Ok(_) | Err(Fault::Busy | Fault::Interrupted) => Err(error),
+                    Err(fault) => Err(self.explain(fault, "operate", deadline)),
                 }
             }
         }

@@ -1,12 +1,17 @@
 //! Those who wait, in their order.
 //!
-//! A place is FREE, or somebody's who waits: it says for which semaphore, for how much, what he'll have done to it when he is through, and
-//! since when (`ticket`), and has the word that he sleeps on. All of it is changed holding the set's lock, but for one who gives up while somebody doesn't get on inside: he slips away.
+//! A place is FREE, or somebody's who waits: it says for which semaphore, for how much, what he will have done to it when he is through,
+//! and since when (`ticket`), and has the word that he sleeps on. All of it is changed holding the set's lock, but for one who gives up
+//! while somebody doesn't get on inside: he slips away.
 //!
-//! **Who is woken.** A change of a value is played through with those who wait for it, as Linux does it (`ipc/sem.c`): first all who only want to see
-//! it 0: they have it, even if it isn't 0 any more when they come; then the others in their order, each as if he had done what he will do, until one of them adds to it, or leaves what suits an earlier
-//! one: he plays the rest through himself, when he has come. Whoever was woken and didn't come yet is reckoned in. Should he not come, or not be served, it is played
-//! through without him. So of those who wait for a lock one is woken, not all.
+//! **Who is woken.** A change of a value is played through with those who wait for it, as Linux does it (`ipc/sem.c`). First all who only
+//! want to see it 0: they have it, even if it isn't 0 any more when they come. Then the others in their order, each as if he had done
+//! what he will do, until one of them adds to it, or leaves what suits an earlier one: he plays the rest through himself, when he has
+//! come. Whoever was woken and didn't come yet is reckoned in. Should he leave or die instead, or come to be stuck elsewhere, it is
+//! played through without him. So of those who wait for a lock one is woken, not all.
+//!
+//! Hence, whenever the lock is free: who could be served, as it is played through, was woken. It is played through anew when the value changes,
+//! when a place is left, and when somebody sits where he is stuck now; who only sits down, since he is stuck, changes nothing of it.
 //!
 //! Who finds no free place waits without one: he looks again every few milliseconds.
 
@@ -25,6 +30,18 @@ const WOKEN: u32 = 1;
 /// What he waited to see was there.
 const SERVED: u32 = 2;
 
+/// The value must be exactly what he needs; otherwise at least.
+const EXACTLY: u32 = 1;
+/// He changes nothing.
+const LOOKS: u32 = 1 << 1;
+/// He is stuck where he waits for 0.
+const FOR_ZERO: u32 = 1 << 2;
+/// He looks at no other semaphore.
+const ONLY_HERE: u32 = 1 << 3;
+
+/// The longest sleep of one who found no place.
+const WITHOUT_PLACE: Duration = Duration::from_millis(5);
+
 /// How many are found by one walk over the places, of those who are to be woken.
 const AT_ONCE: usize = 32;
 
@@ -37,18 +54,6 @@ fn net(operations: &[Operation], index: u32) -> i32 {
     let sum: i64 = same.map(|operation| i64::from(operation.delta)).sum();
     sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32
 }
-
-/// The value must be exactly what he needs; otherwise at least.
-const EXACTLY: u32 = 1;
-/// He changes nothing.
-const LOOKS: u32 = 1 << 1;
-/// He is stuck where he waits for 0.
-const FOR_ZERO: u32 = 1 << 2;
-/// He looks at no other semaphore.
-const ONLY_HERE: u32 = 1 << 3;
-
-/// The longest sleep of one who found no place.
-const WITHOUT_PLACE: Duration = Duration::from_millis(5);
 
 /// See the head of this file.
 #[derive(Debug, Default)]

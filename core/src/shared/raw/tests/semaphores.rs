@@ -243,18 +243,22 @@ fn a_wake_that_is_not_used_is_passed_on() {
     }
 }
 
+type Deed<'a> = &'a dyn Fn(&Semaphores, Actor);
+
 /// Whoever dies while he sits down, gets up, or wakes others: everybody gets what is there, and no place is lost.
 #[test]
 fn places_survive_every_death() {
     let waits = [op(0, -1)];
-    let sits_down = |set: &Semaphores, who: Actor| _ = sit(set, who, &waits);
+    let sits_down = |set: &Semaphores, who: Actor| {
+        sit(set, who, &waits);
+    };
     let gets_up = |set: &Semaphores, who: Actor| {
         let (mut seat, _) = sit(set, who, &waits);
         set.leave(&who, &mut seat, Deadline::NOW).unwrap();
     };
     let gives = |set: &Semaphores, who: Actor| _ = operate(set, who, &[op(0, 1)]);
     let gives_several = |set: &Semaphores, who: Actor| _ = operate(set, who, &[op(1, 1), op(0, 1)]);
-    let all: [&dyn Fn(&Semaphores, Actor); 4] = [&sits_down, &gets_up, &gives, &gives_several];
+    let all: [Deed; 4] = [&sits_down, &gets_up, &gives, &gives_several];
     for (which, operation) in all.iter().enumerate() {
         for stores in 0.. {
             let world = World::default();

@@ -120,8 +120,18 @@ fn the_dead_are_looked_for_by_one_for_all() {
     assert!(!is_woken(&set, one, &seat));
     at_ms(two, 40);
     assert!(is_woken(&set, one, &seat));
-    // Another's clock may be far behind (time namespaces).
+    // Who finds one and doesn't get in leaves it to the next.
     let heir = dying.heir();
+    operate(&set, heir, &[undone(0, -1)]);
+    heir.dies();
+    let inside = world.participant(3);
+    assert_eq!(die_after(3, || operate(&set, inside, &[op(0, 1), op(0, -1)])), Err(Died));
+    assert_eq!(set.tidy(&two, (1 << 40) + 100_000_000, Deadline::NOW), Err(Fault::Busy));
+    inside.dies();
+    at_ms(two, 101);
+    assert_eq!(values(&set), [1]);
+    // Another's clock may be far behind (time namespaces).
+    let heir = heir.heir();
     operate(&set, heir, &[undone(0, -1)]);
     heir.dies();
     set.tidy(&one, 5, Deadline::NOW).unwrap();
