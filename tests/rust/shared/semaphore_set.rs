@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use madang::{Create, Deadline, Error, Operation, Queue, Segment, SemaphoreSet};
+use madang::{Create, Deadline, Error, Operation, Queue, Segment, SemaphoreSet, Turn};
 use madang_tests::{Checkpoint, Name, Random, WATCHDOG, fork};
 
 use super::kill::{pause, word};
@@ -262,6 +262,49 @@ fn sleepers_come_in_their_order() {
     children.into_iter().for_each(madang_tests::Child::succeeds);
     let came: Vec<_> = (0..4).map(|_| order.try_recv(madang::Select::Any).unwrap().mtype).collect();
     assert_eq!(came, [2, 1, 3, 4]);
+}
+
+/// Who waits in slices keeps his place between them; who ends his turn leaves what he was woken for to the next.
+#[test]
+fn a_turn_is_kept() {
+    let name = Name::new("set-turn");
+    let set = open(&name, &[0]);
+    let take = [Operation::acquire(0, 1)];
+    let mut turn = Turn::default();
+    let mut slice = || {
+        fails(
+            set.operate_in_turn(&mut turn, &take, Deadline::after(Duration::from_millis(2))),
+            libc::ETIMEDOUT,
+            "is 0",
+        );
+        assert!(set.waiting(0).unwrap().to_grow >= 1, "he sits");
+    };
+    let sleeper = || {
+        let child = fork(|| {
+            set.acquire(0).unwrap();
+            0
+        });
+        child.wait_until_asleep();
+        child
+    };
+    slice();
+    let child = sleeper();
+    slice();
+    set.release(0).unwrap();
+    set.operate_in_turn(&mut turn, &take, Deadline::NOW).unwrap();
+    assert_eq!(set.waiting(0).unwrap().to_grow, 1, "the other sleeps still");
+    set.release(0).unwrap();
+    child.succeeds();
+
+    let mut turn = Turn::default();
+    let slice = Deadline::after(Duration::from_millis(2));
+    fails(set.operate_in_turn(&mut turn, &take, slice), libc::ETIMEDOUT, "is 0");
+    let child = sleeper();
+    set.release(0).unwrap();
+    set.end_turn(&mut turn);
+    child.succeeds();
+    set.end_turn(&mut turn);
+    assert_eq!((set.value(0).unwrap(), set.waiting(0).unwrap().to_grow), (0, 0));
 }
 
 /// One who is stopped while he sleeps, or is killed, holds up nobody behind him for long.

@@ -543,9 +543,7 @@ impl Semaphores {
     fn unlock(&self, host: &impl Host, entered: Entered, changed: u32, wakes: &Wakes) -> Result<(), Fault> {
         let unlocked = self.control().front.lock.unlock(host, entered);
         wakes.wake(self, host);
-        // A repair may have changed anything.
-        let changed = if entered == Entered::Inherited { ANY } else { changed };
-        if changed != 0 {
+        if changed != 0 || entered == Entered::Inherited {
             self.tell(host, entered, changed);
         }
         unlocked
@@ -555,6 +553,8 @@ impl Semaphores {
     #[inline]
     fn tell(&self, host: &impl Host, entered: Entered, changed: u32) {
         fence_after_unlock(entered);
+        // A repair may have changed anything.
+        let changed = if entered == Entered::Inherited { ANY } else { changed };
         let event = &self.control().back.event;
         if event.is_awaited() && event.watched() & changed != 0 {
             event.raise(host);

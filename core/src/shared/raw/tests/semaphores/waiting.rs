@@ -185,6 +185,15 @@ fn only_a_change_rings() {
     assert_eq!(set.value(0).value, 6);
     three.dies();
     assert_eq!(rings(&|| _ = operate(&set, one, &[op(0, 0)])), 1);
+    // Also where that one is done, elsewhere.
+    let set = set_of(&[0, 0]);
+    let dying = world.participant(3);
+    set.announce_watcher(&one, &[op(1, -1)]);
+    assert_eq!(die_after(2, || operate(&set, dying, &[op(1, 1)])), Err(Died));
+    dying.dies();
+    let before = world.rings.get();
+    operate(&set, one, &[op(0, 1)]);
+    assert_eq!((values(&set), world.rings.get()), (vec![1, 1], before + 1));
 }
 
 /// Who waits by a descriptor for one semaphore isn't rung for another, and not twice.
