@@ -178,3 +178,44 @@ fn the_dead_are_buried_once() {
         }
     }
 }
+
+/// One begins to wait by a descriptor at any access of another's change, and the other way round: he finds it done, or is rung, or
+/// can't tell, which is as if he were rung.
+#[test]
+fn no_ring_is_lost() {
+    let changes: [fn(&Semaphores, Actor); 4] = [
+        |set, who| _ = set.operate(&who, PID, &[op(0, 1)], None, Deadline::NOW),
+        |set, who| _ = set.operate(&who, PID, &[op(1, 1), op(0, 1)], None, Deadline::NOW),
+        |set, who| _ = set.set(&who, PID, 0, &[1, 1], Deadline::NOW),
+        |set, who| _ = set.bury(&who, Deadline::NOW),
+    ];
+    for (which, change) in changes.iter().enumerate() {
+        for (keeps, watches_first) in [(false, false), (false, true), (true, false), (true, true)] {
+            for accesses in 0.. {
+                let world = if keeps { World::default() } else { World::never_keeping() };
+                let [changing, watching, dead] = [0, 1, 2].map(|slot| world.participant(slot));
+                let set = set_of(&[1, 0]);
+                operate(&set, dead, &[undone(0, -1)]);
+                (0..6).for_each(|_| _ = operate(&set, changing, &[op(1, 1), op(1, -1)]));
+                assert_eq!(set.keeper_for_test().is_some(), keeps);
+                dead.dies();
+                let waits_on = Cell::new(false);
+                let watches = || {
+                    set.announce_watcher(&watching, &[op(0, -1)]);
+                    let tried = set.operate(&watching, PID, &[op(0, -1)], None, Deadline::INSTANT);
+                    waits_on.set(matches!(tried, Ok(Outcome::Blocked(_))));
+                };
+                let ((), came) = if watches_first {
+                    interrupt_after(accesses, || change(&set, changing), watches)
+                } else {
+                    interrupt_after(accesses, watches, || change(&set, changing))
+                };
+                let rings = world.rings.get();
+                assert!(!waits_on.get() || rings > 0 || set.value(0).value == 0, "{which}, {keeps}, access {accesses}");
+                if !came {
+                    break;
+                }
+            }
+        }
+    }
+}
