@@ -13,7 +13,7 @@ static madang_queue *queue;
 static madang_segment *segment;
 static madang_lease *lease;
 static madang_reservation *reservation;
-static madang_semaphore_set *set;
+static madang_semaphore_set *semaphores;
 
 /* What there is to tell if the command succeeds, and what a message needs if a buffer is too small for it. */
 static FILE *answer;
@@ -539,8 +539,8 @@ static int read_segment(void)
 
 static int close_set(void)
 {
-    int failed = set ? madang_semaphore_set_close(set) : 0;
-    set = NULL;
+    int failed = semaphores ? madang_semaphore_set_close(semaphores) : 0;
+    semaphores = NULL;
     return failed;
 }
 
@@ -585,13 +585,13 @@ static int open_set(void)
         .create = create(),
     };
     close_set();
-    int failed = madang_semaphore_set_open(word[1], &options, &set);
+    int failed = madang_semaphore_set_open(word[1], &options, &semaphores);
     madang_semaphore_set_status status = {.struct_size = sizeof status};
     if (failed == 0)
-        failed = madang_semaphore_set_stat(set, &status);
+        failed = madang_semaphore_set_stat(semaphores, &status);
     if (failed == 0)
-        fprintf(answer, "new=%d semaphores=%" PRId64 " max_value=%" PRIu32, madang_semaphore_set_is_new(set),
-                madang_semaphore_set_count(set), status.max_value);
+        fprintf(answer, "new=%d semaphores=%" PRId64 " max_value=%" PRIu32, madang_semaphore_set_is_new(semaphores),
+                madang_semaphore_set_count(semaphores), status.max_value);
     return failed;
 }
 
@@ -604,14 +604,14 @@ static int operate(void)
 {
     madang_operation operations[MOST_OPERATIONS];
     size_t count = told_operations("ops", operations);
-    return madang_semaphore_set_operate(set, operations, count, 0, timeout_ns());
+    return madang_semaphore_set_operate(semaphores, operations, count, 0, timeout_ns());
 }
 
 static int tell_semaphore(void)
 {
     uint32_t index = (uint32_t)number("index", 0), to_grow, for_zero;
-    int64_t found = madang_semaphore_set_value(set, index), pid = madang_semaphore_set_last_pid(set, index);
-    int failed = madang_semaphore_set_waiting(set, index, &to_grow, &for_zero);
+    int64_t found = madang_semaphore_set_value(semaphores, index), pid = madang_semaphore_set_last_pid(semaphores, index);
+    int failed = madang_semaphore_set_waiting(semaphores, index, &to_grow, &for_zero);
     if (failed == 0)
         fprintf(answer, "value=%" PRId64 " pid=%" PRId64 " to_grow=%" PRIu32 " for_zero=%" PRIu32, found, pid, to_grow,
                 for_zero);
@@ -621,7 +621,7 @@ static int tell_semaphore(void)
 static int tell_values(void)
 {
     uint32_t values[MOST_OPERATIONS];
-    int64_t count = madang_semaphore_set_values(set, values, MOST_OPERATIONS);
+    int64_t count = madang_semaphore_set_values(semaphores, values, MOST_OPERATIONS);
     for (int64_t i = 0; i < count; i++)
         fprintf(answer, "%" PRId64 "=%" PRIu32 " ", i, values[i]);
     return count < 0 ? (int)count : 0;
@@ -629,20 +629,20 @@ static int tell_values(void)
 
 static int set_value(void)
 {
-    return madang_semaphore_set_set_value(set, (uint32_t)number("index", 0), (uint32_t)number("value", 0));
+    return madang_semaphore_set_set_value(semaphores, (uint32_t)number("index", 0), (uint32_t)number("value", 0));
 }
 
 static int set_values(void)
 {
     uint32_t values[MOST_OPERATIONS];
     uint32_t count = told_values(values);
-    return madang_semaphore_set_set_values(set, values, count);
+    return madang_semaphore_set_set_values(semaphores, values, count);
 }
 
 static int tell_status_of_set(void)
 {
     madang_semaphore_set_status s = {.struct_size = sizeof s};
-    int failed = madang_semaphore_set_stat(set, &s);
+    int failed = madang_semaphore_set_stat(semaphores, &s);
     if (failed == 0)
         fprintf(answer,
                 "semaphores=%" PRIu32 " max_value=%" PRIu32 " max_participants=%" PRIu32 " participants=%" PRIu32
@@ -659,12 +659,12 @@ static int count_rounds(void)
     size_t of_before = told_operations("ops", before), of_after = told_operations("ops_after", after);
     volatile unsigned char *count = (unsigned char *)madang_segment_data(segment) + number("at", 0);
     for (int64_t rounds = number("rounds", 0); rounds > 0; rounds--) {
-        int failed = madang_semaphore_set_operate(set, before, of_before, 0, -1);
+        int failed = madang_semaphore_set_operate(semaphores, before, of_before, 0, -1);
         if (failed < 0)
             return failed;
         if (++count[0] == 0)
             count[1]++;
-        failed = madang_semaphore_set_operate(set, after, of_after, 0, -1);
+        failed = madang_semaphore_set_operate(semaphores, after, of_after, 0, -1);
         if (failed < 0)
             return failed;
     }
@@ -711,7 +711,7 @@ static const struct {
     {"set-value", set_value},
     {"set-values", set_values},
     {"stat-set", tell_status_of_set},
-    {"count", count_rounds},
+    {"count-alone", count_rounds},
 };
 
 static int perform(void)

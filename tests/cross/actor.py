@@ -74,7 +74,7 @@ class Actor:
     segment: madang.Segment
     leased: madang.Lease | None = None
     reservation: madang.Reservation | None = None
-    set: madang.SemaphoreSet
+    semaphores: madang.SemaphoreSet
 
     def open(self, name: str, **options) -> str:
         self.close()
@@ -228,48 +228,48 @@ class Actor:
     def open_set(self, name: str, values: int | str | None = None, **options) -> str:
         self.close_set()
         values = None if values is None else numbers(values)
-        self.set = madang.SemaphoreSet(name, values, **options)
-        return f"new={self.set.is_new:d} semaphores={len(self.set)} max_value={self.set.max_value}"
+        self.semaphores = madang.SemaphoreSet(name, values, **options)
+        return f"new={self.semaphores.is_new:d} semaphores={len(self.semaphores)} max_value={self.semaphores.max_value}"
 
     def close_set(self) -> None:
-        if hasattr(self, "set"):
-            self.set.close()
+        if hasattr(self, "semaphores"):
+            self.semaphores.close()
 
     def unlink_set(self, name: str) -> None:
         madang.SemaphoreSet.unlink(name)
 
     def operate(self, ops: str = "", timeout: int | None = None) -> None:
-        self.set.operate(operations(ops), seconds(timeout))
+        self.semaphores.operate(operations(ops), seconds(timeout))
 
     def semaphore(self, index: int) -> str:
-        value, pid, waiting = self.set.value(index), self.set.last_pid(index), self.set.waiting(index)
+        value, pid, waiting = self.semaphores.value(index), self.semaphores.last_pid(index), self.semaphores.waiting(index)
         return f"value={value} pid={pid} to_grow={waiting.to_grow} for_zero={waiting.for_zero}"
 
     def values(self) -> str:
-        return " ".join(f"{index}={value}" for index, value in enumerate(self.set.values()))
+        return " ".join(f"{index}={value}" for index, value in enumerate(self.semaphores.values()))
 
     def set_value(self, index: int, value: int) -> None:
-        self.set.set_value(index, value)
+        self.semaphores.set_value(index, value)
 
     def set_values(self, values: int | str) -> None:
-        self.set.set_values(numbers(values))
+        self.semaphores.set_values(numbers(values))
 
     def stat_set(self) -> str:
-        s = self.set.stat()
+        s = self.semaphores.stat()
         return (
             f"semaphores={s.semaphores} max_value={s.max_value} max_participants={s.max_participants} "
             f"participants={s.participants} repairs={s.repairs} allocated={s.allocated} "
             f"mode={s.mode} uid={s.uid} gid={s.gid}"
         )
 
-    def count(self, ops: str, ops_after: str, at: int, rounds: int) -> None:
+    def count_alone(self, ops: str, ops_after: str, at: int, rounds: int) -> None:
         """As one counts who is alone."""
         before, after = operations(ops), operations(ops_after)
         for _ in range(rounds):
-            self.set.operate(before)
+            self.semaphores.operate(before)
             (count,) = struct.unpack_from("<H", self.bytes, at)
             struct.pack_into("<H", self.bytes, at, (count + 1) % 65536)
-            self.set.operate(after)
+            self.semaphores.operate(after)
 
 
 main()

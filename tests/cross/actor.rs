@@ -164,7 +164,7 @@ impl Actor {
             "set-value" => self.set().set_value(command.need("index"), command.need("value")).map(nothing),
             "set-values" => self.set().set_values(&command.values()).map(nothing),
             "stat-set" => self.stat_set(),
-            "count" => self.count(command).map(nothing),
+            "count-alone" => self.count_alone(command).map(nothing),
             other => panic!("what is {other}?"),
         }
     }
@@ -433,7 +433,7 @@ impl Actor {
     }
 
     /// As one counts who is alone.
-    fn count(&self, command: &Command) -> Result<()> {
+    fn count_alone(&self, command: &Command) -> Result<()> {
         let [before, after] = ["ops", "ops_after"].map(|key| command.operations(key));
         for _ in 0..command.need("rounds") {
             self.set().operate(&before)?;

@@ -37,7 +37,7 @@
 //! values                                               ok 0=3 1=0 …
 //! set-value index= value=, set-values values=          ok
 //! stat-set                                             ok semaphores= max_value= …
-//! count ops=… ops_after=… at= rounds=                  ok
+//! count-alone ops=… ops_after=… at= rounds=            ok
 //! close-set, unlink-set NAME                           ok
 //! any                                                  error errno= length= SENTENCE
 //! ```
@@ -55,7 +55,7 @@
 //! message: so it is known how far somebody came who was killed. Both are there in batches, too, of so many messages at most;
 //! in Python `collect-batches` counts the sequence by itself.
 //!
-//! An operation is `INDEX:DELTA`, with `u` if it is to be undone and `n` if it doesn't wait. `count` does the first operations, adds 1 to
+//! An operation is `INDEX:DELTA`, with `u` if it is to be undone and `n` if it doesn't wait. `count-alone` does the first operations, adds 1 to
 //! the byte of the segment at `at`, and to that at `at` + 1 when it has become 0, as one does who is alone there, and does the second
 //! operations; so many rounds.
 

@@ -127,7 +127,7 @@ fn they_shut_each_other_out() {
         let name = Name::new("cross-set-lock");
         all(&actors, format!("open-set {name} values={value}"));
         all(&actors, format!("open-segment {name} length=4096"));
-        let count = |rounds| format!("count ops={lock} ops_after={unlock} at=0 rounds={rounds}");
+        let count = |rounds| format!("count-alone ops={lock} ops_after={unlock} at=0 rounds={rounds}");
         let victims: Vec<_> = actors.iter().map(|actor| Actor::start(actor.language)).collect();
         all(&victims, format!("open-set {name}"));
         all(&victims, format!("open-segment {name}"));
