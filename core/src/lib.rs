@@ -42,6 +42,8 @@ pub use shared::queue::{
     Batch, Lease, Message, Messages, Queue, QueueOptions, QueueStatus, Received, Reservation, Select,
 };
 pub use shared::segment::{Segment, SegmentOptions};
+#[doc(hidden)]
+pub use shared::semaphore_set::Turn;
 pub use shared::semaphore_set::{Operation, SemaphoreSet, SemaphoreSetOptions, SemaphoreSetStatus, Waiting};
 pub use shared::sync::SyncOptions;
 pub use shared::sync::barrier::Barrier;

@@ -1064,6 +1064,25 @@ class SemaphoreSet:
             undo.
         """
 
+    def fileno(self) -> int:
+        """A descriptor that is readable when what could not be done may be done now: for select, poll, selectors,
+        and every event loop.
+
+        Readable means "try", no more: another may have been faster, and now and then, up to four times a
+        second, it is readable for nothing. It stays so until an operation with this handle raises
+        BlockingIOError or TimeoutError; from then on a change of a semaphore that was wanted makes it readable
+        again. So operate with timeout=0 until it can't be done, or select before each: both are right. There is
+        nothing to arm. Who waits by it has no place in the order of those who sleep.
+
+        It is the handle's: the same each time, and closed with it; take it out of a selector before. A
+        forked child that waits by it calls this first. Threads that want different things open a handle
+        each. It takes three descriptors, and one of the inotify instances of which a user has 128 by default.
+
+        Raises OSError with EMFILE if the user's inotify instances, or the process's descriptors, are used up,
+        ENOSPC if the user's inotify watches are: the text says which sysctl; ENFILE, ENOMEM; EOWNERDEAD (see
+        operate); EBADF.
+        """
+
     def value(self, index: int) -> int:
         """The value of one semaphore (GETVAL). What the dead had to be undone is given back before.
 
@@ -1071,9 +1090,7 @@ class SemaphoreSet:
         """
 
     def values(self) -> builtins.list[int]:
-        """The values of all semaphores (GETALL), one after the other: not those of one moment, if others change
-        them. Raises as value does.
-        """
+        """The values of all semaphores at one moment (GETALL). Raises as value does."""
 
     def set_value(self, index: int, value: int) -> None:
         """Sets the value of one semaphore (SETVAL). Nobody undoes anything on it any more.

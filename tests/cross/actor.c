@@ -18,6 +18,7 @@ static madang_rwlock *rwlock;
 static madang_condition *condition;
 static madang_barrier *barrier;
 static madang_event *event;
+static madang_semaphore_set *semaphores;
 
 /* What there is to tell if the command succeeds, and what a message needs if a buffer is too small for it. */
 static FILE *answer;
@@ -649,6 +650,144 @@ static int count(void)
     return returned;
 }
 
+/* The set of semaphores ------------------------------------------------------------------------------------------- */
+
+#define MOST_OPERATIONS 600
+
+static int close_set(void)
+{
+    int failed = semaphores ? madang_semaphore_set_close(semaphores) : 0;
+    semaphores = NULL;
+    return failed;
+}
+
+/* What stands at values=, as many as there are. */
+static uint32_t told_values(uint32_t values[MOST_OPERATIONS])
+{
+    uint32_t count = 0;
+    char *text = value("values");
+    for (char *next = text ? strtok(text, ",") : NULL; next && count < MOST_OPERATIONS; next = strtok(NULL, ","))
+        values[count++] = (uint32_t)strtoul(next, NULL, 10);
+    return count;
+}
+
+/* INDEX:DELTA[u][n],… */
+static size_t told_operations(const char *key, madang_operation operations[MOST_OPERATIONS])
+{
+    size_t count = 0;
+    char *next = value(key);
+    while (next && *next && count < MOST_OPERATIONS) {
+        uint32_t index = (uint32_t)strtoul(next, &next, 10);
+        int32_t delta = (int32_t)strtoll(next + 1, &next, 10);
+        madang_operation operation = {index, delta, 0};
+        for (; *next && *next != ','; next++)
+            operation.flags |= *next == 'u' ? MADANG_UNDO : MADANG_NO_WAIT;
+        next += *next == ',';
+        operations[count++] = operation;
+    }
+    return count;
+}
+
+static int open_set(void)
+{
+    uint32_t values[MOST_OPERATIONS];
+    uint32_t count = told_values(values);
+    madang_semaphore_set_options options = {
+        .struct_size = sizeof options,
+        .values = count ? values : NULL,
+        .semaphores = count ? count : (uint32_t)number("semaphores", 0),
+        .max_value = (uint32_t)number("max_value", 0),
+        .max_participants = (uint32_t)number("max_participants", 0),
+        .mode = (uint32_t)number("mode", 0),
+        .create = create(),
+    };
+    close_set();
+    int failed = madang_semaphore_set_open(word[1], &options, &semaphores);
+    madang_semaphore_set_status status = {.struct_size = sizeof status};
+    if (failed == 0)
+        failed = madang_semaphore_set_stat(semaphores, &status);
+    if (failed == 0)
+        fprintf(answer, "new=%d semaphores=%" PRId64 " max_value=%" PRIu32, madang_semaphore_set_is_new(semaphores),
+                madang_semaphore_set_count(semaphores), status.max_value);
+    return failed;
+}
+
+static int unlink_set(void)
+{
+    return madang_semaphore_set_unlink(word[1]);
+}
+
+static int operate(void)
+{
+    madang_operation operations[MOST_OPERATIONS];
+    size_t count = told_operations("ops", operations);
+    return madang_semaphore_set_operate(semaphores, operations, count, 0, timeout_ns());
+}
+
+static int tell_semaphore(void)
+{
+    uint32_t index = (uint32_t)number("index", 0), to_grow, for_zero;
+    int64_t found = madang_semaphore_set_value(semaphores, index), pid = madang_semaphore_set_last_pid(semaphores, index);
+    int failed = madang_semaphore_set_waiting(semaphores, index, &to_grow, &for_zero);
+    if (failed == 0)
+        fprintf(answer, "value=%" PRId64 " pid=%" PRId64 " to_grow=%" PRIu32 " for_zero=%" PRIu32, found, pid, to_grow,
+                for_zero);
+    return failed;
+}
+
+static int tell_values(void)
+{
+    uint32_t values[MOST_OPERATIONS];
+    int64_t count = madang_semaphore_set_values(semaphores, values, MOST_OPERATIONS);
+    for (int64_t i = 0; i < count; i++)
+        fprintf(answer, "%" PRId64 "=%" PRIu32 " ", i, values[i]);
+    return count < 0 ? (int)count : 0;
+}
+
+static int set_value(void)
+{
+    return madang_semaphore_set_set_value(semaphores, (uint32_t)number("index", 0), (uint32_t)number("value", 0));
+}
+
+static int set_values(void)
+{
+    uint32_t values[MOST_OPERATIONS];
+    uint32_t count = told_values(values);
+    return madang_semaphore_set_set_values(semaphores, values, count);
+}
+
+static int tell_status_of_set(void)
+{
+    madang_semaphore_set_status s = {.struct_size = sizeof s};
+    int failed = madang_semaphore_set_stat(semaphores, &s);
+    if (failed == 0)
+        fprintf(answer,
+                "semaphores=%" PRIu32 " max_value=%" PRIu32 " max_participants=%" PRIu32 " participants=%" PRIu32
+                " repairs=%" PRIu64 " allocated=%" PRIu64 " mode=%" PRIu32 " uid=%" PRIu32 " gid=%" PRIu32,
+                s.semaphores, s.max_value, s.max_participants, s.participants, s.repairs, s.allocated, s.mode, s.uid,
+                s.gid);
+    return failed;
+}
+
+/* As one counts who is alone. */
+static int count_rounds(void)
+{
+    madang_operation before[MOST_OPERATIONS], after[MOST_OPERATIONS];
+    size_t of_before = told_operations("ops", before), of_after = told_operations("ops_after", after);
+    volatile unsigned char *count = (unsigned char *)madang_segment_data(segment) + number("at", 0);
+    for (int64_t rounds = number("rounds", 0); rounds > 0; rounds--) {
+        int failed = madang_semaphore_set_operate(semaphores, before, of_before, 0, -1);
+        if (failed < 0)
+            return failed;
+        if (++count[0] == 0)
+            count[1]++;
+        failed = madang_semaphore_set_operate(semaphores, after, of_after, 0, -1);
+        if (failed < 0)
+            return failed;
+    }
+    return 0;
+}
+
 /* The dialogue ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -694,6 +833,16 @@ static const struct {
     {"clear", clear},
     {"await", await},
     {"count", count},
+    {"open-set", open_set},
+    {"close-set", close_set},
+    {"unlink-set", unlink_set},
+    {"operate", operate},
+    {"semaphore", tell_semaphore},
+    {"values", tell_values},
+    {"set-value", set_value},
+    {"set-values", set_values},
+    {"stat-set", tell_status_of_set},
+    {"count-alone", count_rounds},
 };
 
 static int perform(void)
@@ -740,5 +889,5 @@ int main(void)
         answer_command();
     }
     free(line);
-    return close_queue() < 0 || close_segment() < 0;
+    return close_queue() < 0 || close_segment() < 0 || close_set() < 0;
 }

@@ -55,6 +55,21 @@ def pattern(index: int) -> bytes:
     return bytes((at * 31 + index) % 256 for at in range(256))
 
 
+def operations(text: str) -> list[madang.Operation | tuple[int, int]]:
+    """INDEX:DELTA[u][n],…; in the short form where that says it all."""
+    pairs = [operation.split(":") for operation in text.split(",") if operation]
+    return [
+        madang.Operation(int(index), int(rest.rstrip("un")), undo="u" in rest, no_wait="n" in rest)
+        if rest.rstrip("un") != rest
+        else (int(index), int(rest))
+        for index, rest in pairs
+    ]
+
+
+def numbers(text: int | str) -> list[int]:
+    return [int(number) for number in str(text).split(",") if number]
+
+
 class Actor:
     queue: madang.Queue
     segment: madang.Segment
@@ -66,6 +81,7 @@ class Actor:
     condition: madang.Condition
     barrier: madang.Barrier
     event: madang.Event
+    semaphores: madang.SemaphoreSet
 
     def open(self, name: str, **options) -> str:
         self.close()
@@ -215,6 +231,52 @@ class Actor:
 
     def read(self, offset: int, sender: int, index: int, length: int) -> str:
         return f"whole={self.bytes[offset : offset + length] == payload(sender, index, length):d}"
+
+    def open_set(self, name: str, values: int | str | None = None, **options) -> str:
+        self.close_set()
+        values = None if values is None else numbers(values)
+        self.semaphores = madang.SemaphoreSet(name, values, **options)
+        return f"new={self.semaphores.is_new:d} semaphores={len(self.semaphores)} max_value={self.semaphores.max_value}"
+
+    def close_set(self) -> None:
+        if hasattr(self, "semaphores"):
+            self.semaphores.close()
+
+    def unlink_set(self, name: str) -> None:
+        madang.SemaphoreSet.unlink(name)
+
+    def operate(self, ops: str = "", timeout: int | None = None) -> None:
+        self.semaphores.operate(operations(ops), seconds(timeout))
+
+    def semaphore(self, index: int) -> str:
+        value, pid, waiting = self.semaphores.value(index), self.semaphores.last_pid(index), self.semaphores.waiting(index)
+        return f"value={value} pid={pid} to_grow={waiting.to_grow} for_zero={waiting.for_zero}"
+
+    def values(self) -> str:
+        return " ".join(f"{index}={value}" for index, value in enumerate(self.semaphores.values()))
+
+    def set_value(self, index: int, value: int) -> None:
+        self.semaphores.set_value(index, value)
+
+    def set_values(self, values: int | str) -> None:
+        self.semaphores.set_values(numbers(values))
+
+    def stat_set(self) -> str:
+        s = self.semaphores.stat()
+        return (
+            f"semaphores={s.semaphores} max_value={s.max_value} max_participants={s.max_participants} "
+            f"participants={s.participants} repairs={s.repairs} allocated={s.allocated} "
+            f"mode={s.mode} uid={s.uid} gid={s.gid}"
+        )
+
+    def count_alone(self, ops: str, ops_after: str, at: int, rounds: int) -> None:
+        """As one counts who is alone."""
+        before, after = operations(ops), operations(ops_after)
+        for _ in range(rounds):
+            self.semaphores.operate(before)
+            (count,) = struct.unpack_from("<H", self.bytes, at)
+            struct.pack_into("<H", self.bytes, at, (count + 1) % 65536)
+            self.semaphores.operate(after)
 
     def place(self, kind: str, parties: int = 0, **where) -> None:
         if "offset" in where:

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use madang::{
-    Barrier, Batch, Condition, Create, Deadline, Event, Lease, Mutex, MutexGuard, Queue, Received, Reservation, Result,
-    RwLock, RwLockGuard, Segment, Select, SyncOptions,
+    Barrier, Batch, Condition, Create, Deadline, Event, Lease, Mutex, MutexGuard, Operation, Queue, Received,
+    Reservation, Result, RwLock, RwLockGuard, Segment, Select, SemaphoreSet, SyncOptions,
 };
 use madang_tests::{origin, slices};
 
@@ -53,6 +53,25 @@ impl<'a> Command<'a> {
 
     fn lengths(&self) -> Vec<usize> {
         self.need::<String>("lengths").split(',').map(|length| length.parse().expect("lengths")).collect()
+    }
+
+    fn values(&self) -> Vec<u32> {
+        let values = self.text("values").unwrap_or_default().split(',').filter(|text| !text.is_empty());
+        values.map(|value| value.parse().expect("values")).collect()
+    }
+
+    /// `INDEX:DELTA[u][n],…`
+    fn operations(&self, key: &str) -> Vec<Operation> {
+        let operation = |text: &str| {
+            let (index, rest) = text.split_once(':').expect("INDEX:DELTA");
+            let delta = rest.trim_end_matches(['u', 'n']);
+            let [index, delta] = [index, delta].map(|number| number.parse::<i64>().expect("a number"));
+            let operation = Operation::release(index as u32, delta as i32);
+            let operation = if rest.contains('u') { operation.undo() } else { operation };
+            if rest.contains('n') { operation.no_wait() } else { operation }
+        };
+        let text = self.text(key).unwrap_or_default();
+        text.split(',').filter(|text| !text.is_empty()).map(operation).collect()
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -100,6 +119,7 @@ struct Actor {
     reservation: Option<Reservation>,
     segment: Option<Segment>,
     locks: Locks,
+    set: Option<SemaphoreSet>,
 }
 
 /// What is held comes before what holds it. An actor ends soon: nothing of this is ever given back but the guards.
@@ -148,6 +168,19 @@ impl Actor {
             "read" => self.read(command),
             "place" => self.place(command).map(nothing),
             "count" => self.count(command),
+            "open-set" => self.open_set(command),
+            "close-set" => {
+                self.set = None;
+                Ok(String::new())
+            }
+            "unlink-set" => SemaphoreSet::unlink(command.name()).map(nothing),
+            "operate" => self.operate(command).map(nothing),
+            "semaphore" => self.semaphore(command.need("index")),
+            "values" => self.values(),
+            "set-value" => self.set().set_value(command.need("index"), command.need("value")).map(nothing),
+            "set-values" => self.set().set_values(&command.values()).map(nothing),
+            "stat-set" => self.stat_set(),
+            "count-alone" => self.count_alone(command).map(nothing),
             _ => self.locks.perform(command),
         }
     }
@@ -368,6 +401,64 @@ impl Actor {
     fn close_segment(&mut self) -> Result<String> {
         self.segment = None;
         Ok(String::new())
+    }
+
+    fn set(&self) -> &SemaphoreSet {
+        self.set.as_ref().expect("an open set")
+    }
+
+    fn open_set(&mut self, command: &Command) -> Result<String> {
+        self.set = None;
+        let set = SemaphoreSet::options()
+            .create(command.create())
+            .semaphores(command.number("semaphores").unwrap_or_default())
+            .values(&command.values())
+            .max_value(command.number("max_value").unwrap_or_default())
+            .max_participants(command.number("max_participants").unwrap_or_default())
+            .mode(command.number("mode").unwrap_or(0o600))
+            .open(command.name())?;
+        let set = self.set.insert(set);
+        Ok(format!("new={} semaphores={} max_value={}", u8::from(set.is_new()), set.len(), set.max_value()))
+    }
+
+    fn operate(&self, command: &Command) -> Result<()> {
+        let operations = command.operations("ops");
+        match command.timeout() {
+            None => self.set().operate(&operations),
+            Some(Duration::ZERO) => self.set().try_operate(&operations),
+            Some(timeout) => self.set().operate_timeout(&operations, timeout),
+        }
+    }
+
+    fn semaphore(&self, index: u32) -> Result<String> {
+        let (value, pid, waiting) = (self.set().value(index)?, self.set().last_pid(index)?, self.set().waiting(index)?);
+        Ok(format!("value={value} pid={pid} to_grow={} for_zero={}", waiting.to_grow, waiting.for_zero))
+    }
+
+    fn values(&self) -> Result<String> {
+        let values = self.set().values()?;
+        Ok(values.iter().enumerate().map(|(index, value)| format!("{index}={value} ")).collect())
+    }
+
+    fn stat_set(&self) -> Result<String> {
+        let s = self.set().stat()?;
+        Ok(format!(
+            "semaphores={} max_value={} max_participants={} participants={} repairs={} allocated={} mode={} uid={} gid={}",
+            s.semaphores, s.max_value, s.max_participants, s.participants, s.repairs, s.allocated, s.mode, s.uid, s.gid
+        ))
+    }
+
+    /// As one counts who is alone.
+    fn count_alone(&self, command: &Command) -> Result<()> {
+        let [before, after] = ["ops", "ops_after"].map(|key| command.operations(key));
+        for _ in 0..command.need("rounds") {
+            self.set().operate(&before)?;
+            let (at, mut count) = (command.need("at"), [0; 2]);
+            self.segment().read(at, &mut count)?;
+            self.segment().write(at, &u16::from_le_bytes(count).wrapping_add(1).to_le_bytes())?;
+            self.set().operate(&after)?;
+        }
+        Ok(())
     }
 
     fn write(&self, command: &Command) -> Result<()> {

@@ -150,6 +150,11 @@ impl Actor {
         }
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u64 {
+        self.process.id().into()
+    }
+
     /// Waits until it sleeps, which is in madang once it has begun.
     pub(crate) fn wait_until_asleep(&self) {
         let pid = self.process.id();

@@ -39,10 +39,19 @@
 //! meet [timeout=]                                      ok rank=
 //! set, clear, await [timeout=]                         ok
 //! count at= times=                                     ok died=
+//! open-set NAME [create= semaphores= values=1,0,…      ok new= semaphores= max_value=
+//!       max_value= max_participants= mode=]
+//! operate ops=0:-1,1:3un,… [timeout=]                  ok
+//! semaphore index=                                     ok value= pid= to_grow= for_zero=
+//! values                                               ok 0=3 1=0 …
+//! set-value index= value=, set-values values=          ok
+//! stat-set                                             ok semaphores= max_value= …
+//! count-alone ops=… ops_after=… at= rounds=            ok
+//! close-set, unlink-set NAME                           ok
 //! any                                                  error errno= length= SENTENCE
 //! ```
 //!
-//! An actor has one queue and one segment at a time; opening closes the one before. So with a lease, which is given back, and a
+//! An actor has one queue, one segment and one set of semaphores at a time; opening closes the one before. So with a lease, which is given back, and a
 //! reservation. Times are in milliseconds, and none means
 //! for ever. What is sent, or written, is the payload that belongs to `sender`, `index` and `length` (see
 //! [`madang_tests::payload`], cut off where it is shorter than its head); `whole` says whether what came is exactly that.
@@ -57,6 +66,9 @@
 //!
 //! An actor has one mutex, rwlock, condition, barrier and event at a time. `count` adds 1 to the 64-bit number that lies at `at` in the
 //! segment so often, each time with the mutex; how often its owner had died before is `died`.
+//! An operation is `INDEX:DELTA`, with `u` if it is to be undone and `n` if it doesn't wait. `count-alone` does the first operations, adds 1 to
+//! the byte of the segment at `at`, and to that at `at` + 1 when it has become 0, as one does who is alone there, and does the second
+//! operations; so many rounds.
 
 mod company;
 
@@ -78,6 +90,7 @@ mod shared {
     mod refusals;
     mod segment;
     mod select;
+    mod semaphore_set;
     mod stream;
     mod sync;
 }

@@ -1,6 +1,7 @@
 //! `madang_semaphore_set_*`: sets of semaphores for C.
 
 use std::ffi::{c_char, c_int};
+use std::os::fd::AsRawFd;
 use std::ptr;
 
 use madang_core::{Deadline, Operation, SemaphoreSet, SemaphoreSetOptions, SemaphoreSetStatus};
@@ -252,6 +253,40 @@ fn operate(set: &SemaphoreSet, operations: &[Operation], deadline: Deadline) -> 
     set.operate_until(operations, deadline)
 }
 
+/// A descriptor to wait on in poll(2), select(2), epoll(7) and what is built on them: readable
+/// (POLLIN) when what could not be done may be done now.
+///
+/// Readable means "try", no more: another may have been faster, and now and then, up to four times a
+/// second, it is readable for nothing. It stays so until madang_semaphore_set_operate() with this
+/// handle returns -EAGAIN or -ETIMEDOUT; from then on a change of a semaphore that was wanted makes
+/// it readable again. So operate with timeout_ns 0 until it can't be done, or poll before each call:
+/// both are right, also with edge-triggered epoll. There is nothing to arm. Who waits by it has no
+/// place in the order of those who sleep.
+///
+/// It is the handle's: the same at each call, and closed by madang_semaphore_set_close(); take it
+/// out of an epoll before. Don't read it, and don't close it. A child of fork(2) that waits by it
+/// calls this first; the number stays the same unless the child closed it. Threads that want
+/// different things open a handle each.
+///
+/// It takes three descriptors, and one inotify instance (inotify(7)), of which a user has 128 unless
+/// the sysctl fs.inotify.max_user_instances says otherwise.
+///
+/// Returns 0 or more, the descriptor; or
+///   -EMFILE      the user's inotify instances, or the process's descriptors, are used up
+///   -ENOSPC      the user's inotify watches are used up: fs.inotify.max_user_watches
+///   -ENFILE, -ENOMEM
+///                as with open(2)
+///   -EOWNERDEAD, -ENOENT
+///                as with madang_semaphore_set_operate()
+///   -EBADF       set was closed
+///   -EFAULT      set is NULL
+///
+/// Doesn't wait. Any thread may call it at any time.
+#[unsafe(no_mangle)]
+pub extern "C" fn madang_semaphore_set_fd(set: *mut madang_semaphore_set) -> c_int {
+    call("madang_semaphore_set_fd", || Ok(pointer::opened(set)?.fd()?.as_raw_fd()))
+}
+
 /// The value of one semaphore at some moment during the call (GETVAL). What the dead had to be
 /// undone is given back before.
 ///
@@ -263,8 +298,8 @@ pub extern "C" fn madang_semaphore_set_value(set: *mut madang_semaphore_set, ind
     call("madang_semaphore_set_value", || Ok(pointer::opened(set)?.value(index)?.into()))
 }
 
-/// The values of all semaphores (GETALL), one after the other: not those of one moment, if others
-/// change them. The first count of them are written to values.
+/// The values of all semaphores at one moment (GETALL). The first count of them are written to
+/// values.
 ///
 /// Returns how many the set has; with count 0, values may be NULL. Or what
 /// madang_semaphore_set_value() returns. Doesn't wait. Any thread may call it at any time.

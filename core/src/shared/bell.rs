@@ -42,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -249,5 +250,56 @@ impl Drop for Bell {
         {
             [epoll, inotify, timer].into_iter().for_each(|fd| _ = fd.into_raw_fd());
         }
+    }
+}
+
+/// The bell of one side of a handle: the last of these. There is another one only if the program closed those before.
+#[derive(Debug, Default)]
+pub(super) struct Bells(OnceLock<Box<(Bell, Bells)>>);
+
+impl Bells {
+    fn last(&self) -> Option<&Bell> {
+        let mut last = self.0.get()?;
+        while let Some(next) = last.1.0.get() {
+            last = next;
+        }
+        Some(&last.0)
+    }
+
+    /// Only where no other thread does.
+    fn push(&self, bell: Bell) -> &Bell {
+        let mut end = self;
+        while let Some(next) = end.0.get() {
+            end = &next.1;
+        }
+        &end.0.get_or_init(|| Box::new((bell, Self::default()))).0
+    }
+
+    /// A bell that is this process's: the one there is, or a new one, which is readable.
+    pub(super) fn open(&self, attached: &Attached) -> Result<&Bell> {
+        if let Some(bell) = self.last().filter(|bell| bell.is_ours()) {
+            return Ok(bell);
+        }
+        // No child shall find it half made, and one thread is enough.
+        process::without_fork(|| match self.last() {
+            Some(bell) if bell.is_ours() => Ok(bell),
+            Some(bell) if !bell.is_of_this_process() && bell.renew()? => {
+                bell.watch(attached)?;
+                bell.make_readable();
+                Ok(bell)
+            }
+            _ => {
+                let bell = Bell::new()?;
+                bell.watch(attached)?;
+                bell.make_readable();
+                Ok(self.push(bell))
+            }
+        })
+    }
+
+    /// The bell that is to be silenced, if anybody asked for one; in a forked child its own.
+    pub(super) fn in_use(&self, attached: &Attached) -> Option<&Bell> {
+        let bell = self.last()?;
+        if bell.is_of_this_process() { Some(bell) } else { self.open(attached).ok() }.filter(|bell| bell.is_ours())
     }
 }

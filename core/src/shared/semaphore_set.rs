@@ -8,23 +8,29 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::attached::{Attached, Present};
+use super::bell::Bells;
 use super::mapping::Home;
 use super::patience::Patience;
 use super::raw::Fault;
 use super::raw::event::NAP;
 use super::raw::host::Participant;
-use super::raw::semaphores::{Blocked, MOST_OPERATIONS, Outcome, Seat, Semaphores, Space};
+use super::raw::semaphores::{Blocked, MOST_OPERATIONS, Need, Outcome, Seat, Semaphores, Space};
 use super::raw::sysv::Block;
 use super::{object, participant};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::name::Name;
-use crate::sys::Errno;
+use crate::sys::{Errno, clock};
 
 pub use super::raw::semaphores::Operation;
 pub use options::SemaphoreSetOptions;
 
+mod descriptor;
 mod options;
+
+/// How long one who has waited in vain waits for the lock, to pass on what he was woken for. If somebody is stuck inside, those who sleep
+/// find it by themselves.
+const LEAVES_WITHIN: Duration = Duration::from_millis(20);
 
 /// What a set is called in its file's name.
 pub(crate) const KIND: &str = "semaphores";
@@ -40,7 +46,7 @@ impl Operation {
     /// Takes `amount` from the value of semaphore `index`; waits until it is as large.
     #[must_use]
     pub const fn acquire(index: u32, amount: i32) -> Self {
-        Self { index, delta: -amount, undo: false, no_wait: false }
+        Self { index, delta: amount.saturating_neg(), undo: false, no_wait: false }
     }
 
     /// Waits until the value of semaphore `index` is 0.
@@ -128,6 +134,7 @@ pub struct SemaphoreSet {
     attached: Attached,
     is_new: bool,
     patience: Patience,
+    bells: Bells,
 }
 
 impl SemaphoreSet {
@@ -220,6 +227,10 @@ impl SemaphoreSet {
     #[inline]
     pub fn operate_until(&self, operations: &[Operation], deadline: Deadline) -> Result<()> {
         self.check(operations)?;
+        // What is 0 may only be so until what the dead took is given back.
+        if operations.iter().any(|operation| operation.delta == 0) {
+            self.bury(deadline)?;
+        }
         let present = self.enter()?;
         match self.semaphores.operate(&present, present.pid(), operations, None, deadline) {
             Ok(Outcome::Done) => Ok(()),
@@ -265,17 +276,21 @@ impl SemaphoreSet {
     /// `EFBIG` for an index that the set doesn't have; `EBUSY`, `EUCLEAN`, `EOWNERDEAD` as [`operate`](Self::operate).
     pub fn value(&self, index: u32) -> Result<u32> {
         self.check_index(index)?;
-        self.bury()?;
-        Ok(self.semaphores.value(index).value)
+        self.look(|set| set.value(index).value)
     }
 
-    /// The values of all, one after the other: not those of one moment, if others change them (`GETALL`).
+    /// The values of all, at one moment (`GETALL`).
     ///
     /// # Errors
     /// As [`value`](Self::value).
     pub fn values(&self) -> Result<Vec<u32>> {
-        self.bury()?;
-        Ok((0..self.len()).map(|index| self.semaphores.value(index).value).collect())
+        let mut values = vec![0; self.len() as usize];
+        self.look(|set| {
+            for (index, value) in (0..).zip(&mut values) {
+                *value = set.value(index).value;
+            }
+        })?;
+        Ok(values)
     }
 
     /// The process that changed semaphore `index` last, or found it 0, as its own pid namespace numbers it; 0 is none (`GETPID`).
@@ -284,8 +299,7 @@ impl SemaphoreSet {
     /// As [`value`](Self::value).
     pub fn last_pid(&self, index: u32) -> Result<u32> {
         self.check_index(index)?;
-        self.bury()?;
-        Ok(self.semaphores.value(index).pid)
+        self.look(|set| set.value(index).pid)
     }
 
     /// How many living threads wait for semaphore `index` (`GETNCNT`, `GETZCNT`). One that waits for several is counted where it
@@ -295,7 +309,7 @@ impl SemaphoreSet {
     /// As [`value`](Self::value).
     pub fn waiting(&self, index: u32) -> Result<Waiting> {
         self.check_index(index)?;
-        self.bury()?;
+        self.bury(Deadline::NOW)?;
         let (to_grow, for_zero) = self.semaphores.waiting(&self.enter()?, index);
         Ok(Waiting { to_grow, for_zero })
     }
@@ -365,7 +379,7 @@ impl SemaphoreSet {
 
     /// Makes a handle, and joins.
     fn attach(semaphores: Semaphores, attached: Attached, is_new: bool) -> Result<Self> {
-        let set = Self { semaphores, attached, is_new, patience: Patience::default() };
+        let set = Self { semaphores, attached, is_new, patience: Patience::default(), bells: Bells::default() };
         set.enter()?;
         Ok(set)
     }
@@ -375,6 +389,39 @@ impl SemaphoreSet {
         self.attached.enter(&|present: &Present, heir: Participant| self.semaphores.settle(present, heir))
     }
 }
+
+/// For who waits in slices, as Python does.
+impl SemaphoreSet {
+    /// As [`operate_until`](Self::operate_until), but after `ETIMEDOUT` and `EINTR` the place in the order is kept for the next call,
+    /// for the same operations, or for [`end_turn`](Self::end_turn).
+    #[doc(hidden)]
+    pub fn operate_in_turn(&self, turn: &mut Turn, operations: &[Operation], deadline: Deadline) -> Result<()> {
+        self.check(operations)?;
+        let mut blocked = None;
+        if !turn.0.is_taken() {
+            let present = self.enter()?;
+            let outcome = self.semaphores.operate(&present, present.pid(), operations, None, deadline);
+            blocked = match self.attempt(operations, deadline, outcome)? {
+                None => return Ok(()),
+                blocked => blocked,
+            };
+        }
+        let done = self.wait_in(turn, operations, deadline, blocked);
+        done.or_else(|error| self.done_in_vain(operations, deadline, error))
+    }
+
+    /// Waits no longer.
+    #[doc(hidden)]
+    pub fn end_turn(&self, turn: &mut Turn) {
+        // Should it fail others look by themselves in a while.
+        let _ = self.end(turn);
+    }
+}
+
+/// A place among those who wait: see [`SemaphoreSet::operate_in_turn`].
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct Turn(Seat);
 
 impl Drop for SemaphoreSet {
     fn drop(&mut self) {
@@ -424,60 +471,84 @@ impl SemaphoreSet {
         &self,
         operations: &[Operation],
         deadline: Deadline,
-        mut outcome: std::result::Result<Outcome, Fault>,
+        outcome: std::result::Result<Outcome, Fault>,
     ) -> Result<()> {
-        let blocked = loop {
+        match self.attempt(operations, deadline, outcome)? {
+            None => Ok(()),
+            Some(blocked) if blocked.no_wait || deadline.is_try() => {
+                self.done_in_vain(operations, deadline, self.in_vain(libc::EAGAIN, blocked))
+            }
+            Some(blocked) => self.wait(operations, deadline, blocked),
+        }
+    }
+
+    /// Goes on with the `outcome` of a first try; without waiting, but for what the dead left. What is waited for, if it is.
+    fn attempt(
+        &self,
+        operations: &[Operation],
+        deadline: Deadline,
+        mut outcome: std::result::Result<Outcome, Fault>,
+    ) -> Result<Option<Blocked>> {
+        loop {
             let present = self.enter()?;
             match outcome.map_err(|fault| self.explain(fault, "operate", deadline))? {
-                Outcome::Done => return Ok(()),
+                Outcome::Done => return Ok(None),
                 Outcome::NeedsSpace(space) => self.take_space(&present, space)?,
+                // The dead may have what is missing, or have left too much.
+                Outcome::OutOfRange { .. } | Outcome::Blocked(_) if self.bury(deadline)? => {}
                 Outcome::OutOfRange { index } => return Err(self.out_of_range(index)),
-                // The dead may have what is missing.
-                Outcome::Blocked(blocked) if !self.bury_found(&present, deadline)? => break blocked,
-                Outcome::Blocked(_) => {}
+                Outcome::Blocked(blocked) => return Ok(Some(blocked)),
             }
             outcome = self.semaphores.operate(&present, present.pid(), operations, None, deadline);
-        };
-        if blocked.no_wait || deadline.is_try() {
-            return Err(self.in_vain(libc::EAGAIN, blocked));
         }
-        self.wait(operations, deadline, blocked)
     }
 
     /// Waits until they are done.
     fn wait(&self, operations: &[Operation], deadline: Deadline, blocked: Blocked) -> Result<()> {
-        let mut seat = Seat::default();
-        let done = self.wait_in(&mut seat, operations, deadline, blocked);
+        let mut turn = Turn::default();
+        let done = self.wait_in(&mut turn, operations, deadline, Some(blocked));
         // Who has done it sits no more.
-        let present = self.enter()?;
-        let left = self.semaphores.leave(&present, &mut seat, Deadline::NOW);
-        if done.is_ok() { left.map_err(|fault| self.explain(fault, "operate", deadline)) } else { done }
+        let left = self.end(&mut turn);
+        match done {
+            Ok(()) => left,
+            Err(error) => self.done_in_vain(operations, deadline, error),
+        }
+    }
+
+    fn end(&self, turn: &mut Turn) -> Result<()> {
+        if !turn.0.is_taken() {
+            return Ok(());
+        }
+        let left = self.semaphores.leave(&self.enter()?, &mut turn.0, Deadline::after(LEAVES_WITHIN));
+        left.map_err(|fault| self.explain(fault, "operate", Deadline::NOW))
     }
 
     fn wait_in(
         &self,
-        seat: &mut Seat,
+        Turn(seat): &mut Turn,
         operations: &[Operation],
         deadline: Deadline,
-        mut blocked: Blocked,
+        blocked: Option<Blocked>,
     ) -> Result<()> {
-        let present = self.enter()?;
-        // A partner who is awake comes before one could fall asleep.
-        self.patience.spin(&present, 0, || true, || self.semaphores.suits(blocked));
+        if let Some(blocked) = blocked {
+            // A partner who is awake comes before one could fall asleep.
+            self.patience.spin(&self.enter()?, 0, || true, || self.semaphores.suits(blocked));
+        }
         let mut interrupted = false;
         loop {
             // Anew each time: a signal handler may have forked, and this be the child.
             let present = self.enter()?;
             let outcome = self.semaphores.operate(&present, present.pid(), operations, Some(seat), deadline);
-            match outcome.map_err(|fault| self.explain(fault, "operate", deadline))? {
+            let blocked = match outcome.map_err(|fault| self.explain(fault, "operate", deadline))? {
                 Outcome::Done => return Ok(()),
                 Outcome::NeedsSpace(space) => {
                     self.take_space(&present, space)?;
                     continue;
                 }
+                Outcome::OutOfRange { .. } if self.bury(deadline)? => continue,
                 Outcome::OutOfRange { index } => return Err(self.out_of_range(index)),
-                Outcome::Blocked(now) => blocked = now,
-            }
+                Outcome::Blocked(blocked) => blocked,
+            };
             if blocked.no_wait {
                 return Err(self.in_vain(libc::EAGAIN, blocked));
             }
@@ -491,8 +562,11 @@ impl SemaphoreSet {
             match self.semaphores.sleep(&present, seat, deadline.left(NAP)) {
                 Ok(()) => {}
                 Err(Errno(libc::EINTR)) => interrupted = true,
-                // Nobody came: who is dead wakes nobody. If somebody else is stuck inside, the next try tells.
-                Err(_) => _ = self.semaphores.tidy(&present, Deadline::INSTANT),
+                // Nobody came: who is dead wakes nobody. If another is stuck inside, the next try tells.
+                Err(_) => {
+                    let tidied = self.semaphores.tidy(&present, clock::monotonic_ns(), deadline);
+                    interrupted = tidied == Err(Fault::Interrupted);
+                }
             }
         }
     }
@@ -508,13 +582,16 @@ impl SemaphoreSet {
         done.map_err(|fault| self.explain(fault, "set", Deadline::NOW))
     }
 
-    /// Gives back what the dead had to be undone.
-    fn bury(&self) -> Result<()> {
-        self.bury_found(&self.enter()?, Deadline::NOW).map(drop)
+    /// Gives back what the dead had to be undone. Whether something was.
+    fn bury(&self, deadline: Deadline) -> Result<bool> {
+        self.semaphores.bury(&self.enter()?, deadline).map_err(|fault| self.explain(fault, "operate", deadline))
     }
 
-    fn bury_found(&self, present: &Present, deadline: Deadline) -> Result<bool> {
-        self.semaphores.bury(present, deadline).map_err(|fault| self.explain(fault, "operate", deadline))
+    /// Looks at the set when what the dead had to be undone is given back.
+    fn look<T>(&self, look: impl FnOnce(&Semaphores) -> T) -> Result<T> {
+        self.bury(Deadline::NOW)?;
+        let seen = self.semaphores.look(&self.enter()?, Deadline::NOW, look);
+        seen.map_err(|fault| self.explain(fault, "look at", Deadline::NOW))
     }
 
     /// Takes the piece of the file for what this handle has to be undone.
@@ -539,8 +616,8 @@ impl SemaphoreSet {
         let (name, index) = (self.attached.name(), blocked.index);
         let value = self.semaphores.value(index).value;
         let what = match blocked.need {
-            0 => format!("operate {name}: semaphore {index} isn't 0, but {value}"),
-            need => format!("operate {name}: semaphore {index} is {value}, less than {need}"),
+            Need::AtLeast(need) => format!("operate {name}: semaphore {index} is {value}, less than {need}"),
+            Need::Exactly(need) => format!("operate {name}: semaphore {index} isn't {need}, but {value}"),
         };
         Error::new(errno, what)
     }

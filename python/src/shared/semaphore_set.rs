@@ -3,6 +3,8 @@
 // The constructor that PyO3 makes of a struct's fields.
 #![allow(clippy::too_many_arguments, reason = "as many as there is to tell")]
 
+use std::os::fd::{AsRawFd, RawFd};
+
 use madang::Deadline;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -290,6 +292,26 @@ impl SemaphoreSet {
         self.run(py, &[operation], None)
     }
 
+    /// A descriptor that is readable when what could not be done may be done now: for select, poll, selectors,
+    /// and every event loop.
+    ///
+    /// Readable means "try", no more: another may have been faster, and now and then, up to four times a
+    /// second, it is readable for nothing. It stays so until an operation with this handle raises
+    /// BlockingIOError or TimeoutError; from then on a change of a semaphore that was wanted makes it readable
+    /// again. So operate with timeout=0 until it can't be done, or select before each: both are right. There is
+    /// nothing to arm. Who waits by it has no place in the order of those who sleep.
+    ///
+    /// It is the handle's: the same each time, and closed with it; take it out of a selector before. A
+    /// forked child that waits by it calls this first. Threads that want different things open a handle
+    /// each. It takes three descriptors, and one of the inotify instances of which a user has 128 by default.
+    ///
+    /// Raises OSError with EMFILE if the user's inotify instances, or the process's descriptors, are used up,
+    /// ENOSPC if the user's inotify watches are: the text says which sysctl; ENFILE, ENOMEM; EOWNERDEAD (see
+    /// operate); EBADF.
+    fn fileno(&self) -> Result<RawFd> {
+        Ok(self.handle.share()?.fd()?.as_raw_fd())
+    }
+
     /// The value of one semaphore (GETVAL). What the dead had to be undone is given back before.
     ///
     /// Raises OSError with EFBIG if there is none of that index; EBUSY, EUCLEAN, EOWNERDEAD and EBADF as operate.
@@ -298,8 +320,7 @@ impl SemaphoreSet {
         Ok(py.detach(|| set.value(index))?)
     }
 
-    /// The values of all semaphores (GETALL), one after the other: not those of one moment, if others change
-    /// them. Raises as value does.
+    /// The values of all semaphores at one moment (GETALL). Raises as value does.
     fn values(&self, py: Python) -> Result<Vec<u32>> {
         let set = self.handle.share()?;
         Ok(py.detach(|| set.values())?)
@@ -430,10 +451,17 @@ impl SemaphoreSet {
             Err(error) if timeout::may_wait(&error, timeout) && !may_not_wait(&error, operations) => {}
             outcome => return Ok(outcome?),
         }
-        timeout::wait(py, timeout::deadline(timeout), |slice| {
+        // It keeps its place in the order from slice to slice.
+        let mut turn = madang::Turn::default();
+        let done = timeout::wait(py, timeout::deadline(timeout), |slice| {
             let set = self.handle.share()?;
-            py.detach(|| Ok(set.operate_until(operations, slice)?))
-        })
+            py.detach(|| Ok(set.operate_in_turn(&mut turn, operations, slice)?))
+        });
+        // If it was closed meanwhile, others find the place empty.
+        if let Ok(set) = self.handle.share() {
+            py.detach(|| set.end_turn(&mut turn));
+        }
+        done
     }
 }
 

@@ -3,6 +3,9 @@
 #define FILES "madang.semaphores."
 #include "../check.h"
 
+#include <poll.h>
+#include <sys/epoll.h>
+
 static madang_semaphore_set *open_values(const char *which, const uint32_t *values, uint32_t count)
 {
     madang_semaphore_set_options options = {.struct_size = sizeof options, .values = values, .semaphores = count};
@@ -186,6 +189,74 @@ static void refusals(void)
     EQUAL(madang_queue_unlink(name("q")), 0);
 }
 
+static int is_readable(int fd, int milliseconds)
+{
+    struct pollfd what = {.fd = fd, .events = POLLIN};
+    CHECK(poll(&what, 1, milliseconds) >= 0);
+    CHECK((what.revents & ~POLLIN) == 0);
+    return what.revents;
+}
+
+/* By a descriptor: what another process gives makes it readable, and what it took when it is killed. */
+static void descriptor(void)
+{
+    const uint32_t values[] = {0, 1, 0};
+    madang_semaphore_set *set = open_values(name("s"), values, 3);
+    int fd = madang_semaphore_set_fd(set), epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = 5};
+    CHECK(fd >= 0 && is_readable(fd, 0) && (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+    EQUAL(madang_semaphore_set_fd(set), fd);
+    FAILS(operate(set, 0, -1, 0, 0), EAGAIN, "less than 1");
+    CHECK(!is_readable(fd, 0));
+    CHECK(epoll >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        EQUAL(operate(set, 1, -1, MADANG_UNDO, -1), 0);
+        EQUAL(operate(set, 0, 1, 0, -1), 0);
+        for (;;)
+            pause();
+    }
+    CHECK(epoll_wait(epoll, &event, 1, 10000) == 1 && event.data.u32 == 5);
+    while (operate(set, 0, -1, 0, 0) < 0)
+        CHECK(is_readable(fd, 10000));
+    FAILS(operate(set, 1, -1, 0, 1), ETIMEDOUT, "less than 1");
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    while (operate(set, 1, -1, 0, 0) < 0)
+        CHECK(is_readable(fd, 10000));
+    FAILS(madang_semaphore_set_fd(NULL), EFAULT, "set is NULL");
+    EQUAL(madang_semaphore_set_close(set), 0);
+    CHECK(fcntl(fd, F_GETFD) == -1);
+    FAILS(madang_semaphore_set_fd(set), EBADF, "madang_semaphore_set_fd");
+    close(epoll);
+}
+
+/* What an array needs is told of the whole of it; values are those of one moment. */
+static void whole_arrays(void)
+{
+    const uint32_t values[] = {1, 0};
+    madang_semaphore_set *set = open_values(name("s"), values, 2);
+    const madang_operation twice[] = {{0, -1, 0}, {0, -1, 0}}, to_one[] = {{0, -1, 0}, {0, 0, 0}};
+    const madang_operation moves[] = {{0, -1, 0}, {1, 1, 0}}, back[] = {{1, -1, 0}, {0, 1, 0}};
+    FAILS(madang_semaphore_set_operate(set, twice, 2, 0, 0), EAGAIN, "semaphore 0 is 1, less than 2");
+    EQUAL(operate(set, 0, 1, 0, 0), 0);
+    FAILS(madang_semaphore_set_operate(set, to_one, 2, 0, 0), EAGAIN, "semaphore 0 isn't 1, but 2");
+    EQUAL(operate(set, 0, -1, 0, 0), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        for (int i = 0; i < 20000; i++) {
+            EQUAL(madang_semaphore_set_operate(set, moves, 2, 0, -1), 0);
+            EQUAL(madang_semaphore_set_operate(set, back, 2, 0, -1), 0);
+        }
+        exit(EXIT_SUCCESS);
+    }
+    for (int i = 0; i < 20000; i++) {
+        uint32_t found[2];
+        EQUAL(madang_semaphore_set_values(set, found, 2), 2);
+        CHECK(found[0] + found[1] == 1);
+    }
+    reap(child);
+}
+
 static void closed_handle(void)
 {
     madang_semaphore_set *set = open_values(name("s"), NULL, 1);
@@ -224,7 +295,7 @@ int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
         CASE(smoke),    CASE(timeout),       CASE(waits_for_another), CASE(owner_died), CASE(interrupted),
-        CASE(refusals), CASE(closed_handle), CASE(other_users),       CASE(no_space),
+        CASE(refusals), CASE(closed_handle), CASE(other_users), CASE(no_space), CASE(descriptor), CASE(whole_arrays),
     };
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

@@ -4,6 +4,8 @@ import errno
 import multiprocessing
 import os
 import pickle
+import select
+import selectors
 import signal
 import threading
 import time
@@ -92,6 +94,102 @@ def test_threads_wait_and_others_go_on(two):
     assert got and two.waiting(1).to_grow == 0
 
 
+def sleeps(two: SemaphoreSet, number: int) -> None:
+    """Waits until so many sleep on the second semaphore."""
+    while two.waiting(1).to_grow != number:
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("between", [0.05, 0.07, 0.09])
+def test_order(two, between):
+    """Who looks for signals meanwhile, ten times a second, keeps his place: here the first looks once after the second came."""
+    came = []
+    threads = [threading.Thread(target=lambda who=who: (two.acquire(1), came.append(who))) for who in range(2)]
+    threads[0].start()
+    sleeps(two, 1)
+    time.sleep(between)
+    threads[1].start()
+    sleeps(two, 2)
+    time.sleep(0.125 - between)
+    for who, thread in enumerate(threads):
+        two.release(1)
+        thread.join(10)
+        assert came == list(range(who + 1))
+
+
+def test_a_signal_keeps_the_place(two):
+    handled = threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda *_: handled.set())
+    second = threading.Thread(target=two.acquire, args=(1,))
+
+    def meanwhile() -> None:
+        sleeps(two, 1)
+        second.start()
+        sleeps(two, 2)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        handled.wait(10)
+        two.release(1)
+
+    helper = threading.Thread(target=meanwhile)
+    helper.start()
+    try:
+        two.acquire(1, timeout=10)
+        assert handled.is_set() and two.waiting(1).to_grow == 1
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        two.release(1)
+        helper.join(10)
+        second.join(10)
+
+
+def test_an_exception_gives_the_place_up(two):
+    class Stop(Exception):
+        pass
+
+    def handler(*_: object) -> None:
+        raise Stop
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Stop):
+            two.acquire(1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert two.waiting(1).to_grow == 0
+
+
+def is_readable(thing, timeout=0.0):
+    return bool(select.select([thing], [], [], timeout)[0])
+
+
+def test_descriptor(name, two):
+    assert is_readable(two) and not os.get_inheritable(two.fileno())
+    with SemaphoreSet(name) as other:
+        for _ in range(3):
+            with pytest.raises(BlockingIOError):
+                two.acquire(1, timeout=0)
+            assert not is_readable(two)
+            other.release(0)
+            assert not is_readable(two)
+            other.release(1)
+            assert is_readable(two)
+            two.acquire(1, timeout=0)
+            assert is_readable(two)
+        with pytest.raises(TimeoutError):
+            two.acquire(1, timeout=0.15)
+        assert not is_readable(two)
+        other.operate([Operation(1, 1, undo=True), (0, -1)])
+        assert is_readable(two)
+    fd = two.fileno()
+    assert fd == two.fileno()
+    two.close()
+    with pytest.raises(OSError):
+        os.fstat(fd)
+    with fails(errno.EBADF, "closed"):
+        two.fileno()
+
+
 def child(two: SemaphoreSet) -> None:
     two.acquire(0, 2, undo=True)
     two.release(1)
@@ -106,7 +204,29 @@ def test_owner_died(two, method):
     assert two.value(0) == 1 and two.last_pid(0) == process.pid
     process.kill()
     process.join()
-    assert two.value(0) == 3
+    assert two.value(0) == 3 and two.last_pid(0) == process.pid
+
+
+@pytest.mark.parametrize("method", START_METHODS)
+def test_owner_died_while_one_polls(two, method):
+    process = multiprocessing.get_context(method).Process(target=child, args=(two,))
+    process.start()
+    two.acquire(1, timeout=30)
+    selector = selectors.DefaultSelector()
+    selector.register(two, selectors.EVENT_READ)
+    with pytest.raises(BlockingIOError):
+        two.acquire(0, 3, timeout=0)
+    process.kill()
+    process.join()
+    for _ in range(100):
+        selector.select(10)
+        try:
+            two.acquire(0, 3, timeout=0)
+            break
+        except BlockingIOError:
+            pass
+    assert two.value(0) == 0
+    selector.close()
 
 
 def test_close_gives_back(name, two):

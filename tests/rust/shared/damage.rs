@@ -1,10 +1,10 @@
-//! Files that are no queue, or no longer: an error, never a fault or a hang.
+//! Files that are no queue, or no set of semaphores, or no longer: an error, never a fault or a hang.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use madang::{Deadline, Queue, Select};
+use madang::{Deadline, Operation, Queue, Select, SemaphoreSet};
 use madang_tests::{Name, Random, WATCHDOG, fork};
 
 fn file(name: &Name) -> File {
@@ -121,4 +121,61 @@ fn scribbled_limits_admit_no_more() {
         }
     };
     assert_eq!((error.errno(), queue.len()), (libc::EAGAIN, 50), "{error}");
+}
+
+/// Every byte of a set of semaphores may be anything, before it is opened and while it is used: errors or wrong values, but no fault, no
+/// hang past the deadline.
+#[test]
+fn scribbled_sets() {
+    for seed in 0..60 {
+        let name = Name::new("scribbled-sets");
+        let child = fork(|| {
+            let mut random = Random(seed);
+            let options = SemaphoreSet::options().values(&[1, 0, 3]).max_participants(8).clone();
+            let mut set = options.open(&name).unwrap();
+            let path = format!("/dev/shm/madang.semaphores.{}", &*name);
+            let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+            let length = file.metadata().unwrap().len();
+            for _ in 0..30 {
+                // Header and control lines, the roster from 4096, values, undoers and the journal's first records from 64 KiB, its others,
+                // seats and undo (docs/layout.md).
+                let offset = match random.below(8) {
+                    0 => 4 * random.below(32),
+                    1 | 2 => 512 + 4 * random.below(64),
+                    3 => 4096 + 4 * random.below(64),
+                    4 => (80 << 10) + 4 * random.below(1100),
+                    5 => 4 * random.below(length / 4 - 1),
+                    _ => (64 << 10) + 4 * random.below(150),
+                };
+                let value = match random.below(5) {
+                    0 => 0,
+                    1 => u64::MAX,
+                    2 => random.below(10),
+                    3 => random.below(1 << 34) << 30,
+                    _ => random.draw(),
+                };
+                let bytes = value.to_ne_bytes();
+                // A scribble may be anywhere, but makes the file no longer.
+                file.write_all_at(&bytes[..(4 + 4 * random.below(2) as usize).min((length - offset) as usize)], offset)
+                    .unwrap();
+                if random.below(4) == 0
+                    && let Ok(other) = options.open(&name)
+                {
+                    set = other;
+                }
+                let wait = Deadline::after(Duration::from_millis(1 + random.below(15)));
+                for index in 0..3 {
+                    let _ = set.operate_until(&[Operation::acquire(index, 1).undo()], wait);
+                    let _ = set.operate_until(&[Operation::release(index, 1), Operation::zero(2)], wait);
+                    let _ = set.operate_until(&[Operation::release(index, 2)], Deadline::INSTANT);
+                }
+                // What has no deadline of its own waits for a second at most.
+                if random.below(10) == 0 {
+                    let _ = (set.values(), set.waiting(1), set.set_value(2, 1), set.stat(), set.participants());
+                }
+            }
+            0
+        });
+        assert_eq!(child.wait_for(6 * WATCHDOG), 0, "seed {seed}");
+    }
 }

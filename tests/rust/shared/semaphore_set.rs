@@ -3,10 +3,14 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use madang::{Create, Deadline, Error, Operation, Queue, Segment, SemaphoreSet};
+use madang::{Create, Deadline, Error, Operation, Queue, Segment, SemaphoreSet, Turn};
 use madang_tests::{Checkpoint, Name, Random, WATCHDOG, fork};
 
 use super::kill::{pause, word};
+
+mod descriptor;
+mod model;
+mod parity;
 
 fn open(name: &Name, values: &[u32]) -> SemaphoreSet {
     SemaphoreSet::options().values(values).create(Create::Only).open(name).unwrap()
@@ -158,6 +162,56 @@ fn owner_died() {
     assert_eq!(set.values().unwrap(), [1, 2]);
 }
 
+/// What the dead left is given back before it makes an error, or is taken for a 0.
+#[test]
+fn what_the_dead_left_is_not_believed() {
+    let name = Name::new("set-left");
+    let set = SemaphoreSet::options().values(&[1, 1]).max_value(10).open(&name).unwrap();
+    let dies_after = |operation: Operation| {
+        let done = Checkpoint::default();
+        let child = fork(|| {
+            set.operate(&[operation.undo()]).unwrap();
+            done.reach();
+            loop {
+                std::thread::park();
+            }
+        });
+        done.wait();
+        let id = child.id() as u32;
+        child.kill();
+        id
+    };
+    dies_after(Operation::release(0, 9));
+    set.operate(&[Operation::release(0, 9)]).unwrap();
+    assert_eq!(set.value(0).unwrap(), 10);
+    dies_after(Operation::acquire(1, 1));
+    fails(set.try_operate(&[Operation::zero(1)]), libc::EAGAIN, "isn't 0, but 1");
+    let dead = dies_after(Operation::acquire(1, 1));
+    assert_eq!((set.value(1).unwrap(), set.last_pid(1).unwrap()), (1, dead), "given back, as if he had done it");
+}
+
+/// All values at one moment: what moves from one to another is never missing, nor there twice.
+#[test]
+fn values_are_of_one_moment() {
+    let name = Name::new("set-moment");
+    let set = open(&name, &[1000, 0, 0]);
+    let child = fork(|| {
+        let set = SemaphoreSet::open(&name).unwrap();
+        for turn in 0..30_000 {
+            let (from, to) = (turn % 3, (turn + 1) % 3);
+            let there_and_back = [Operation::release(to, 1), Operation::acquire(to, 1)];
+            let moves = [Operation::acquire(from, 500), Operation::release(to, 500)];
+            set.operate(&[moves, there_and_back].concat()).unwrap();
+        }
+        0
+    });
+    while madang_tests::state(child.id()) != 'Z' {
+        let values = set.values().unwrap();
+        assert_eq!(values.iter().sum::<u32>(), 1000, "{values:?}");
+    }
+    child.succeeds();
+}
+
 /// A handle that is closed gives back too; a forked child has nothing to be undone.
 #[test]
 fn undo_is_the_handles_own() {
@@ -208,6 +262,77 @@ fn sleepers_come_in_their_order() {
     children.into_iter().for_each(madang_tests::Child::succeeds);
     let came: Vec<_> = (0..4).map(|_| order.try_recv(madang::Select::Any).unwrap().mtype).collect();
     assert_eq!(came, [2, 1, 3, 4]);
+}
+
+/// Who waits in slices keeps his place between them; who ends his turn leaves what he was woken for to the next.
+#[test]
+fn a_turn_is_kept() {
+    let name = Name::new("set-turn");
+    let set = open(&name, &[0]);
+    let take = [Operation::acquire(0, 1)];
+    let mut turn = Turn::default();
+    let mut slice = || {
+        fails(
+            set.operate_in_turn(&mut turn, &take, Deadline::after(Duration::from_millis(2))),
+            libc::ETIMEDOUT,
+            "is 0",
+        );
+        assert!(set.waiting(0).unwrap().to_grow >= 1, "he sits");
+    };
+    let sleeper = || {
+        let child = fork(|| {
+            set.acquire(0).unwrap();
+            0
+        });
+        child.wait_until_asleep();
+        child
+    };
+    slice();
+    let child = sleeper();
+    slice();
+    set.release(0).unwrap();
+    set.operate_in_turn(&mut turn, &take, Deadline::NOW).unwrap();
+    assert_eq!(set.waiting(0).unwrap().to_grow, 1, "the other sleeps still");
+    set.release(0).unwrap();
+    child.succeeds();
+
+    let mut turn = Turn::default();
+    let slice = Deadline::after(Duration::from_millis(2));
+    fails(set.operate_in_turn(&mut turn, &take, slice), libc::ETIMEDOUT, "is 0");
+    let child = sleeper();
+    set.release(0).unwrap();
+    set.end_turn(&mut turn);
+    child.succeeds();
+    set.end_turn(&mut turn);
+    assert_eq!((set.value(0).unwrap(), set.waiting(0).unwrap().to_grow), (0, 0));
+}
+
+/// One who is stopped while he sleeps, or is killed, holds up nobody behind him for long.
+#[test]
+fn a_stopped_sleeper_is_passed_by() {
+    let name = Name::new("set-stopped");
+    let set = open(&name, &[0]);
+    let sleeper = || {
+        let child = fork(|| {
+            set.acquire(0).unwrap();
+            0
+        });
+        child.wait_until_asleep();
+        child
+    };
+    let [stopped, killed, other, last] = [sleeper(), sleeper(), sleeper(), sleeper()];
+    stopped.signal(libc::SIGSTOP);
+    killed.kill_unburied();
+    let begun = Instant::now();
+    set.operate(&[Operation::release(0, 2)]).unwrap();
+    other.succeeds();
+    last.succeeds();
+    println!("they got on after {:?}", begun.elapsed());
+    assert_eq!(set.values().unwrap(), [0]);
+    stopped.signal(libc::SIGCONT);
+    assert_eq!(set.waiting(0).unwrap().to_grow, 1, "he waits on");
+    set.release(0).unwrap();
+    stopped.succeeds();
 }
 
 /// Processes that are killed at random while they hold a semaphore with undo: never two are in, and nobody is stuck.

@@ -31,12 +31,13 @@ mod undo;
 use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Fault;
 use super::cell::{U32, U64};
 use super::event::{Event, fence_after_unlock};
 use super::header::CONTROL;
-use super::host::{Host, Participant};
+use super::host::{EVERYBODY, Host, Participant};
 use super::keep::{Entered, KeptLock};
 use super::sysv::SYSV;
 use crate::deadline::Deadline;
@@ -45,6 +46,10 @@ use seats::Wakes;
 
 pub(crate) use geometry::{Geometry, MOST_OPERATIONS, MOST_SEMAPHORES, MOST_VALUE};
 pub(crate) use seats::Seat;
+
+/// The dead are looked for this often at most by all who sleep together: each asks about all. With a [`NAP`](super::event::NAP) it
+/// is the time within which sleepers find a death.
+const TIDY_EVERY: Duration = Duration::from_millis(40);
 
 /// One operation on one semaphore of a set, as `struct sembuf` has it (semop(2)).
 #[doc(alias = "sembuf")]
@@ -77,16 +82,73 @@ pub(crate) enum Outcome {
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Blocked {
+    /// Where the first operation that can't be done is stuck.
     pub(crate) index: u32,
-    /// What the value must be at least; 0 is that it must be 0.
-    pub(crate) need: u32,
+    pub(crate) need: Need,
+    /// Whether that operation waits for 0.
+    pub(crate) for_zero: bool,
     pub(crate) no_wait: bool,
 }
 
 impl Blocked {
+    /// One of `operations` is stuck.
+    #[cold]
+    fn new(operations: &[Operation], stuck: Operation) -> Self {
+        let Operation { index, delta, no_wait, .. } = stuck;
+        Self { index, need: Need::of(operations, index), for_zero: delta == 0, no_wait }
+    }
+}
+
+/// What one operation would do.
+enum Step {
+    To(u32),
+    /// It must wait.
+    Stuck,
+    /// The value would become too large.
+    TooFar,
+}
+
+/// What a semaphore's value must be for a whole array: to take 1 twice needs 2, and to take 1 and then wait for 0 needs exactly 1. More
+/// than a value can be is for ever in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    AtLeast(u32),
+    Exactly(u32),
+}
+
+impl Need {
+    const NEVER: u32 = u32::MAX;
+
+    fn of(operations: &[Operation], index: u32) -> Self {
+        let (mut sum, mut least, mut exactly) = (0_i64, 0_i64, None);
+        for operation in operations.iter().filter(|operation| operation.index == index) {
+            if operation.delta == 0 {
+                let contradicts = exactly.is_some_and(|known| known != -sum);
+                exactly = Some(if contradicts { i64::MIN } else { -sum });
+            }
+            sum += i64::from(operation.delta);
+            least = least.max(-sum);
+        }
+        let word = |need: i64| u32::try_from(need).unwrap_or(Self::NEVER);
+        match exactly {
+            None => Self::AtLeast(word(least)),
+            Some(exactly) if exactly >= least => Self::Exactly(word(exactly)),
+            Some(_) => Self::Exactly(Self::NEVER),
+        }
+    }
+
     /// Whether `value` is what is waited for.
     fn suits(self, value: u32) -> bool {
-        if self.need == 0 { value == 0 } else { value >= self.need }
+        match self {
+            Self::AtLeast(least) => value >= least,
+            Self::Exactly(what) => value == what,
+        }
+    }
+
+    /// Whether neither `value` nor less will ever do.
+    fn is_more_than(self, value: u32) -> bool {
+        let (Self::AtLeast(need) | Self::Exactly(need)) = self;
+        need > value
     }
 }
 
@@ -114,6 +176,15 @@ impl Value {
     }
 }
 
+/// Every semaphore, as [`bits`] has it.
+const ANY: u32 = EVERYBODY;
+
+/// Which semaphores these are, for those who wait by a descriptor; several share a bit.
+#[inline]
+fn bits(operations: &[Operation]) -> u32 {
+    operations.iter().fold(0, |bits, operation| bits | 1 << (operation.index % 32))
+}
+
 /// What all operations touch.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
@@ -132,10 +203,12 @@ struct Front {
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 struct Back {
-    /// Who wait by a descriptor.
+    /// Who wait by a descriptor, for which semaphores.
     event: Event,
     /// How often the lock was inherited from the dead.
     repairs: U64,
+    /// When somebody last looked for the dead, on the monotonic clock in nanoseconds.
+    tidied: U64,
 }
 
 /// A set's control lines, at [`CONTROL`] in the file.
@@ -188,11 +261,6 @@ impl Semaphores {
         self.control().back.repairs.get()
     }
 
-    /// Who wait by a descriptor.
-    pub(crate) fn event(&self) -> &Event {
-        &self.control().back.event
-    }
-
     /// A semaphore as it is at this moment. Its index is the caller's to check.
     pub(crate) fn value(&self, index: u32) -> Value {
         Value::of(self.values()[index as usize].get())
@@ -200,7 +268,7 @@ impl Semaphores {
 
     /// Whether what `blocked` waits for is there, as far as one sees without the lock.
     pub(crate) fn suits(&self, blocked: Blocked) -> bool {
-        blocked.suits(Value::of(self.values()[blocked.index as usize].peek()).value)
+        blocked.need.suits(Value::of(self.values()[blocked.index as usize].peek()).value)
     }
 
     /// Does all of `operations`, whose indices are the caller's to check, or none.
@@ -222,14 +290,18 @@ impl Semaphores {
             return self.operate_one(host, pid, *operation, entered);
         }
         let mut wakes = Wakes::default();
-        let outcome = self.operate_all(host, pid, operations, &mut wakes);
+        let mut outcome = self.operate_all(host, pid, operations, &mut wakes);
+        if seat.as_deref().is_some_and(|seat| self.is_served(host, seat)) {
+            outcome = Outcome::Done;
+        }
         if let Some(seat) = seat {
             match outcome {
-                Outcome::Blocked(blocked) => self.sit(host, seat, blocked, &mut wakes),
+                Outcome::Blocked(blocked) => self.sit(host, seat, operations, blocked, &mut wakes),
                 _ => self.rise(host, seat, &mut wakes),
             }
         }
-        self.unlock(host, entered, &wakes)?;
+        let changed = if outcome == Outcome::Done { bits(operations) } else { 0 };
+        self.unlock(host, entered, changed, &wakes)?;
         Ok(outcome)
     }
 
@@ -245,35 +317,47 @@ impl Semaphores {
         let word = &self.values()[operation.index as usize];
         let before = Value::of(word.peek()).value;
         let outcome = match self.step(operation, before) {
-            Ok(value) => {
+            Step::To(value) => {
                 word.set(Value { value, pid }.word());
                 Outcome::Done
             }
-            Err(outcome) => outcome,
+            Step::Stuck => Outcome::Blocked(Blocked::new(&[operation], operation)),
+            Step::TooFar => Outcome::OutOfRange { index: operation.index },
         };
         let front = &self.control().front;
-        if outcome == Outcome::Done && front.waiting.peek() != 0 {
-            let mut wakes = Wakes::default();
-            self.offer(host, operation.index, &mut wakes);
-            self.unlock(host, entered, &wakes)?;
-        } else {
+        if outcome == Outcome::Done && front.waiting.peek() == 0 {
             front.lock.unlock(host, entered)?;
+            self.tell(host, entered, bits(&[operation]));
+        } else {
+            self.finish_one(host, operation, outcome, entered)?;
         }
-        self.tell(host, entered);
         Ok(outcome)
     }
 
-    /// What a value becomes by an operation, or why it can't.
+    #[cold]
+    fn finish_one(
+        &self,
+        host: &impl Host,
+        operation: Operation,
+        outcome: Outcome,
+        entered: Entered,
+    ) -> Result<(), Fault> {
+        let mut wakes = Wakes::default();
+        if outcome != Outcome::Done {
+            return self.unlock(host, entered, 0, &wakes);
+        }
+        self.offer(host, operation.index, &mut wakes);
+        self.unlock(host, entered, bits(&[operation]), &wakes)
+    }
+
+    /// What a value becomes by an operation.
     #[inline]
-    fn step(&self, operation: Operation, before: u32) -> Result<u32, Outcome> {
-        let Operation { index, delta, no_wait, .. } = operation;
-        let blocked = |need| Err(Outcome::Blocked(Blocked { index, need, no_wait }));
+    fn step(&self, operation: Operation, before: u32) -> Step {
+        let delta = operation.delta;
         match i64::from(before) + i64::from(delta) {
-            0 if delta == 0 => Ok(0),
-            _ if delta == 0 => blocked(0),
-            after if after < 0 => blocked(delta.unsigned_abs()),
-            after if after > i64::from(self.geometry.most) => Err(Outcome::OutOfRange { index }),
-            after => Ok(after as u32),
+            after if after < 0 || delta == 0 && after > 0 => Step::Stuck,
+            after if after > i64::from(self.geometry.most) => Step::TooFar,
+            after => Step::To(after as u32),
         }
     }
 
@@ -286,15 +370,17 @@ impl Semaphores {
         }
         for (at, operation) in operations.iter().enumerate() {
             let earlier = &operations[..at];
-            if let Err(outcome) = self.step(*operation, self.value_after(earlier, operation.index)) {
-                return outcome;
+            match self.step(*operation, self.value_after(earlier, operation.index)) {
+                Step::To(_) => {}
+                Step::Stuck => return Outcome::Blocked(Blocked::new(operations, *operation)),
+                Step::TooFar => return Outcome::OutOfRange { index: operation.index },
             }
             if operation.undo && !self.can_undo(slot, earlier, *operation) {
                 return Outcome::OutOfRange { index: operation.index };
             }
         }
         if with_undo {
-            self.become_undoer(host.me());
+            self.become_undoer(host.me(), pid);
         }
         for (at, operation) in operations.iter().enumerate() {
             let index = operation.index;
@@ -341,28 +427,52 @@ impl Semaphores {
         }
         self.arm_to_set(pid, first, values.len());
         self.go_on_setting(host, &mut wakes);
-        self.unlock(host, entered, &wakes)
+        self.unlock(host, entered, ANY, &wakes)
+    }
+
+    /// Looks at the set at one moment, at which no array is half done.
+    pub(crate) fn look<T>(
+        &self,
+        host: &impl Host,
+        deadline: Deadline,
+        look: impl FnOnce(&Self) -> T,
+    ) -> Result<T, Fault> {
+        let entered = self.lock(host, deadline)?;
+        let seen = look(self);
+        self.unlock(host, entered, 0, &Wakes::default())?;
+        Ok(seen)
     }
 
     /// Gives back what the dead had to be undone, if there are any. Whether something was.
     pub(crate) fn bury(&self, host: &impl Host, deadline: Deadline) -> Result<bool, Fault> {
-        if !self.has_other_undoers(host.me()) {
+        // To ask who lives takes system calls: so first without the lock.
+        if !self.has_other_undoers(host.me()) || !self.has_dead_undoer(host) {
             return Ok(false);
         }
         let entered = self.lock(host, deadline)?;
         let mut wakes = Wakes::default();
         let found = self.undo_the_dead(host, &mut wakes);
-        self.unlock(host, entered, &wakes)?;
+        self.unlock(host, entered, if found { ANY } else { 0 }, &wakes)?;
         Ok(found)
     }
 
-    /// As [`bury`](Self::bury), and lets nobody sit who is dead.
-    pub(crate) fn tidy(&self, host: &impl Host, deadline: Deadline) -> Result<(), Fault> {
-        let entered = self.lock(host, deadline)?;
+    /// As [`bury`](Self::bury), and lets nobody sit who is dead. All who sleep do it now and then; if another just has, it is
+    /// enough. `now_ns` is of the monotonic clock.
+    pub(crate) fn tidy(&self, host: &impl Host, now_ns: u64, deadline: Deadline) -> Result<(), Fault> {
+        let tidied = &self.control().back.tidied;
+        if u128::from(now_ns.wrapping_sub(tidied.get())) < TIDY_EVERY.as_nanos() {
+            return Ok(());
+        }
+        tidied.set(now_ns);
+        let is_dead = |who| who != host.me() && !host.lives(who);
+        if !self.has_dead_undoer(host) && !self.has_seat(is_dead) {
+            return Ok(());
+        }
+        let entered = self.lock(host, deadline).inspect_err(|_| tidied.set(0))?;
         let mut wakes = Wakes::default();
-        self.undo_the_dead(host, &mut wakes);
-        self.clear_seats(host, |who| who != host.me() && !host.lives(who), &mut wakes);
-        self.unlock(host, entered, &wakes)
+        let found = self.undo_the_dead(host, &mut wakes);
+        self.clear_seats(host, is_dead, &mut wakes);
+        self.unlock(host, entered, if found { ANY } else { 0 }, &wakes)
     }
 
     /// Gives up waiting.
@@ -374,7 +484,7 @@ impl Semaphores {
             Ok(entered) => {
                 let mut wakes = Wakes::default();
                 self.rise(host, seat, &mut wakes);
-                self.unlock(host, entered, &wakes)
+                self.unlock(host, entered, 0, &wakes)
             }
             // He leaves all the same; whom he might have passed a wake on to looks by himself in a while.
             Err(fault) => {
@@ -393,7 +503,7 @@ impl Semaphores {
             let mut wakes = Wakes::default();
             self.give_back(host, slot, &mut wakes);
             // Disowned: then the others have done it.
-            let _ = self.unlock(host, entered, &wakes);
+            let _ = self.unlock(host, entered, ANY, &wakes);
         }
         self.control().front.lock.give_back_for_good(host);
     }
@@ -414,7 +524,7 @@ impl Semaphores {
         }
         self.give_back(host, heir.slot(), &mut wakes);
         self.clear_seats(host, is_former, &mut wakes);
-        self.unlock(host, entered, &wakes)
+        self.unlock(host, entered, ANY, &wakes)
     }
 
     /// Takes the lock, and repairs if it was the dead who had it.
@@ -429,39 +539,52 @@ impl Semaphores {
         Ok(entered)
     }
 
-    /// Gives the lock back, and then wakes who is to be woken.
-    fn unlock(&self, host: &impl Host, entered: Entered, wakes: &Wakes) -> Result<(), Fault> {
+    /// Gives the lock back, and then wakes who is to be woken, and who waits by a descriptor for what has `changed`. (Who finds that he must
+    /// wait must not ring himself.)
+    fn unlock(&self, host: &impl Host, entered: Entered, changed: u32, wakes: &Wakes) -> Result<(), Fault> {
         let unlocked = self.control().front.lock.unlock(host, entered);
         wakes.wake(self, host);
-        self.tell(host, entered);
+        if changed != 0 || entered == Entered::Inherited {
+            self.tell(host, entered, changed);
+        }
         unlocked
     }
 
-    /// Rings who wait by a descriptor.
+    /// Rings those who wait by a descriptor for one of the semaphores that `changed` names. Nobody sleeps on the event.
     #[inline]
-    fn tell(&self, host: &impl Host, entered: Entered) {
+    fn tell(&self, host: &impl Host, entered: Entered, changed: u32) {
         fence_after_unlock(entered);
+        // A repair may have changed anything.
+        let changed = if entered == Entered::Inherited { ANY } else { changed };
         let event = &self.control().back.event;
-        if event.is_awaited() {
+        if event.is_awaited() && event.watched() & changed != 0 {
             event.raise(host);
         }
     }
 
     /// Wakes everybody who waits: there is nothing to wait for any more.
     pub(crate) fn wake_all(&self, host: &impl Host) {
+        // With the lock, so that nobody is just sitting down; without it, he looks by himself in a while.
+        let entered = self.control().front.lock.lock(host, Deadline::INSTANT);
         self.wake_all_seats(host);
+        if let Ok(entered) = entered {
+            let _ = self.control().front.lock.unlock(host, entered);
+        }
         self.control().back.event.raise(host);
     }
 
-    /// Orders the announcement of one who waits by a descriptor before his look at the values.
-    pub(crate) fn fence_for_sleeper(&self, host: &impl Host) {
+    /// Announces one who waits by a descriptor until these operations can be done. Then he tries them again.
+    pub(crate) fn announce_watcher(&self, host: &impl Host, operations: &[Operation]) {
+        let event = &self.control().back.event;
+        event.watch(bits(operations));
+        event.announce();
         self.control().front.lock.fence_for_sleeper(host);
     }
 
     #[cold]
     fn repair(&self, host: &impl Host, wakes: &mut Wakes) {
         let repairs = &self.control().back.repairs;
-        repairs.set(repairs.peek() + 1);
+        repairs.set(repairs.peek().wrapping_add(1));
         self.recover(host, wakes);
         self.count_undoers();
         self.count_seats();
@@ -472,6 +595,56 @@ impl Semaphores {
     fn control(&self) -> &Control {
         // SAFETY: by the promise to `at`: within the file, aligned (checked below); atomics, for which every content is valid.
         unsafe { self.base.byte_add(CONTROL as usize).cast().as_ref() }
+    }
+
+    /// All words by where they lie: control lines, values, staged, undoers, journal, seats, undo.
+    #[cfg(test)]
+    pub(super) fn words_for_test(&self) -> [&[U32]; 7] {
+        let geometry = &self.geometry;
+        let ends = [geometry.values(), geometry.staged(), geometry.undoers(), geometry.journal()];
+        let more = [geometry.seats(), geometry.undo(), geometry.undo() + u64::from(geometry.slots) * geometry.row()];
+        let ends: Vec<u64> = ends.into_iter().chain(more).collect();
+        let area = |offset, end| self.area(offset, ((end - offset) / 4) as usize);
+        std::array::from_fn(|which| match which {
+            0 => area(CONTROL, CONTROL + size_of::<Control>() as u64),
+            _ => area(ends[which - 1], ends[which]),
+        })
+    }
+
+    /// Where the words of control lines, a row's owner, a record and a place lie, how many bytes they have, and what they are.
+    #[cfg(test)]
+    pub(super) fn layout_for_test() -> [Vec<(usize, usize, &'static str)>; 4] {
+        use std::mem::offset_of;
+        let front = CONTROL as usize + offset_of!(Control, front);
+        let back = CONTROL as usize + offset_of!(Control, back);
+        let lock = front + offset_of!(Front, lock);
+        let control = vec![
+            (lock, 4, "lock"),
+            (
+                lock + 4,
+                size_of::<KeptLock>() - 4,
+                "who keeps it, whether he is inside; who had it last, how often in a row",
+            ),
+            (front + offset_of!(Front, waiting), 4, "how many sit and wait at most"),
+            (front + offset_of!(Front, undoers), 4, "how many have something to be undone at most"),
+            (front + offset_of!(Front, ticket), 8, "the next one's place in the order"),
+            (front + offset_of!(Front, journal), size_of::<Journal>(), "journal: its word, and the process that sets"),
+            (back + offset_of!(Back, event), 4, "event"),
+            (back + offset_of!(Back, event) + 4, 4, "for which semaphores some wait by a descriptor"),
+            (back + offset_of!(Back, repairs), 8, "how often the lock was inherited from the dead"),
+            (
+                back + offset_of!(Back, tidied),
+                8,
+                "when somebody looked for the dead, nanoseconds on the monotonic clock",
+            ),
+        ];
+        [control, undo::Undoer::layout_for_test(), journal::Record::layout_for_test(), seats::Place::layout_for_test()]
+    }
+
+    /// Who keeps the lock.
+    #[cfg(test)]
+    pub(super) fn keeper_for_test(&self) -> Option<Participant> {
+        Participant::from_word(self.control().front.lock.keeper_and_inside().0.get())
     }
 
     fn values(&self) -> &[U64] {

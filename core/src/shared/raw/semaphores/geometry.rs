@@ -46,6 +46,12 @@ impl Geometry {
         Self::new(count?, most?, shape.slots).filter(|geometry| geometry.shape() == *shape)
     }
 
+    /// Where each begins.
+    #[cfg(test)]
+    pub(crate) fn areas_for_test(&self) -> [u64; 6] {
+        [self.values(), self.staged(), self.undoers(), self.journal(), self.seats(), self.undo()]
+    }
+
     pub(super) fn values(&self) -> u64 {
         header_length(self.slots)
     }

@@ -5,8 +5,8 @@
 //!   state   how many records    whose: a slot, or the first semaphore
 //! ```
 //!
-//! One store arms it, one disarms it. Armed to *put back*, the records say what was there before: they are put back from the last to
-//! the first, for an array may change a semaphore twice. Armed to *set*, the new values are staged. Either is done again from the start
+//! One store arms it, one disarms it. Armed to *put back*, the records say what was there before the whole array (of a semaphore that it
+//! changes twice they say the same). Armed to *set*, the new values are staged. Either is done again from the start
 //! by the next who finds it half done.
 
 use super::super::cell::{U32, U64};
@@ -54,6 +54,17 @@ pub(super) struct Entry {
 }
 
 impl Record {
+    #[cfg(test)]
+    pub(super) fn layout_for_test() -> Vec<(usize, usize, &'static str)> {
+        use std::mem::offset_of;
+        vec![
+            (offset_of!(Self, index), 4, "the semaphore"),
+            (offset_of!(Self, has_undo), 4, "whether the amount to be undone is changed too"),
+            (offset_of!(Self, undo), 4, "that amount, as it was"),
+            (offset_of!(Self, word), 8, "value and process, as they were"),
+        ]
+    }
+
     pub(super) fn write(&self, entry: Entry) {
         self.index.set(entry.index);
         self.has_undo.set(entry.has_undo.into());
@@ -107,7 +118,7 @@ impl Semaphores {
     }
 
     fn put_back(&self, slot: u32, count: usize) {
-        for at in (0..count).rev() {
+        for at in 0..count {
             let entry = self.journal(at).read();
             let Some(word) = self.values().get(entry.index as usize) else { continue };
             word.set(entry.word);
@@ -123,8 +134,8 @@ impl Semaphores {
         let (word, pid) = (journal.word.get(), journal.pid.get());
         let (first, count) = (word as u32, (word >> 32 & 0x3fff_ffff) as u32);
         let end = first.saturating_add(count).min(self.geometry.count);
+        self.forget_undo(first..end);
         for index in first..end {
-            self.forget_undo(index);
             let value = self.staged()[index as usize].get();
             self.values()[index as usize].set(Value { value, pid }.word());
         }

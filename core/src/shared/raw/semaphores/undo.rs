@@ -7,6 +7,8 @@
 //! undoer any more. It is done holding the set's lock: by himself when he closes; by who joins in his slot; and by everybody who
 //! finds that he is dead. A death in the middle leaves the rest of the row, and a dead undoer.
 
+use std::ops::Range;
+
 use super::super::cell::U32;
 use super::super::host::{Host, Participant};
 use super::journal::Entry;
@@ -21,17 +23,40 @@ pub(super) struct Undoer {
     who: U32,
     /// Whether the slot's row has its place in the file.
     granted: U32,
+    /// His process: what is given back counts as done by him.
+    pid: U32,
+    _unused: U32,
 }
+
+const _: () = assert!(size_of::<Undoer>() == 16);
 
 impl Shared for Undoer {}
 
 impl Undoer {
+    #[cfg(test)]
+    pub(super) fn layout_for_test() -> Vec<(usize, usize, &'static str)> {
+        use std::mem::offset_of;
+        vec![
+            (offset_of!(Self, who), 4, "the participant; 0 is nobody"),
+            (offset_of!(Self, granted), 4, "whether the slot's row has its place in the file"),
+            (offset_of!(Self, pid), 4, "its process"),
+        ]
+    }
+
     pub(super) fn is(&self, who: Participant) -> bool {
         self.who.get() == who.word()
     }
 
     pub(super) fn is_somebody(&self) -> bool {
         self.who.get() != 0
+    }
+
+    /// Whether who has something in `slot`'s row lives no more.
+    fn is_dead(&self, host: &impl Host, slot: usize) -> bool {
+        let word = self.who.get();
+        // A word that names nobody, or somebody in another slot, was scribbled.
+        let lives = |who: Participant| who.slot() as usize == slot && (who == host.me() || host.lives(who));
+        word != 0 && !Participant::from_word(word).is_some_and(lives)
     }
 
     /// Whether there may be something in the row.
@@ -73,33 +98,33 @@ impl Semaphores {
     }
 
     /// Notes that the caller's row may have something in it.
-    pub(super) fn become_undoer(&self, me: Participant) {
+    pub(super) fn become_undoer(&self, me: Participant, pid: u32) {
         let undoer = &self.undoers()[me.slot() as usize];
         if !undoer.is(me) {
             let count = &self.control().front.undoers;
             count.set(count.peek().wrapping_add(1));
+            undoer.pid.set(pid);
             undoer.who.set(me.word());
         }
     }
 
     /// Whether somebody but the caller may have something to be undone.
     pub(super) fn has_other_undoers(&self, me: Participant) -> bool {
-        match self.control().front.undoers.get() {
-            0 => false,
-            1 => !self.undoers()[me.slot() as usize].is(me),
-            _ => true,
-        }
+        // Before the count: another thread of the caller's handle may be becoming one.
+        let mine = u32::from(self.undoers()[me.slot() as usize].is(me));
+        self.control().front.undoers.get() > mine
+    }
+
+    /// Whether one of them is dead. To be asked without the lock.
+    pub(super) fn has_dead_undoer(&self, host: &impl Host) -> bool {
+        self.undoers().iter().enumerate().any(|(slot, undoer)| undoer.is_dead(host, slot))
     }
 
     /// Gives back for all undoers that are dead. Whether there was one.
     pub(super) fn undo_the_dead(&self, host: &impl Host, wakes: &mut Wakes) -> bool {
         let mut found = false;
         for (slot, undoer) in self.undoers().iter().enumerate() {
-            let word = undoer.who.get();
-            // A word that names nobody, or somebody in another slot, was scribbled.
-            let lives = Participant::from_word(word)
-                .is_some_and(|who| who.slot() as usize == slot && (who == host.me() || host.lives(who)));
-            if word != 0 && !lives {
+            if undoer.is_dead(host, slot) {
                 self.give_back(host, slot as u32, wakes);
                 found = true;
             }
@@ -116,12 +141,12 @@ impl Semaphores {
             let amount = undo.peek().cast_signed();
             if amount != 0 {
                 let word = self.values()[index as usize].peek();
-                let Value { value, pid } = Value::of(word);
+                let value = Value::of(word).value;
                 // What others did meanwhile may have left no room for it: as much as there is (semop(2)).
                 let after = (i64::from(value) + i64::from(amount)).clamp(0, i64::from(self.geometry.most));
                 self.journal(0).write(Entry { index, has_undo: true, undo: undo.peek(), word });
                 self.arm_to_put_back(slot, 1);
-                self.values()[index as usize].set(Value { value: after as u32, pid }.word());
+                self.values()[index as usize].set(Value { value: after as u32, pid: undoer.pid.peek() }.word());
                 undo.set(0);
                 self.disarm();
                 self.offer(host, index, wakes);
@@ -134,15 +159,13 @@ impl Semaphores {
         }
     }
 
-    /// Nobody undoes anything on that semaphore any more: it is set.
-    pub(super) fn forget_undo(&self, index: u32) {
+    /// Nobody undoes anything on those semaphores any more: they are set.
+    pub(super) fn forget_undo(&self, indices: Range<u32>) {
         if self.control().front.undoers.peek() == 0 {
             return;
         }
-        for (slot, undoer) in self.undoers().iter().enumerate() {
-            if undoer.has_row() {
-                self.undo(slot as u32, index).set(0);
-            }
+        for slot in (0..).zip(self.undoers()).filter(|(_, undoer)| undoer.has_row()).map(|(slot, _)| slot) {
+            indices.clone().for_each(|index| self.undo(slot, index).set(0));
         }
     }
 

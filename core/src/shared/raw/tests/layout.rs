@@ -11,6 +11,7 @@ use super::super::header::{CONTROL, Header, ROSTER};
 use super::super::keep::KeptLock;
 use super::super::ring::{Control, Receivers, Senders, Settings, Waiting};
 use super::super::roster::Slot;
+use super::super::semaphores::{self, Semaphores};
 use super::super::sync::barrier::{self, Barrier};
 use super::super::sync::condition::Condition;
 use super::super::sync::flag::Flag;
@@ -42,7 +43,7 @@ fn header() -> String {
         &mut table,
         offset_of!(Header, parameters),
         64,
-        "parameters; a queue's: capacity, most messages, bytes of near ring, deep ring, heap",
+        "parameters; a queue's: capacity, most messages, bytes of near ring, deep ring, heap; a set's: how many, largest value",
     );
     table
 }
@@ -167,17 +168,47 @@ fn examples() -> String {
     table
 }
 
+/// A set's words: control lines, undoer, record, place.
+fn of_a_set() -> [String; 4] {
+    Semaphores::layout_for_test().map(|words| {
+        let mut table = String::new();
+        words.into_iter().for_each(|(offset, size, what)| row(&mut table, offset, size, what));
+        table
+    })
+}
+
+fn sets() -> String {
+    let mut table = String::new();
+    for count in [1, 100, 65_536] {
+        let geometry = semaphores::Geometry::new(count, semaphores::MOST_VALUE, 1024).unwrap();
+        let areas = geometry.areas_for_test().map(|offset| offset.to_string()).join(" | ");
+        writeln!(table, "| {count} | {areas} | {} KiB |", geometry.size() >> 10).unwrap();
+    }
+    table
+}
+
 fn tables() -> String {
+    let [set, undoer, record, place] = of_a_set();
     let head = "| offset | bytes | what |\n|---|---|---|\n";
     format!(
         "{BEGIN}\n## The header\n\n{head}{}\n## A queue's control lines\n\n{head}{}\n## A slot of the roster\n\nThe roster begins at \
          {ROSTER}; a slot has {} bytes.\n\n{head}{}\n## A queue's areas\n\nWith 1,024 slots; the heap follows the rings.\n\n\
-         | capacity | most messages | near ring | deep ring | the file, sparse |\n|---|---|---|---|---|\n{}{}",
+         | capacity | most messages | near ring | deep ring | the file, sparse |\n|---|---|---|---|---|\n{}\n\
+         ## A set's control lines\n\n{head}{set}\n## Who has something to be undone\n\nOne of {} bytes for each slot.\n\n{head}{undoer}\n\
+         ## A record of a set's journal\n\n{} of {} bytes.\n\n{head}{record}\n## A place of one who waits\n\nOne of {} bytes for each \
+         slot.\n\n{head}{place}\n## A set's areas\n\nWith 1,024 slots; where each begins. A slot's row of amounts has 4 bytes for each \
+         semaphore.\n\n| semaphores | values | staged | undoers | journal | places | amounts | the file, sparse \
+         |\n|---|---|---|---|---|---|---|---|\n{}{}",
         header(),
         control(),
         size_of::<Slot>(),
         slot(),
         examples(),
+        16,
+        semaphores::MOST_OPERATIONS,
+        32,
+        32,
+        sets(),
         locks()
     )
 }

@@ -1,5 +1,6 @@
 //! A set of semaphores under the trap: every operation ended before each of its stores, and whoever repairs it too.
 
+use std::cell::Cell;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,17 +8,27 @@ use std::time::Duration;
 use super::super::Fault;
 use super::super::cell::trap::{Died, die_after};
 use super::super::host::Participant;
-use super::super::semaphores::{Blocked, Geometry, Operation, Outcome, Seat, Semaphores};
+use super::super::semaphores::{Blocked, Geometry, Need, Operation, Outcome, Seat, Semaphores};
 use super::{Actor, World};
 use crate::deadline::Deadline;
 use crate::mapping::Mapping;
 use crate::sys::file;
 
+mod kept;
+mod meanwhile;
+mod scribbled;
+mod story;
+mod waiting;
+
 const PID: u32 = 7;
 
 /// A set of `values`, with room for 8 participants.
 fn set_of(values: &[u32]) -> Semaphores {
-    let geometry = Geometry::new(values.len() as u32, 100, 8).unwrap();
+    set_for(8, values)
+}
+
+fn set_for(participants: u32, values: &[u32]) -> Semaphores {
+    let geometry = Geometry::new(values.len() as u32, 100, participants).unwrap();
     let file = file::create_unnamed(c"/dev/shm").unwrap();
     file::set_size(file.as_fd(), geometry.size()).unwrap();
     let mapping = Mapping::of_file(file.as_fd(), 0, geometry.size(), true).unwrap();
@@ -28,6 +39,29 @@ fn set_of(values: &[u32]) -> Semaphores {
 
 fn op(index: u32, delta: i32) -> Operation {
     Operation { index, delta, undo: false, no_wait: false }
+}
+
+fn undone(index: u32, delta: i32) -> Operation {
+    Operation { undo: true, ..op(index, delta) }
+}
+
+/// Stuck where a 0 is waited for.
+fn blocked_for_zero(index: u32, need: u32) -> Outcome {
+    Outcome::Blocked(Blocked { index, need: Need::Exactly(need), for_zero: true, no_wait: false })
+}
+
+fn blocked(index: u32, need: Need) -> Outcome {
+    Outcome::Blocked(Blocked { index, need, for_zero: false, no_wait: false })
+}
+
+thread_local! {
+    /// The time of these tests: a second goes by between any two looks for the dead.
+    static NOW_NS: Cell<u64> = const { Cell::new(1 << 40) };
+}
+
+fn tidy(set: &Semaphores, who: Actor) {
+    NOW_NS.set(NOW_NS.get() + 1_000_000_000);
+    set.tidy(&who, NOW_NS.get(), Deadline::NOW).unwrap();
 }
 
 /// Does them, with all the space that it takes.
@@ -60,17 +94,17 @@ fn all_or_nothing() {
     let world = World::default();
     let who = world.participant(0);
     let set = set_of(&[2, 0, 5]);
-    let blocked = |index, need| Outcome::Blocked(Blocked { index, need, no_wait: false });
-    assert_eq!(operate(&set, who, &[op(0, -1), op(1, -1)]), blocked(1, 1));
-    assert_eq!(operate(&set, who, &[op(0, -3)]), blocked(0, 3));
-    assert_eq!(operate(&set, who, &[op(2, 0)]), blocked(2, 0));
+
+    assert_eq!(operate(&set, who, &[op(0, -1), op(1, -1)]), blocked(1, Need::AtLeast(1)));
+    assert_eq!(operate(&set, who, &[op(0, -3)]), blocked(0, Need::AtLeast(3)));
+    assert_eq!(operate(&set, who, &[op(2, 0)]), blocked_for_zero(2, 0));
     assert_eq!(operate(&set, who, &[op(0, 1), op(2, 96)]), Outcome::OutOfRange { index: 2 });
     assert_eq!(values(&set), [2, 0, 5]);
     // In their order: what one gives, the next may take.
     assert_eq!(operate(&set, who, &[op(1, 0), op(1, 3), op(1, -2), op(0, -2), op(0, 0)]), Outcome::Done);
     assert_eq!(values(&set), [0, 1, 5]);
     assert_eq!((set.value(0).pid, set.value(2).pid), (PID, 0));
-    let undone = |delta| Operation { undo: true, ..op(0, delta) };
+    let undone = |delta| undone(0, delta);
     assert_eq!(operate(&set, who, &[undone(100), undone(-100), undone(100)]), Outcome::Done);
     assert_eq!(operate(&set, who, &[op(0, -99), undone(1)]), Outcome::Done);
     assert_eq!(operate(&set, who, &[undone(1)]), Outcome::OutOfRange { index: 0 }, "-102 can't be undone");
@@ -80,7 +114,6 @@ fn all_or_nothing() {
 /// he had to be undone is given back.
 #[test]
 fn every_death_leaves_all_or_nothing() {
-    let undone = |index, delta| Operation { undo: true, ..op(index, delta) };
     let arrays: &[&[Operation]] = &[
         &[op(0, -1)],
         &[op(1, 2)],
@@ -132,7 +165,6 @@ fn every_death_leaves_all_or_nothing() {
 /// A value that is set is set for all, with what was to be undone, or not at all.
 #[test]
 fn to_set_is_all_or_nothing() {
-    let undone = |index, delta| Operation { undo: true, ..op(index, delta) };
     for stores in 0.. {
         let world = World::default();
         let [undoer, dying, living] = [0, 1, 2].map(|slot| world.participant(slot));
@@ -140,10 +172,7 @@ fn to_set_is_all_or_nothing() {
         operate(&set, undoer, &[undone(0, -1), undone(1, -1), undone(2, -1)]);
         let lived = die_after(stores, || set.set(&dying, PID, 0, &[9, 8, 7], Deadline::NOW)).is_ok();
         dying.dies();
-        assert_eq!(
-            operate(&set, living, &[op(0, 0), op(0, 1)]),
-            Outcome::Blocked(Blocked { index: 0, need: 0, no_wait: false })
-        );
+        assert_eq!(operate(&set, living, &[op(0, 0), op(0, 1)]), blocked_for_zero(0, 0));
         let now = values(&set);
         assert!(now == [2, 2, 2] || now == [9, 8, 7], "{now:?} at store {stores}");
         undoer.dies();
@@ -206,7 +235,7 @@ fn a_wake_that_is_not_used_is_passed_on() {
         if dies {
             first.dies();
             assert_eq!(set.waiting(&third, 0), (1, 0), "the dead don't count");
-            set.tidy(&second, Deadline::NOW).unwrap();
+            tidy(&set, second);
         } else {
             set.leave(&first, &mut seat, Deadline::NOW).unwrap();
         }
@@ -214,18 +243,22 @@ fn a_wake_that_is_not_used_is_passed_on() {
     }
 }
 
+type Deed<'a> = &'a dyn Fn(&Semaphores, Actor);
+
 /// Whoever dies while he sits down, gets up, or wakes others: everybody gets what is there, and no place is lost.
 #[test]
 fn places_survive_every_death() {
     let waits = [op(0, -1)];
-    let sits_down = |set: &Semaphores, who: Actor| drop(sit(set, who, &waits));
+    let sits_down = |set: &Semaphores, who: Actor| {
+        sit(set, who, &waits);
+    };
     let gets_up = |set: &Semaphores, who: Actor| {
         let (mut seat, _) = sit(set, who, &waits);
         set.leave(&who, &mut seat, Deadline::NOW).unwrap();
     };
-    let gives = |set: &Semaphores, who: Actor| drop(operate(set, who, &[op(0, 1)]));
-    let gives_several = |set: &Semaphores, who: Actor| drop(operate(set, who, &[op(1, 1), op(0, 1)]));
-    let all: [&dyn Fn(&Semaphores, Actor); 4] = [&sits_down, &gets_up, &gives, &gives_several];
+    let gives = |set: &Semaphores, who: Actor| _ = operate(set, who, &[op(0, 1)]);
+    let gives_several = |set: &Semaphores, who: Actor| _ = operate(set, who, &[op(1, 1), op(0, 1)]);
+    let all: [Deed; 4] = [&sits_down, &gets_up, &gives, &gives_several];
     for (which, operation) in all.iter().enumerate() {
         for stores in 0.. {
             let world = World::default();
@@ -234,9 +267,9 @@ fn places_survive_every_death() {
             let (mut seat, _) = sit(&set, waiting, &waits);
             let died = die_after(stores, || operation(&set, dying)) == Err(Died);
             dying.dies();
-            set.tidy(&living, Deadline::NOW).unwrap();
+            tidy(&set, living);
             assert_eq!(set.waiting(&living, 0), (1, 0));
-            let was_given = values(&set)[0];
+            let was_given = set.look(&living, Deadline::NOW, values).unwrap()[0];
             assert_eq!(is_woken(&set, waiting, &seat), was_given > 0, "of {which} at store {stores}");
             if was_given == 0 {
                 operate(&set, living, &[op(0, 1)]);
@@ -299,7 +332,7 @@ fn who_parts_gives_back() {
     let world = World::default();
     let [parting, other] = [0, 1].map(|slot| world.participant(slot));
     let set = set_of(&[5]);
-    let undone = |delta| Operation { undo: true, ..op(0, delta) };
+    let undone = |delta| undone(0, delta);
     operate(&set, parting, &[undone(-3)]);
     operate(&set, parting, &[undone(1)]);
     set.part(&parting);
