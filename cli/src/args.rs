@@ -141,7 +141,13 @@ ls --kernel lists them, with the processes that used them last. Their
 names, for stat and rm, are
 sysv:msg:5       the System V message queue of identifier 5
 sysv:shm:0x6d61  the shared memory segment of key 0x6d61
-sysv:sem:7       the semaphore set of identifier 7",
+sysv:sem:7       the semaphore set of identifier 7
+posix:mq:orders  the POSIX message queue /orders, which ls finds where
+                 /dev/mqueue is mounted
+posix:sem:gate   the POSIX semaphore /gate
+posix:shm:frame  the POSIX shared memory object /frame
+Of POSIX's it is told which processes have them open or mapped, as far as
+this user may see that.",
 );
 
 const LS: [Section; 2] = [KERNEL, STATUS];
@@ -215,7 +221,7 @@ pub(crate) struct Ls {
     /// List segments too: every plain file in /dev/shm, whoever made it
     #[arg(long)]
     pub(crate) segments: bool,
-    /// List the kernel's objects instead: System V message queues, shared memory, semaphore sets
+    /// List the kernel's objects instead: message queues, shared memory, semaphores of System V and POSIX
     #[arg(long, conflicts_with = "segments")]
     pub(crate) kernel: bool,
     #[command(flatten)]
@@ -225,7 +231,7 @@ pub(crate) struct Ls {
 /// stat
 #[derive(Args, Debug)]
 pub(crate) struct Stat {
-    /// Its name, as in `madang ls`; sysv:msg:ID, sysv:shm:0xKEY and their like are the kernel's
+    /// Its name, as in `madang ls`; sysv:msg:ID, posix:shm:NAME and their like are the kernel's
     #[arg(value_hint = ValueHint::Other)]
     pub(crate) name: String,
     /// What it is
@@ -386,7 +392,7 @@ pub(crate) struct Limits {
 /// rm
 #[derive(Args, Debug)]
 pub(crate) struct Rm {
-    /// Their names, as in `madang ls`; sysv:msg:ID, sysv:shm:0xKEY and their like are the kernel's
+    /// Their names, as in `madang ls`; sysv:msg:ID, posix:shm:NAME and their like are the kernel's
     #[arg(required = true, value_hint = ValueHint::Other)]
     pub(crate) names: Vec<String>,
     /// What they are

@@ -6,7 +6,7 @@
 //! args        what can be typed; help, completions and man pages are made of it
 //! failure     why a command ends, and with which exit status
 //! messages    the forms in which messages come from standard input and go to standard output
-//! kernel      the kernel's objects: System V's
+//! kernel      the kernel's objects: System V's and POSIX's
 //! objects     opening and looking at objects as a person names them
 //! text        sizes, ages, tables: for people
 //! progress    the bar, where somebody sees it

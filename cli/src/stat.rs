@@ -70,7 +70,7 @@ fn since(joined_ns: u64) -> Duration {
 
 pub(crate) fn run(args: &Stat) -> Result<()> {
     match args.kind {
-        _ if kernel::is_name(&args.name) => kernel::Object::named(&args.name)?.stat(args.look.json),
+        _ if kernel::is_name(&args.name) => kernel::Object::named(&args.name)?.stat(&args.name, args.look.json),
         Kind::Segment => segment(args),
         _ => queue(args),
     }

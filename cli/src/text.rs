@@ -103,6 +103,10 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// The head of a table of semaphores.
+pub(crate) const SEMAPHORES: [&str; 6] =
+    ["", ">SEMAPHORE", ">VALUE", ">WAIT FOR MORE", ">WAIT FOR ZERO", "LAST USED BY"];
+
 /// Writes to standard output.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
