@@ -16,6 +16,8 @@ pub const MADANG_KIND_QUEUE: u32 = 1;
 pub const MADANG_KIND_SEGMENT: u32 = 2;
 /// kind: a set of semaphores.
 pub const MADANG_KIND_SEMAPHORE_SET: u32 = 3;
+/// kind: System V's shared memory, served from shared memory (madang_shmget).
+pub const MADANG_KIND_MEMORY: u32 = 9;
 
 /// How many bytes a file's name has at most, and its NUL.
 const NAME: usize = 256;
@@ -26,7 +28,7 @@ const NAME: usize = 256;
 pub struct madang_listed {
     /// sizeof(madang_listed), set by the caller in the first of them
     pub struct_size: u32,
-    /// MADANG_KIND_QUEUE, _SEMAPHORE_SET, _SEGMENT or _OTHER
+    /// MADANG_KIND_QUEUE, _SEMAPHORE_SET, _SEGMENT, _MEMORY or _OTHER
     pub kind: u32,
     /// Its file's size in bytes: of a segment its length, of all else what it may ever take
     pub size: u64,
@@ -58,6 +60,7 @@ impl From<Listed> for madang_listed {
             Kind::Queue => MADANG_KIND_QUEUE,
             Kind::SemaphoreSet => MADANG_KIND_SEMAPHORE_SET,
             Kind::Segment => MADANG_KIND_SEGMENT,
+            Kind::Memory => MADANG_KIND_MEMORY,
             _ => MADANG_KIND_OTHER,
         };
         let error = error.as_ref().map_or(0, |error| -error.errno());

@@ -72,7 +72,7 @@ fn trouble(listed: &Listed, error: &madang::Error) -> Option<Finding> {
 }
 
 fn queue(name: &str) -> Option<Finding> {
-    let look = match Look::at(name, false) {
+    let look = match Look::at_queue(name, false) {
         Ok(look) => look,
         Err(error) if error.errno() == libc::ENOENT => return None,
         Err(error) if error.errno() == libc::EUSERS => {

@@ -10,6 +10,7 @@ use std::ffi::{CStr, CString};
 use super::queue;
 use super::segment;
 use super::semaphore_set;
+use super::sysv::shm;
 use crate::error::{Error, Result};
 use crate::name::{self, Name};
 use crate::sys::file::{self, Stat};
@@ -24,18 +25,21 @@ pub enum Kind {
     SemaphoreSet,
     /// A [`Segment`](crate::Segment).
     Segment,
+    /// System V's shared memory, served from shared memory: [`shmget`](crate::shared::sysv::shm::shmget).
+    Memory,
     /// One that this version of madang doesn't know.
     Other,
 }
 
 impl Kind {
-    /// The kind in a word: `queue`, `semaphores`, `segment`, `other`.
+    /// The kind in a word: `queue`, `semaphores`, `segment`, `memory`, `other`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queue => "queue",
             Self::SemaphoreSet => "semaphores",
             Self::Segment => "segment",
+            Self::Memory => shm::KIND,
             Self::Other => "other",
         }
     }
@@ -154,6 +158,7 @@ impl ListOptions {
             Some(rest) => match rest.split_once('.') {
                 Some((queue::KIND, name)) => (Kind::Queue, name),
                 Some((semaphore_set::KIND, name)) => (Kind::SemaphoreSet, name),
+                Some((shm::KIND, name)) => (Kind::Memory, name),
                 _ => (Kind::Other, rest),
             },
         };
@@ -180,6 +185,7 @@ impl ListOptions {
                 options.look(&Name::object(semaphore_set::KIND, name)?)
             }
             Kind::Segment => segment::SegmentOptions::default().any_owner(self.any_owner).look(&Name::segment(name)?),
+            Kind::Memory => shm::look(&Name::object(shm::KIND, name)?, self.any_owner),
             Kind::Other => {
                 let what = format!("open {name:?}: this version of madang doesn't know that kind of object");
                 Err(Error::new(libc::ENOTSUP, what))
