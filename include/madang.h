@@ -449,6 +449,9 @@ struct timespec;
 // kind: a set of semaphores.
 #define MADANG_KIND_SEMAPHORE_SET 3
 
+// kind: System V's shared memory, served from shared memory (madang_shmget).
+#define MADANG_KIND_MEMORY 9
+
 // Flag of madang_participant: it lives.
 #define MADANG_LIVES 1
 
@@ -1224,7 +1227,7 @@ typedef struct {
 typedef struct {
     // sizeof(madang_listed), set by the caller in the first of them
     uint32_t struct_size;
-    // MADANG_KIND_QUEUE, _SEMAPHORE_SET, _SEGMENT or _OTHER
+    // MADANG_KIND_QUEUE, _SEMAPHORE_SET, _SEGMENT, _MEMORY or _OTHER
     uint32_t kind;
     // Its file's size in bytes: of a segment its length, of all else what it may ever take
     uint64_t size;
