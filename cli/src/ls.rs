@@ -128,7 +128,7 @@ pub(crate) fn run(args: &Ls) -> Result<()> {
     }
     let any_owner = args.look.any_owner;
     let mut found = ListOptions::default().segments(args.segments).any_owner(any_owner).list()?;
-    found.retain(|listed| !sysv::is_second_name(&listed.name));
+    found.retain(|listed| !sysv::is_second_name(listed));
     let rows: Vec<_> = found.into_iter().map(|listed| Row::new(listed, any_owner)).collect();
     if args.look.json {
         return text::print_json(&rows);

@@ -6,8 +6,8 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use madang::Kind;
 use madang::shared::sysv::{Permissions, msg, sem, shm};
+use madang::{Kind, Listed};
 
 use crate::args::{Mk, SysvNames};
 use crate::failure::{Failure, Result};
@@ -35,10 +35,10 @@ fn number(name: &str, prefix: &str) -> Option<i32> {
     u32::from_str_radix(digits, 16).ok().map(u32::cast_signed)
 }
 
-/// Whether this is a name by which an object is found that has another one.
-pub(crate) fn is_second_name(name: &str) -> bool {
-    // (A segment of that name doesn't begin with `madang.`, and so is no object of System V's; nobody calls it so.)
-    number(name, "sysv.key.").is_some()
+/// Whether it was found by its key, and so by its identifier, too.
+pub(crate) fn is_second_name(listed: &Listed) -> bool {
+    let may_be_by_key = matches!(listed.kind, Kind::Queue | Kind::SemaphoreSet | Kind::Memory);
+    may_be_by_key && number(&listed.name, "sysv.key.").is_some()
 }
 
 /// The object that bears such a name.

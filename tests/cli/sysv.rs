@@ -14,10 +14,11 @@ fn ids(text: &str) -> (Vec<&str>, Vec<&str>) {
     text.lines().map(|line| line.rsplit_once(' ').unwrap()).unzip()
 }
 
-/// The line of a table by `ipcs` of what has this identifier.
-fn line<'a>(table: &'a str, id: &str) -> &'a str {
-    let mut found = table.lines().filter(|line| line.split_whitespace().nth(1) == Some(id));
-    found.next().unwrap_or_else(|| panic!("{id} is not in {table}"))
+/// The line of a table by `ipcs` of what has this identifier. (Each kind of the kernel's objects counts by itself.)
+fn line<'a>(table: &'a str, kind: &str, id: &str) -> &'a str {
+    let section = table.split(kind).nth(1).unwrap().split("------").next().unwrap();
+    let mut found = section.lines().filter(|line| line.split_whitespace().nth(1) == Some(id));
+    found.next().unwrap_or_else(|| panic!("{kind} {id} is not in {table}"))
 }
 
 /// It without its identifier, which is never longer than its column.
@@ -32,9 +33,9 @@ fn made_listed_and_removed() {
     let (what, ids) = ids(&made);
     assert_eq!(what, ["Shared memory id:", "Message queue id:", "Semaphore id:"]);
     let table = madang.run(["ls", "--ipcs"]).well().text().to_owned();
-    let row = |id| line(&table, id).split_whitespace().skip(3).collect::<Vec<_>>();
+    let row = |kind, id| line(&table, kind, id).split_whitespace().skip(3).collect::<Vec<_>>();
     assert_eq!(
-        [row(ids[0]), row(ids[1]), row(ids[2])],
+        [row("shmid", ids[0]), row("msqid", ids[1]), row("semid", ids[2])],
         [vec!["640", "5120", "0"], vec!["640", "0", "0"], vec!["640", "3"]]
     );
 
@@ -51,7 +52,7 @@ fn made_listed_and_removed() {
     assert!(!madang.run(["doctor", "--json"]).text().contains("sysv."), "nothing is wrong with them");
 
     madang.run(["rm", "-q", ids[1], "-q", "5"]).says(4, "there is no message queue with the identifier 5");
-    let key = line(&table, ids[2]).split_whitespace().next().unwrap();
+    let key = line(&table, "semid", ids[2]).split_whitespace().next().unwrap();
     madang.run(["rm", "-m", ids[0], "-S", key]).well();
     madang.run(["rm", "-S", key]).says(4, "(ENOENT)");
     assert_eq!(madang.run(["ls", "--json"]).well().json(), json!([]));
@@ -80,6 +81,34 @@ fn removed_by_name() {
         }
     }
     madang.run(["rm", "--kind", "memory", "absent"]).says(4, "(ENOENT)");
+}
+
+/// Memory that was removed while it was attached goes with a process that is killed, as soon as anybody looks.
+#[test]
+fn swept() {
+    let madang = Madang::new();
+    let child = fork(|| {
+        madang.directory.becomes_madang_dir();
+        let id = shm::shmget(libc::IPC_PRIVATE, 100, 0o600).unwrap();
+        shm::shmat(id, 0, 0).unwrap();
+        shm::remove(id).unwrap();
+        loop {
+            std::thread::park();
+        }
+    });
+    let count = || std::fs::read_dir(&*madang.directory).unwrap().count();
+    wait_until(|| madang.run(["ls", "--ipcs"]).well().text().contains(" dest "));
+    madang.run(["gc"]).well();
+    assert_eq!(count(), 1, "it is attached");
+    let file =
+        std::fs::read_dir(&*madang.directory).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
+    let name = file.strip_prefix("madang.memory.").unwrap();
+    madang.run(["rm", "--kind", "memory", name]).says(1, "there is 1 attachment");
+    child.kill();
+    madang.run(["gc", "--dry-run"]).well();
+    assert_eq!(count(), 1);
+    madang.run(["gc"]).well();
+    assert_eq!(count(), 0);
 }
 
 /// The same objects by the kernel and by madang: `ipcs` and `madang ls --ipcs` differ in the identifiers alone.
@@ -122,7 +151,8 @@ fn as_ipcs_prints_them() {
     let frame = |text: &str| text.lines().filter(|line| !line.starts_with("0x")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(frame(&listed), frame(&kernel));
     let ours: Vec<_> = listed.lines().filter(|line| line.starts_with("0x")).map(masked).collect();
-    let theirs = [queue.id(), segment.id(), kernels.id(), set.id()].map(|id| masked(line(&kernel, &id.to_string())));
+    let theirs = [("msqid", queue.id()), ("shmid", segment.id()), ("shmid", kernels.id()), ("semid", set.id())];
+    let theirs = theirs.map(|(kind, id)| masked(line(&kernel, kind, &id.to_string())));
     // Segments come in the order of their identifiers.
     let sorted = |lines: &[String]| {
         let mut lines = lines.to_vec();

@@ -3,7 +3,7 @@
 use madang::{Kind, LeftOvers, ListOptions, Listed};
 
 use super::Finding;
-use crate::objects::Look;
+use crate::objects::{Look, noun};
 use crate::text::{self, count, quoted, size};
 
 pub(super) fn check() -> Vec<Finding> {
@@ -37,8 +37,9 @@ fn object(listed: &Listed) -> Option<Finding> {
 
 /// An object that can't be opened.
 fn trouble(listed: &Listed, error: &madang::Error) -> Option<Finding> {
-    let (kind, name) = (listed.kind, text::name(&listed.name));
-    let remove = format!("madang rm --force {}", quoted(&listed.name));
+    let (kind, name) = (noun(listed.kind), text::name(&listed.name));
+    let option = if listed.kind == Kind::Queue { String::new() } else { format!("--kind {} ", listed.kind) };
+    let remove = format!("madang rm {option}--force {}", quoted(&listed.name));
     let why = text::name(&error.to_string()).into_owned();
     let not_permitted =
         |remedy| Finding::note("not-permitted", format!("The {kind} {name} is not for this user"), why.clone(), remedy);
