@@ -252,8 +252,9 @@ fn plain(args: &Stat) -> Result<()> {
         return text::print_json(&Plain { kind: kind.as_str(), name, path, size, allocated, mode, uid, gid });
     }
     let owner = format!("{}, group {}, mode {mode}", text::user(uid), text::group(gid));
+    let article = if noun(kind).starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     text::print(&format!(
-        "{}: a {}, {}\n  length       {}\n  memory       {}\n  owner        {owner}\n",
+        "{}: {article} {}, {}\n  length       {}\n  memory       {}\n  owner        {owner}\n",
         text::name(name),
         noun(kind),
         text::name(&path),
