@@ -81,8 +81,8 @@ DATADIR    ?= $(PREFIX)/share
 PROFILE    ?= release
 
 .PHONY: install
-install: need             ## the C library and the command, into PREFIX (LIBDIR, INCLUDEDIR, BINDIR, DATADIR) under DESTDIR
-	@cargo build --quiet --profile $(PROFILE) -p madang-capi -p madang-cli
+install: need             ## the C libraries and the command, into PREFIX (LIBDIR, INCLUDEDIR, BINDIR, DATADIR) under DESTDIR
+	@cargo build --quiet --profile $(PROFILE) -p madang-capi -p madang-sysv -p madang-cli
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" INCLUDEDIR="$(INCLUDEDIR)" BINDIR="$(BINDIR)" DATADIR="$(DATADIR)" \
 		packaging/install.sh $(TARGET)/$(PROFILE:dev=debug)
 

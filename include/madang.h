@@ -491,6 +491,9 @@ struct timespec;
 // kind: an event.
 #define MADANG_KIND_EVENT 8
 
+// kind: System V's shared memory, served from shared memory (madang_shmget).
+#define MADANG_KIND_MEMORY 9
+
 // Flag of madang_participant: it lives.
 #define MADANG_LIVES 1
 
@@ -1328,8 +1331,8 @@ typedef struct {
 typedef struct {
     // sizeof(madang_listed), set by the caller in the first of them
     uint32_t struct_size;
-    // MADANG_KIND_QUEUE, _SEMAPHORE_SET, _MUTEX, _RWLOCK, _CONDITION, _BARRIER, _EVENT, _SEGMENT or
-    // _OTHER
+    // MADANG_KIND_QUEUE, _SEMAPHORE_SET, _MUTEX, _RWLOCK, _CONDITION, _BARRIER, _EVENT, _SEGMENT,
+    // _MEMORY or _OTHER
     uint32_t kind;
     // Its file's size in bytes: of a segment its length, of all else what it may ever take
     uint64_t size;

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Puts the C library where programs, pkg-config and CMake find it, and the command with its man pages and completions where
+# Puts the C library, and the one that serves System V's calls, where programs, pkg-config and CMake find it, and the command with its man pages and completions where
 # shells and man do. `make install` calls it, when everything is built.
 #
 #     DESTDIR=… PREFIX=… LIBDIR=… INCLUDEDIR=… BINDIR=… DATADIR=… install.sh BUILT
 #
-# BUILT: where libmadang.so, libmadang.a and madang lie
+# BUILT: where libmadang.so, libmadang.a, libmadang_sysv.so and madang lie
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 built=$1
@@ -42,7 +42,11 @@ install -m 755 "$built/libmadang.so" "$lib/libmadang.so.$version"
 ln -sf "libmadang.so.$version" "$lib/libmadang.so.$abi"
 ln -sf "libmadang.so.$abi" "$lib/libmadang.so"
 install -m 644 "$built/libmadang.a" "$lib/libmadang.a"
-install -m 644 "$here/../include/madang.h" "$include/madang.h"
+# It is loaded by LD_PRELOAD, and never linked with: it needs no version.
+install -m 755 "$built/libmadang_sysv.so" "$lib/libmadang-sysv.so"
+for header in madang.h madang_sysv.h; do
+    install -m 644 "$here/../include/$header" "$include/$header"
+done
 fill_in madang.pc.in "$lib/pkgconfig"
 fill_in madang-config.cmake.in "$lib/cmake/madang"
 fill_in madang-config-version.cmake.in "$lib/cmake/madang"

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueHint};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use madang::{Deadline, Kind};
 
 const ABOUT: &str =
@@ -34,10 +34,17 @@ tail -f log | madang send log --type 7   a message for each line
 madang recv log --follow --json | jq .data
 madang peek orders --all                 print all, and take none
 madang ls; madang stat orders
-madang rm orders",
+madang rm orders
+madang run -- ./server                   its System V calls go to madang",
 );
 
-const ENVIRONMENT: Section = ("ENVIRONMENT", "MADANG_DIR  where queues lie instead of in /dev/shm: an absolute path");
+const ENVIRONMENT: Section = (
+    "ENVIRONMENT",
+    "\
+MADANG_DIR           where all but segments lies instead of in /dev/shm:
+                     an absolute path
+MADANG_SYSV_LIBRARY  the library that run has loaded",
+);
 
 const FORMS: Section = (
     "FORMS OF MESSAGES",
@@ -141,11 +148,58 @@ ls --kernel lists them, with the processes that used them last. Their
 names, for stat and rm, are
 sysv:msg:5       the System V message queue of identifier 5
 sysv:shm:0x6d61  the shared memory segment of key 0x6d61
-sysv:sem:7       the semaphore set of identifier 7",
+sysv:sem:7       the semaphore set of identifier 7
+posix:mq:orders  the POSIX message queue /orders, which ls finds where
+                 /dev/mqueue is mounted
+posix:sem:gate   the POSIX semaphore /gate
+posix:shm:frame  the POSIX shared memory object /frame
+Of POSIX's it is told which processes have them open or mapped, as far as
+this user may see that.",
 );
 
-const LS: [Section; 2] = [KERNEL, STATUS];
-const NAMED: [Section; 2] = [KERNEL, STATUS];
+const SYSV: Section = (
+    "SYSTEM V FROM SHARED MEMORY",
+    "\
+What programs make by msgget, semget and shmget under `madang run` is of
+the kinds queue, semaphores and memory, with names such as
+sysv.id.0000002a: the identifier in hexadecimal. ls --ipcs prints those
+that this user can open as ipcs prints the kernel's, mk makes them as
+ipcmk does, and rm -q, -m, -s, -Q, -M, -S remove them as ipcrm does,
+whatever they hold.",
+);
+
+const RUN: [Section; 3] = [
+    (
+        "WHAT IT DOES",
+        "\
+The program, and all that it starts, gets libmadang-sysv.so by
+LD_PRELOAD, before what is there: msgget, semget, shmget and their like
+then make objects in MADANG_DIR or /dev/shm, without the kernel. The
+library's path is MADANG_SYSV_LIBRARY; else it is looked for in ../lib,
+../lib64, and the directories in ../lib, from the command's directory;
+else beside the command. A program that is statically linked can't be
+served, nor one that gets another user's or group's rights by its mode.",
+    ),
+    (
+        "EXAMPLES",
+        "\
+madang run -- ./server --port 80
+madang ls --ipcs",
+    ),
+    (
+        "EXIT STATUS",
+        "\
+that of the program, or
+2    it was typed wrongly
+125  there is no library to be loaded
+126  the program was found, but can't be run, or not with the library
+127  there is no such program",
+    ),
+];
+
+const LS: [Section; 3] = [KERNEL, SYSV, STATUS];
+const NAMED: [Section; 3] = [KERNEL, SYSV, STATUS];
+const MK: [Section; 2] = [SYSV, STATUS];
 
 /// What is said of a command besides its options.
 pub(crate) fn sections(command: &str) -> &'static [Section] {
@@ -156,6 +210,8 @@ pub(crate) fn sections(command: &str) -> &'static [Section] {
         "peek" => &PEEK,
         "ls" => &LS,
         "stat" | "rm" => &NAMED,
+        "mk" => &MK,
+        "run" => &RUN,
         _ => &[STATUS],
     }
 }
@@ -198,6 +254,12 @@ pub(crate) enum Command {
     /// Remove objects by name
     #[command(after_long_help = more("rm"))]
     Rm(Rm),
+    /// Make System V objects in shared memory, as ipcmk, and print their identifiers
+    #[command(after_long_help = more("mk"))]
+    Mk(Mk),
+    /// Run a program whose System V calls madang serves from shared memory
+    #[command(after_long_help = more("run"))]
+    Run(Run),
     /// Sweep what killed processes left half made; on demand what nobody uses
     #[command(after_long_help = more("gc"))]
     Gc(Gc),
@@ -215,7 +277,10 @@ pub(crate) struct Ls {
     /// List segments too: every plain file in /dev/shm, whoever made it
     #[arg(long)]
     pub(crate) segments: bool,
-    /// List the kernel's objects instead: System V message queues, shared memory, semaphore sets
+    /// Print the System V objects that madang serves from shared memory, as ipcs prints the kernel's
+    #[arg(long, conflicts_with_all = ["segments", "kernel", "any_owner", "json"])]
+    pub(crate) ipcs: bool,
+    /// List the kernel's objects instead: message queues, shared memory, semaphores of System V and POSIX
     #[arg(long, conflicts_with = "segments")]
     pub(crate) kernel: bool,
     #[command(flatten)]
@@ -225,7 +290,7 @@ pub(crate) struct Ls {
 /// stat
 #[derive(Args, Debug)]
 pub(crate) struct Stat {
-    /// Its name, as in `madang ls`; sysv:msg:ID, sysv:shm:0xKEY and their like are the kernel's
+    /// Its name, as in `madang ls`; sysv:msg:ID, posix:shm:NAME and their like are the kernel's
     #[arg(value_hint = ValueHint::Other)]
     pub(crate) name: String,
     /// What it is
@@ -386,15 +451,69 @@ pub(crate) struct Limits {
 /// rm
 #[derive(Args, Debug)]
 pub(crate) struct Rm {
-    /// Their names, as in `madang ls`; sysv:msg:ID, sysv:shm:0xKEY and their like are the kernel's
-    #[arg(required = true, value_hint = ValueHint::Other)]
+    /// Their names, as in `madang ls`; sysv:msg:ID, posix:shm:NAME and their like are the kernel's
+    #[arg(required_unless_present = "sysv", value_hint = ValueHint::Other)]
     pub(crate) names: Vec<String>,
     /// What they are
-    #[arg(long, value_parser = any_kind(), default_value = "queue")]
+    #[arg(long, value_parser = kind(), default_value = "queue")]
     pub(crate) kind: Kind,
     /// Remove what holds messages, what somebody has open, attached or waits for, or what can't be looked into
     #[arg(long, short)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) sysv: SysvNames,
+}
+
+/// System V objects, as ipcrm has them.
+#[derive(Args, Debug)]
+#[group(id = "sysv", multiple = true)]
+#[command(next_help_heading = "System V objects served from shared memory, removed as by ipcrm")]
+pub(crate) struct SysvNames {
+    /// The message queue of that identifier
+    #[arg(short = 'q', long = "queue-id", value_name = "ID", value_parser = clap::value_parser!(i32).range(0..))]
+    pub(crate) queue_ids: Vec<i32>,
+    /// The message queue of that key
+    #[arg(short = 'Q', long = "queue-key", value_name = "KEY", value_parser = key)]
+    pub(crate) queue_keys: Vec<i32>,
+    /// The shared memory segment of that identifier
+    #[arg(short = 'm', long = "shmem-id", value_name = "ID", value_parser = clap::value_parser!(i32).range(0..))]
+    pub(crate) shmem_ids: Vec<i32>,
+    /// The shared memory segment of that key
+    #[arg(short = 'M', long = "shmem-key", value_name = "KEY", value_parser = key)]
+    pub(crate) shmem_keys: Vec<i32>,
+    /// The semaphore set of that identifier
+    #[arg(short = 's', long = "semaphore-id", value_name = "ID", value_parser = clap::value_parser!(i32).range(0..))]
+    pub(crate) semaphore_ids: Vec<i32>,
+    /// The semaphore set of that key
+    #[arg(short = 'S', long = "semaphore-key", value_name = "KEY", value_parser = key)]
+    pub(crate) semaphore_keys: Vec<i32>,
+}
+
+/// mk
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("made").required(true).multiple(true))]
+pub(crate) struct Mk {
+    /// A shared memory segment of so many bytes; with K, M, G or T
+    #[arg(short = 'M', long, group = "made", value_name = "SIZE", value_parser = size)]
+    pub(crate) shmem: Option<u64>,
+    /// A message queue
+    #[arg(short = 'Q', long, group = "made")]
+    pub(crate) queue: bool,
+    /// A set of so many semaphores, whose values are 0
+    #[arg(short = 'S', long, group = "made", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) semaphore: Option<u32>,
+    /// The permission bits, in octal
+    #[arg(short = 'p', long, value_name = "MODE", value_parser = mode, default_value = "0644")]
+    pub(crate) mode: u32,
+}
+
+/// run
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// The program, and what is passed to it
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+    #[arg(value_hint = ValueHint::CommandWithArguments)]
+    pub(crate) program: Vec<OsString>,
 }
 
 /// gc
@@ -433,16 +552,9 @@ pub(crate) struct Generate {
     pub(crate) directory: PathBuf,
 }
 
+/// What can be asked for by its kind and name.
 fn kind() -> impl TypedValueParser<Value = Kind> {
-    PossibleValuesParser::new(["queue", "segment"]).map(|kind| match &*kind {
-        "segment" => Kind::Segment,
-        _ => Kind::Queue,
-    })
-}
-
-/// Also of what can't be looked into.
-fn any_kind() -> impl TypedValueParser<Value = Kind> {
-    const KINDS: [Kind; 8] = [
+    const KINDS: [Kind; 9] = [
         Kind::Queue,
         Kind::SemaphoreSet,
         Kind::Mutex,
@@ -451,6 +563,7 @@ fn any_kind() -> impl TypedValueParser<Value = Kind> {
         Kind::Barrier,
         Kind::Event,
         Kind::Segment,
+        Kind::Memory,
     ];
     PossibleValuesParser::new(KINDS.map(Kind::as_str))
         .map(|word| KINDS.into_iter().find(|kind| kind.as_str() == word).expect("one of them"))
@@ -487,6 +600,17 @@ fn mode(text: &str) -> Result<u32, String> {
     bits.ok_or_else(|| "permission bits in octal, such as 660".to_owned())
 }
 
+/// In decimal, with 0x in hexadecimal, with 0 in octal, as ipcrm takes it.
+fn key(text: &str) -> Result<i32, String> {
+    let number = match (text.strip_prefix("0x").or(text.strip_prefix("0X")), text.strip_prefix('0')) {
+        (Some(digits), _) => u32::from_str_radix(digits, 16),
+        (None, Some(digits)) if !digits.is_empty() => u32::from_str_radix(digits, 8),
+        _ => text.parse(),
+    };
+    let key = number.ok().filter(|&key| key != 0).map(u32::cast_signed);
+    key.ok_or_else(|| "a key, such as 0x6d61; 0 is that of all that have none".to_owned())
+}
+
 fn dead_letters(text: &str) -> Result<(String, u16), String> {
     let parts = text.rsplit_once(':').filter(|(name, _)| !name.is_empty());
     let parts = parts.and_then(|(name, deliveries)| Some((name, deliveries.parse::<u16>().ok()?)));
@@ -508,7 +632,7 @@ mod tests {
     /// A man page is indented by 7, and a terminal has 80 columns.
     #[test]
     fn no_line_of_help_is_broken() {
-        for command in ["madang", "send", "recv", "peek", "ls"] {
+        for command in ["madang", "send", "recv", "peek", "ls", "run"] {
             for line in sections(command).iter().flat_map(|(_, text)| text.lines()) {
                 assert!(line.len() <= 73, "{line}");
             }

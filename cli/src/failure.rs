@@ -68,6 +68,12 @@ impl Failure {
         }
     }
 
+    /// Says it; the command ends with that status, whatever the errno.
+    pub(crate) fn with_status(self, status: u8) -> Self {
+        self.say();
+        Self::Said(status)
+    }
+
     /// Says it, and makes it the end of the process.
     pub(crate) fn end(self) -> ExitCode {
         self.say();

@@ -33,6 +33,10 @@ struct Unused<'a> {
 
 pub(crate) fn run(args: &Gc) -> Result<()> {
     let found = if args.dry_run { madang::left_overs()? } else { madang::gc()? };
+    if !args.dry_run {
+        // Shared memory that was removed, and whose last user was killed. (Whoever looks at it takes it away, so it is never shown.)
+        madang::shared::sysv::shm::sweep()?;
+    }
     let unused = if args.unused { unused()? } else { Vec::new() };
     if args.json {
         let LeftOvers { files, bytes, others, .. } = found;
@@ -64,7 +68,7 @@ fn unused() -> Result<Vec<String>> {
     let is_unused = |listed: &Listed| {
         listed.kind == Kind::Queue
             && listed.error.is_none()
-            && Look::at(&listed.name, false).is_ok_and(|look| look.is_unused())
+            && Look::at_queue(&listed.name, false).is_ok_and(|look| look.is_unused())
     };
     Ok(ListOptions::default().list()?.into_iter().filter(is_unused).map(|listed| listed.name).collect())
 }
@@ -97,7 +101,7 @@ fn agreed(count: usize) -> bool {
 fn remove(names: &[String]) -> Result<Vec<String>> {
     let mut removed = Vec::new();
     each(names, |name| {
-        if Look::at(name, false).is_ok_and(|look| look.is_unused()) {
+        if Look::at_queue(name, false).is_ok_and(|look| look.is_unused()) {
             Queue::unlink(name)?;
             removed.push(name.clone());
         } else {

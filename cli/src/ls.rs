@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::args::Ls;
 use crate::failure::Result;
 use crate::kernel;
-use crate::objects::{Look, directory};
+use crate::objects::{Look, directory, open_set};
+use crate::sysv;
 use crate::text;
 
 /// An object in JSON.
@@ -22,19 +23,17 @@ pub(crate) struct Row {
     uid: u32,
     gid: u32,
     #[serde(flatten)]
-    queue: Option<QueueRow>,
+    more: More,
     error: Option<Trouble>,
 }
 
-/// What only a queue has.
+/// What depends on the kind.
 #[derive(Serialize)]
-struct QueueRow {
-    messages: u64,
-    max_messages: u64,
-    bytes: u64,
-    capacity: u64,
-    living: u64,
-    dead: u64,
+#[serde(untagged)]
+enum More {
+    Queue { messages: u64, max_messages: u64, bytes: u64, capacity: u64, living: u64, dead: u64 },
+    Set { semaphores: u32, max_value: u32, living: u64, dead: u64 },
+    Nothing {},
 }
 
 /// Why it can't be used.
@@ -53,33 +52,46 @@ impl From<&madang::Error> for Trouble {
 impl Row {
     pub(crate) fn new(listed: Listed, any_owner: bool) -> Self {
         let Listed { kind, name, size, allocated, mode, uid, gid, error, .. } = listed;
-        let (queue, error) = match (kind, error) {
-            (Kind::Queue, None) => match Look::at(&name, any_owner) {
-                Ok(look) => (Some(QueueRow::new(&look)), None),
-                Err(error) => (None, Some(error)),
+        let (more, error) = match error {
+            None => match More::of(kind, &name, any_owner) {
+                Ok(more) => (more, None),
+                Err(error) => (More::Nothing {}, Some(error)),
             },
-            (_, error) => (None, error),
+            error => (More::Nothing {}, error),
         };
         let error = error.as_ref().map(Trouble::from);
-        Self { kind: kind.as_str(), name, size, allocated, mode: format!("{mode:04o}"), uid, gid, queue, error }
+        Self { kind: kind.as_str(), name, size, allocated, mode: format!("{mode:04o}"), uid, gid, more, error }
     }
 
     fn cells(&self) -> Vec<String> {
-        let numbers = match &self.queue {
-            Some(QueueRow { messages, bytes, capacity, living, dead, .. }) => {
-                let taking_part = if *dead > 0 { format!("{living}, {dead} dead") } else { living.to_string() };
-                [messages.to_string(), text::size(*bytes), text::size(*capacity), taking_part]
-            }
-            None if self.kind == "segment" => ["", &*text::size(self.size), "", ""].map(str::to_owned),
-            None => ["", "", "", ""].map(str::to_owned),
+        let taking_part = |living: u64, dead: u64| match dead {
+            0 => living.to_string(),
+            _ => format!("{living}, {dead} dead"),
         };
-        let [messages, bytes, capacity, taking_part] = numbers;
+        let [messages, bytes, capacity, semaphores, taking_part] = match self.more {
+            More::Queue { messages, bytes, capacity, living, dead, .. } => [
+                messages.to_string(),
+                text::size(bytes),
+                text::size(capacity),
+                String::new(),
+                taking_part(living, dead),
+            ],
+            More::Set { semaphores, living, dead, .. } => {
+                let none = String::new;
+                [none(), none(), none(), semaphores.to_string(), taking_part(living, dead)]
+            }
+            More::Nothing {} if self.kind == Kind::Segment.as_str() => {
+                ["", &*text::size(self.size), "", "", ""].map(str::to_owned)
+            }
+            More::Nothing {} => [""; 5].map(str::to_owned),
+        };
         vec![
             self.kind.to_owned(),
             text::name(&self.name).into_owned(),
             messages,
             bytes,
             capacity,
+            semaphores,
             taking_part,
             text::size(self.allocated),
             self.mode.clone(),
@@ -89,10 +101,21 @@ impl Row {
     }
 }
 
-impl QueueRow {
-    fn new(look: &Look) -> Self {
-        let madang::QueueStatus { messages, max_messages, bytes, capacity, .. } = look.status;
-        Self { messages, max_messages, bytes, capacity, living: look.living(), dead: look.dead() }
+impl More {
+    fn of(kind: Kind, name: &str, any_owner: bool) -> madang::Result<Self> {
+        Ok(match kind {
+            Kind::Queue => {
+                let look = Look::at_queue(name, any_owner)?;
+                let madang::QueueStatus { messages, max_messages, bytes, capacity, .. } = look.status;
+                Self::Queue { messages, max_messages, bytes, capacity, living: look.living(), dead: look.dead() }
+            }
+            Kind::SemaphoreSet => {
+                let look = Look::at_set(&open_set(name, any_owner)?)?;
+                let madang::SemaphoreSetStatus { semaphores, max_value, .. } = look.status;
+                Self::Set { semaphores, max_value, living: look.living(), dead: look.dead() }
+            }
+            _ => Self::Nothing {},
+        })
     }
 }
 
@@ -100,24 +123,37 @@ pub(crate) fn run(args: &Ls) -> Result<()> {
     if args.kernel {
         return kernels(args);
     }
+    if args.ipcs {
+        return text::print(&sysv::ipcs()?);
+    }
     let any_owner = args.look.any_owner;
-    let found = ListOptions::default().segments(args.segments).any_owner(any_owner).list()?;
+    let mut found = ListOptions::default().segments(args.segments).any_owner(any_owner).list()?;
+    found.retain(|listed| !sysv::is_second_name(listed));
     let rows: Vec<_> = found.into_iter().map(|listed| Row::new(listed, any_owner)).collect();
     if args.look.json {
         return text::print_json(&rows);
     }
     if rows.is_empty() {
         if io::stdout().is_terminal() {
-            text::remark(&format!("There is no queue in {}.", directory().display()));
+            text::remark(&format!("There is nothing in {}.", directory().display()));
         }
         return Ok(());
     }
-    let head =
-        ["KIND", "NAME", ">MESSAGES", ">BYTES", ">CAPACITY", "PARTICIPANTS", ">MEMORY", "MODE", "OWNER", "TROUBLE"];
-    let trouble = rows.iter().any(|row| row.error.is_some());
-    let shown = if trouble { &head[..] } else { &head[..head.len() - 1] };
+    let head = [
+        "KIND",
+        "NAME",
+        ">MESSAGES",
+        ">BYTES",
+        ">CAPACITY",
+        ">SEMAPHORES",
+        "PARTICIPANTS",
+        ">MEMORY",
+        "MODE",
+        "OWNER",
+        "TROUBLE",
+    ];
     let rows: Vec<_> = rows.iter().map(Row::cells).collect();
-    text::print(&text::table(shown, &rows))
+    text::print(&text::table_of_filled(&head, &rows))
 }
 
 /// The kernel's objects.

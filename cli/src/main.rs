@@ -6,7 +6,8 @@
 //! args        what can be typed; help, completions and man pages are made of it
 //! failure     why a command ends, and with which exit status
 //! messages    the forms in which messages come from standard input and go to standard output
-//! kernel      the kernel's objects: System V's
+//! kernel      the kernel's objects: System V's and POSIX's
+//! sysv        System V's objects that are served from shared memory
 //! objects     opening and looking at objects as a person names them
 //! text        sizes, ages, tables: for people
 //! progress    the bar, where somebody sees it
@@ -27,8 +28,10 @@ mod peek;
 mod progress;
 mod recv;
 mod rm;
+mod run;
 mod send;
 mod stat;
+mod sysv;
 mod text;
 mod trim;
 
@@ -46,6 +49,8 @@ fn main() -> ExitCode {
         Command::Peek(args) => peek::run(&args),
         Command::Trim(args) => trim::run(&args),
         Command::Rm(args) => rm::run(&args),
+        Command::Mk(args) => sysv::make(&args),
+        Command::Run(args) => run::run(&args),
         Command::Gc(args) => gc::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Generate(args) => generate::run(&args),

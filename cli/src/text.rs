@@ -103,6 +103,18 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// A table without the columns in which there is nothing.
+pub(crate) fn table_of_filled(head: &[&str], rows: &[Vec<String>]) -> String {
+    let filled: Vec<_> = (0..head.len()).filter(|&column| rows.iter().any(|row| !row[column].is_empty())).collect();
+    let head: Vec<_> = filled.iter().map(|&column| head[column]).collect();
+    let rows: Vec<_> = rows.iter().map(|row| filled.iter().map(|&column| row[column].clone()).collect()).collect();
+    table(&head, &rows)
+}
+
+/// The head of a table of semaphores.
+pub(crate) const SEMAPHORES: [&str; 6] =
+    ["", ">SEMAPHORE", ">VALUE", ">WAIT FOR MORE", ">WAIT FOR ZERO", "LAST USED BY"];
+
 /// Writes to standard output.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();

@@ -205,7 +205,9 @@ class Listed:
     """An object that madang.list() found."""
 
     @property
-    def kind(self) -> Literal["queue", "semaphores", "segment", "other"]:
+    def kind(self) -> Literal[
+        "queue", "semaphores", "mutex", "rwlock", "condition", "barrier", "event", "segment", "memory", "other"
+    ]:
         """What it is: "queue", "semaphores", "mutex", "rwlock", "condition", "barrier", "event", "segment", or
         "other", which this version of madang doesn't know.
         """

@@ -71,7 +71,39 @@ fn the_names_lead_to_each_other() {
     for (link, to) in [("libmadang.so", "libmadang.so.0"), ("libmadang.so.0", "libmadang.so.0.1.0")] {
         assert_eq!(fs::read_link(library().join(link)).unwrap(), Path::new(to));
     }
-    assert!(installed().join("usr/include/madang.h").is_file());
+    for header in ["madang.h", "madang_sysv.h"] {
+        assert!(installed().join("usr/include").join(header).is_file(), "{header}");
+    }
+}
+
+/// `madang run` finds the library where it was installed, and the program's calls go where they should.
+#[test]
+fn run_loads_what_was_installed() {
+    let dir = directory().join("objects");
+    fs::create_dir_all(&dir).unwrap();
+    let text = r#"
+        #include <madang_sysv.h>
+        #undef msgget
+        #undef msgctl
+        #include <stdio.h>
+        #include <stdlib.h>
+        int main(void)
+        {
+            int id = msgget(IPC_PRIVATE, 0600);
+            char path[4096];
+            snprintf(path, sizeof path, "%s/madang.queue.sysv.id.%08x", getenv("MADANG_DIR"), id);
+            FILE *file = fopen(path, "r");
+            puts(file ? "served" : "not served");
+            return msgctl(id, IPC_RMID, NULL) == 0 ? 0 : 1;
+        }
+    "#;
+    let (source, program) = (directory().join("served.c"), directory().join("served"));
+    fs::write(&source, text).unwrap();
+    let include = format!("-I{}", installed().join("usr/include").display());
+    succeed(compiler("c").arg(&source).arg(include).arg("-o").arg(&program));
+    let mut run = Command::new(installed().join("usr/bin/madang"));
+    run.arg("run").arg("--").arg(&program).env("MADANG_DIR", &dir).env_remove("MADANG_SYSV_LIBRARY");
+    assert_eq!(succeed(&mut run), "served\n");
 }
 
 #[test]

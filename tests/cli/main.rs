@@ -7,4 +7,7 @@ mod kernel;
 mod look;
 mod messages;
 mod remove;
+mod run;
+mod sets;
 mod shipped;
+mod sysv;

@@ -7,7 +7,7 @@ use madang_tests::Directory;
 
 use crate::command::{Madang, finish};
 
-const COMMANDS: [&str; 9] = ["ls", "stat", "send", "recv", "peek", "trim", "rm", "gc", "doctor"];
+const COMMANDS: [&str; 11] = ["ls", "stat", "send", "recv", "peek", "trim", "rm", "mk", "run", "gc", "doctor"];
 
 #[test]
 fn help_and_version() {
@@ -35,6 +35,9 @@ fn man_pages_and_completions() {
     }
     assert!(read("man/man1/madang-recv.1").contains(".SH \"WHAT IS PROMISED\""));
     assert!(read("man/man1/madang-peek.1").contains(".SH \"WHAT IS SHOWN\""));
+    assert!(read("man/man1/madang-run.1").contains(".SH \"WHAT IT DOES\""));
+    assert!(read("man/man1/madang-rm.1").contains("\\fB\\-\\-queue\\-key\\fR"));
+    assert!(read("fish/vendor_completions.d/madang.fish").contains("-l ipcs"));
     assert!(read("zsh/site-functions/_madang").starts_with("#compdef madang"));
     assert!(read("fish/vendor_completions.d/madang.fish").contains("-a \"doctor\""));
     let script = share.join("bash-completion/completions/madang");

@@ -26,6 +26,8 @@ pub const MADANG_KIND_CONDITION: u32 = 6;
 pub const MADANG_KIND_BARRIER: u32 = 7;
 /// kind: an event.
 pub const MADANG_KIND_EVENT: u32 = 8;
+/// kind: System V's shared memory, served from shared memory (madang_shmget).
+pub const MADANG_KIND_MEMORY: u32 = 9;
 
 /// How many bytes a file's name has at most, and its NUL.
 const NAME: usize = 256;
@@ -36,8 +38,8 @@ const NAME: usize = 256;
 pub struct madang_listed {
     /// sizeof(madang_listed), set by the caller in the first of them
     pub struct_size: u32,
-    /// MADANG_KIND_QUEUE, _SEMAPHORE_SET, _MUTEX, _RWLOCK, _CONDITION, _BARRIER, _EVENT, _SEGMENT or
-    /// _OTHER
+    /// MADANG_KIND_QUEUE, _SEMAPHORE_SET, _MUTEX, _RWLOCK, _CONDITION, _BARRIER, _EVENT, _SEGMENT,
+    /// _MEMORY or _OTHER
     pub kind: u32,
     /// Its file's size in bytes: of a segment its length, of all else what it may ever take
     pub size: u64,
@@ -74,6 +76,7 @@ impl From<Listed> for madang_listed {
             Kind::Barrier => MADANG_KIND_BARRIER,
             Kind::Event => MADANG_KIND_EVENT,
             Kind::Segment => MADANG_KIND_SEGMENT,
+            Kind::Memory => MADANG_KIND_MEMORY,
             _ => MADANG_KIND_OTHER,
         };
         let error = error.as_ref().map_or(0, |error| -error.errno());

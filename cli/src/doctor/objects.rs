@@ -3,7 +3,7 @@
 use madang::{Kind, LeftOvers, ListOptions, Listed};
 
 use super::Finding;
-use crate::objects::Look;
+use crate::objects::{Look, noun};
 use crate::text::{self, count, quoted, size};
 
 pub(super) fn check() -> Vec<Finding> {
@@ -37,8 +37,9 @@ fn object(listed: &Listed) -> Option<Finding> {
 
 /// An object that can't be opened.
 fn trouble(listed: &Listed, error: &madang::Error) -> Option<Finding> {
-    let (kind, name) = (listed.kind, text::name(&listed.name));
-    let remove = format!("madang rm --force {}", quoted(&listed.name));
+    let (kind, name) = (noun(listed.kind), text::name(&listed.name));
+    let option = if listed.kind == Kind::Queue { String::new() } else { format!("--kind {} ", listed.kind) };
+    let remove = format!("madang rm {option}--force {}", quoted(&listed.name));
     let why = text::name(&error.to_string()).into_owned();
     let not_permitted =
         |remedy| Finding::note("not-permitted", format!("The {kind} {name} is not for this user"), why.clone(), remedy);
@@ -72,7 +73,7 @@ fn trouble(listed: &Listed, error: &madang::Error) -> Option<Finding> {
 }
 
 fn queue(name: &str) -> Option<Finding> {
-    let look = match Look::at(name, false) {
+    let look = match Look::at_queue(name, false) {
         Ok(look) => look,
         Err(error) if error.errno() == libc::ENOENT => return None,
         Err(error) if error.errno() == libc::EUSERS => {

@@ -12,6 +12,7 @@ use super::segment;
 use super::semaphore_set;
 use super::sync::Noun;
 use super::sync::{barrier::Barrier, condition::Condition, event::Event, mutex::Mutex, rwlock::RwLock};
+use super::sysv::shm;
 use crate::error::{Error, Result};
 use crate::name::{self, Name};
 use crate::sys::file::{self, Stat};
@@ -36,12 +37,14 @@ pub enum Kind {
     Event,
     /// A [`Segment`](crate::Segment).
     Segment,
+    /// System V's shared memory, served from shared memory: [`shmget`](crate::shared::sysv::shm::shmget).
+    Memory,
     /// One that this version of madang doesn't know.
     Other,
 }
 
 impl Kind {
-    /// The kind in a word: `queue`, `semaphores`, `mutex`, `rwlock`, `condition`, `barrier`, `event`, `segment`, `other`.
+    /// The kind in a word: `queue`, `semaphores`, `mutex`, `rwlock`, `condition`, `barrier`, `event`, `segment`, `memory`, `other`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,6 +56,7 @@ impl Kind {
             Self::Barrier => Barrier::NOUN.word,
             Self::Event => Event::NOUN.word,
             Self::Segment => "segment",
+            Self::Memory => shm::KIND,
             Self::Other => "other",
         }
     }
@@ -180,6 +184,7 @@ impl ListOptions {
             Some(rest) => match rest.split_once('.') {
                 Some((queue::KIND, name)) => (Kind::Queue, name),
                 Some((semaphore_set::KIND, name)) => (Kind::SemaphoreSet, name),
+                Some((shm::KIND, name)) => (Kind::Memory, name),
                 Some((word, name)) => match LOCKS.iter().find(|(_, noun)| noun.word == word) {
                     Some(&(kind, _)) => (kind, name),
                     None => (Kind::Other, rest),
@@ -214,6 +219,7 @@ impl ListOptions {
                 let (_, noun) = LOCKS.iter().find(|(lock, _)| *lock == kind).expect("it has all of them");
                 noun.look(name, self.any_owner)
             }
+            Kind::Memory => shm::look(&Name::object(shm::KIND, name)?, self.any_owner),
             Kind::Other => {
                 let what = format!("open {name:?}: this version of madang doesn't know that kind of object");
                 Err(Error::new(libc::ENOTSUP, what))

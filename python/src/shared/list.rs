@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// An object that madang.list() found.
 #[pyclass(frozen, module = "madang")]
 pub(crate) struct Listed {
-    /// What it is: "queue", "semaphores", "mutex", "rwlock", "condition", "barrier", "event", "segment", or
+    /// What it is: "queue", "semaphores", "mutex", "rwlock", "condition", "barrier", "event", "segment", "memory", or
     /// "other", which this version of madang doesn't know.
     #[pyo3(get)]
     kind: &'static str,

@@ -4,6 +4,7 @@
 #include "../check.h"
 
 #include <fcntl.h>
+#include <sys/ipc.h>
 
 static madang_queue *open_queue(const char *which)
 {
@@ -48,6 +49,10 @@ static void smoke(void)
     EQUAL(listed[1].allocated, status.allocated);
     CHECK(listed[1].size > listed[1].allocated);
     EQUAL(listed[2].struct_size, 0);
+    CHECK(madang_shmget(IPC_PRIVATE, 100, 0600) >= 0);
+    EQUAL(madang_list(0, listed, 3), 3);
+    EQUAL(listed[2].kind, MADANG_KIND_MEMORY);
+    EQUAL(listed[2].error, 0);
     EQUAL(madang_queue_close(one), 0);
     EQUAL(madang_queue_close(two), 0);
 }

@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, chown, symlink};
 
+use madang::shared::sysv::{msg, sem, shm};
 use madang::{Barrier, Condition, Event, Kind, ListOptions, Listed, Mutex, Queue, RwLock, Segment, SemaphoreSet};
-use madang_tests::{Directory, Name, fork};
+use madang_tests::{Directory, Name, fork, open_descriptors};
 
 fn find(name: &str, options: ListOptions) -> Option<Listed> {
     options.list().unwrap().into_iter().find(|listed| listed.name == name)
@@ -61,6 +62,48 @@ fn locks() {
     let (other, damaged) = (libc::EPROTOTYPE, libc::EUCLEAN);
     assert_eq!(told, [(kinds[0], other), (kinds[1], 0), (kinds[2], 0), (kinds[3], damaged)]);
     assert_eq!(Barrier::open(&name).unwrap_err().errno(), damaged);
+}
+
+/// What System V's calls made is listed by its identifier's name and its key's; and each kind by itself, with what `IPC_STAT` tells.
+#[test]
+fn system_v() {
+    let directory = Directory::new("list-sysv");
+    let child = fork(|| {
+        directory.becomes_madang_dir();
+        let (key, flags) = (0x6d61_6461, libc::IPC_CREAT | 0o640);
+        let queue = msg::msgget(key, flags).unwrap();
+        let set = sem::semget(key, 3, flags).unwrap();
+        let memory = shm::shmget(key, 5000, flags).unwrap();
+        let listed: Vec<_> = madang::list().unwrap().into_iter().map(|it| (it.kind, errno(&it), it.name)).collect();
+        let names =
+            |kind: Kind, id: i32| [(kind, 0, format!("sysv.id.{id:08x}")), (kind, 0, format!("sysv.key.{key:08x}"))];
+        let expected = [(Kind::Queue, queue), (Kind::SemaphoreSet, set), (Kind::Memory, memory)];
+        assert_eq!(listed, expected.map(|(kind, id)| names(kind, id)).concat());
+
+        let private = msg::msgget(libc::IPC_PRIVATE, 0).unwrap();
+        msg::msgsnd(queue, 1, b"two teas", 0).unwrap();
+        let found = msg::list().unwrap();
+        let mut ids: Vec<_> = found.iter().map(|status| status.permissions.id).collect();
+        assert!(ids.is_sorted());
+        ids.sort_by_key(|&id| id == private);
+        assert_eq!(ids, [queue, private], "also what the mode keeps from all");
+        let one = found.iter().find(|status| status.permissions.id == queue).unwrap();
+        assert_eq!((one.messages, one.bytes, one.permissions.key, one.permissions.mode), (1, 8, key, 0o640));
+        assert_eq!(sem::list().unwrap(), [sem::stat(set).unwrap()]);
+        assert_eq!(shm::list().unwrap(), [shm::stat(memory).unwrap()]);
+
+        // A listing keeps nothing open.
+        let before = open_descriptors();
+        for _ in 0..3 {
+            assert_eq!((msg::list().unwrap().len(), sem::list().unwrap().len()), (2, 1));
+        }
+        assert_eq!(open_descriptors(), before);
+        fs::write(directory.join("madang.memory.sysv.id.00000001"), "nonsense").unwrap();
+        assert_eq!(shm::list().unwrap().len(), 1);
+        assert_eq!(errno(&find("sysv.id.00000001", ListOptions::default()).unwrap()), libc::EUCLEAN);
+        0
+    });
+    child.succeeds();
 }
 
 /// In a directory of its own: nothing else is there.

@@ -167,6 +167,17 @@ pub fn stat_at(index: i32) -> Result<Status> {
     with(identifier_at(NOUN, index)?, |handle| Ok(handle.status()))
 }
 
+/// What [`stat`] tells of all sets, in the order of their identifiers, whoever may read them. What this process can't open, or is gone
+/// by now, isn't there.
+///
+/// # Errors
+/// As [`list`](crate::list()).
+pub fn list() -> Result<Vec<Status>> {
+    // Not by those that stay open: there may be more than a process may have open.
+    let told = |id| Handle::open(id).ok().map(|handle| handle.status());
+    Ok(identifiers()?.into_iter().filter_map(told).collect())
+}
+
 /// The identifiers of all sets, in their order.
 ///
 /// # Errors

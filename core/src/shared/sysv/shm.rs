@@ -148,6 +148,13 @@ fn size_of_file(name: &Name, found: &Found) -> Result<u64> {
     Ok(size)
 }
 
+/// What attaching it would say of its file.
+pub(in crate::shared) fn look(name: &Name, any_owner: bool) -> Result<()> {
+    let options = object::Options { any_owner, ..object::Options::default() };
+    let Object { fd, stat, .. } = object::find(name, options)?;
+    shape::read(name, fd.as_fd(), stat.size, Kind::Memory, NOUN.noun).map(drop)
+}
+
 /// The segment of that identifier: one that wasn't removed, or is attached still.
 fn find(id: i32) -> Result<(Name, Found)> {
     let name = NOUN.by_id(id)?;
@@ -316,6 +323,16 @@ pub fn stat(id: i32) -> Result<Status> {
 pub fn stat_at(index: i32) -> Result<Status> {
     let (name, found) = find(identifier_at(NOUN, index)?)?;
     status(&name, &found)
+}
+
+/// What [`stat`] tells of all segments, in the order of their identifiers, whoever may read them. What this process can't open, or is gone
+/// by now, isn't there.
+///
+/// # Errors
+/// As [`list`](crate::list()).
+pub fn list() -> Result<Vec<Status>> {
+    let told = |id| find(id).and_then(|(name, found)| status(&name, &found)).ok();
+    Ok(identifiers()?.into_iter().filter_map(told).collect())
 }
 
 /// The identifiers of all segments, in their order.
