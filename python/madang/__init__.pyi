@@ -205,10 +205,12 @@ class Listed:
     """An object that madang.list() found."""
 
     @property
-    def kind(self) -> Literal[
+    def kind(
+        self,
+    ) -> Literal[
         "queue", "semaphores", "mutex", "rwlock", "condition", "barrier", "event", "segment", "memory", "other"
     ]:
-        """What it is: "queue", "semaphores", "mutex", "rwlock", "condition", "barrier", "event", "segment", or
+        """What it is: "queue", "semaphores", "mutex", "rwlock", "condition", "barrier", "event", "segment", "memory", or
         "other", which this version of madang doesn't know.
         """
 

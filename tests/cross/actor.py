@@ -249,7 +249,11 @@ class Actor:
         self.semaphores.operate(operations(ops), seconds(timeout))
 
     def semaphore(self, index: int) -> str:
-        value, pid, waiting = self.semaphores.value(index), self.semaphores.last_pid(index), self.semaphores.waiting(index)
+        value, pid, waiting = (
+            self.semaphores.value(index),
+            self.semaphores.last_pid(index),
+            self.semaphores.waiting(index),
+        )
         return f"value={value} pid={pid} to_grow={waiting.to_grow} for_zero={waiting.for_zero}"
 
     def values(self) -> str:
