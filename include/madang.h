@@ -233,10 +233,11 @@
  * Structs
  * -------
  *
- * Every struct but madang_item and madang_sysv_sem_op begins with struct_size, which the caller
- * sets to the struct's sizeof: once, for it is left as it is. So structs can grow at their end, and
- * old programs run with new libraries and the other way round. In a struct of options, a field that
- * is 0 means its default; NULL for the struct means all defaults. Set what you don't use to 0:
+ * Every struct but madang_item, madang_operation and madang_sysv_sem_op begins with struct_size,
+ * which the caller sets to the struct's sizeof: once, for it is left as it is. So structs can grow
+ * at their end, and old programs run with new libraries and the other way round. In a struct of
+ * options, a field that is 0 means its default; NULL for the struct means all defaults. Set what
+ * you don't use to 0:
  *
  *     madang_queue_options options = { .struct_size = sizeof options, .capacity = 4 << 20 };
  *
