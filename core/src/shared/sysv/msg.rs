@@ -236,7 +236,7 @@ pub fn stat(id: i32) -> Result<Status> {
     })
 }
 
-/// `MSG_STAT_ANY`: what [`stat`] tells of the queue at an index, 0 to [`used`]` - 1`, whoever may read it.
+/// `MSG_STAT_ANY`: what [`stat`] tells of the queue at an index of [`identifiers`], whoever may read it.
 ///
 /// # Errors
 /// `EINVAL` for an index at which there is none.
