@@ -133,18 +133,19 @@ impl Drop for Hold {
     }
 }
 
-/// Shared memory that a program has attached, at an address that it uses as it likes; and what proves that it has.
+/// Shared memory that a program has attached, at an address that it uses as it likes; and what proves that it has: the file's header, mapped
+/// by a description that holds a lock, and that only this mapping keeps open.
 ///
-/// Unlike a [`Hold`] the proof is inherited by a forked child, as the memory is.
+/// Unlike a [`Hold`] that is inherited by a forked child, as the memory is.
 #[derive(Debug)]
 pub(crate) struct Attachment {
     address: usize,
     length: usize,
-    proof: (usize, usize),
+    header: Arc<Mapping>,
 }
 
 impl Attachment {
-    /// Maps `length` bytes of the file at `offset`; `proof` is a description that holds a lock.
+    /// Maps `length` bytes of the file at `offset`; `header` is what proves it.
     ///
     /// Where `wanted` replaces what lies there, that is the program's wish (`SHM_REMAP`), and nothing of madang's.
     pub(crate) fn new(
@@ -152,23 +153,19 @@ impl Attachment {
         offset: u64,
         length: usize,
         wanted: Wanted,
-        proof: BorrowedFd,
+        header: Arc<Mapping>,
     ) -> Result<Self, Errno> {
-        let page = memory::page_size();
-        let proof = (memory::hold_file(proof, page)?.as_ptr() as usize, page);
         // SAFETY: what the program replaces it doesn't use, by its own promise (shmat(2)).
-        let address = match unsafe { memory::map_wanted(fd, offset, length, wanted) } {
-            Ok(address) => address.as_ptr() as usize,
-            Err(errno) => {
-                unmap(proof);
-                return Err(errno);
-            }
-        };
-        Ok(Self { address, length, proof })
+        let address = unsafe { memory::map_wanted(fd, offset, length, wanted) }?;
+        Ok(Self { address: address.as_ptr() as usize, length, header })
     }
 
     pub(crate) fn address(&self) -> usize {
         self.address
+    }
+
+    pub(crate) fn header(&self) -> &Arc<Mapping> {
+        &self.header
     }
 
     /// Lets go of the memory's address, where something else lies by now.
@@ -177,25 +174,17 @@ impl Attachment {
     }
 
     /// Puts another proof in its place: a forked child's own.
-    pub(crate) fn prove(&mut self, proof: BorrowedFd) -> Result<(), Errno> {
-        let page = memory::page_size();
-        let new = (memory::hold_file(proof, page)?.as_ptr() as usize, page);
-        unmap(std::mem::replace(&mut self.proof, new));
-        Ok(())
+    pub(crate) fn counts_by(&mut self, header: Arc<Mapping>) {
+        self.header = header;
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        unmap((self.address, self.length));
-        unmap(self.proof);
-    }
-}
-
-fn unmap((address, length): (usize, usize)) {
-    if let Some(address) = NonNull::new(std::ptr::with_exposed_provenance_mut(address)) {
-        // SAFETY: only an attachment passes what it has mapped, and once; to detach it is the program's promise that it doesn't use it
-        // any more.
-        unsafe { memory::unmap(address, length) };
+        if let Some(address) = NonNull::new(std::ptr::with_exposed_provenance_mut(self.address)) {
+            // SAFETY: it was mapped by `new`, and nothing else lies there (`forget_memory`); to detach it is the program's promise that it
+            // doesn't use it any more.
+            unsafe { memory::unmap(address, self.length) };
+        }
     }
 }

@@ -126,6 +126,8 @@ impl Noun {
 struct Found {
     fd: OwnedFd,
     stat: Stat,
+    /// Its header, and within that what System V keeps of it.
+    header: Arc<Mapping>,
     block: Home<Block>,
 }
 
@@ -140,8 +142,9 @@ impl Found {
         }
         let mapping = Mapping::of_file(fd.as_fd(), 0, ALIGNMENT, true)
             .map_err(|errno| errno.during(format!("open {name}: mmap")))?;
-        let block: Home<Block> = Home::new(Arc::new(mapping), SYSV).expect("it lies in the header");
-        if block.is_there() { Ok(Self { fd, stat, block }) } else { Err(strange()) }
+        let header = Arc::new(mapping);
+        let block = block_in(&header);
+        if block.is_there() { Ok(Self { fd, stat, header, block }) } else { Err(strange()) }
     }
 
     fn permissions(&self) -> Permissions {
@@ -174,6 +177,11 @@ impl Found {
             _ => Ok(()),
         }
     }
+}
+
+/// What System V keeps of an object whose header is mapped.
+fn block_in(header: &Arc<Mapping>) -> Home<Block> {
+    Home::new(header.clone(), SYSV).expect("it lies in the header")
 }
 
 fn permissions(block: &Block) -> Permissions {
@@ -338,7 +346,7 @@ impl Get<'_> {
             let name = self.noun.by_id(id as i32)?;
             let identity = Identity { id, key: self.key as u32, uid, gid, mode, now: clock::coarse_s() };
             let describe = |mapping: &Arc<Mapping>| {
-                Home::<Block>::new(mapping.clone(), SYSV).expect("it lies in the header").begin(&identity);
+                block_in(mapping).begin(&identity);
             };
             match (self.make)(&name, file_mode(mode), &describe) {
                 Err(error) if error.errno() == libc::EEXIST => {}

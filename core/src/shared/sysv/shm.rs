@@ -127,7 +127,7 @@ fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<()> {
         mapping.header().expect("it has a header").write(&shape);
         let mapping = Arc::new(mapping);
         describe(&mapping);
-        Home::<Block>::new(mapping, SYSV).expect("it lies in the header").second.note(process::id(), 0);
+        block_in(&mapping).second.note(process::id(), 0);
         Ok(())
     };
     let options = object::Options { create: Create::Only, mode, any_owner: true, write: true };
@@ -140,7 +140,7 @@ fn find_size(name: &Name) -> Result<u64> {
 }
 
 fn size_of_file(name: &Name, found: &Found) -> Result<u64> {
-    let shape = shape::read(name, found.fd.as_fd(), found.stat.size, Kind::Memory, "System V shared memory")?;
+    let shape = shape::read_mapped(name, &found.header, found.stat.size, Kind::Memory, "System V shared memory")?;
     let size = shape.parameters[0];
     if in_pages(size).is_none_or(|pages| pages.checked_add(DATA) != Some(shape.size)) {
         return Err(shape::damaged(name, "its sizes contradict each other"));
@@ -176,21 +176,23 @@ fn attachments(found: &Found) -> u64 {
     count
 }
 
-/// A description of the file that stands for one attachment.
-fn proof(found: &Found, write: bool) -> Result<OwnedFd> {
-    let name = NOUN.by_id(found.block.id.get() as i32)?;
-    let during =
-        |errno: crate::sys::Errno| errno.during(format!("attach {name}: a lock that says that it is attached"));
-    let description = match file::reopen(found.fd.as_fd()) {
-        Ok(description) => description,
-        Err(_) => file::open(name.path(), write).map_err(during)?,
-    };
+/// From now on the description by which it was found stands for one attachment, and its header for the description.
+fn prove(name: &Name, found: &Found) -> Result<()> {
     for _ in 0..MOST_NUMBERS {
-        if ofd::try_lock(description.as_fd(), ATTACHED + (process::random() & 0xffff_ffff)).map_err(during)? {
-            return Ok(description);
+        let locked = ofd::try_lock(found.fd.as_fd(), ATTACHED + (process::random() & 0xffff_ffff))
+            .map_err(|errno| errno.during(format!("attach {name}: a lock that says that it is attached")))?;
+        if locked {
+            return Ok(());
         }
     }
     Err(Error::new(libc::ENOMEM, format!("attach {name}: it is attached too often")))
+}
+
+/// Another description of the file, for the memory, which a forked child goes on with when it counts by itself.
+fn memory_of(name: &Name, found: &Found) -> Result<OwnedFd> {
+    file::reopen(found.fd.as_fd())
+        .or_else(|_| file::open(name.path(), true))
+        .map_err(|errno| errno.during(format!("attach {name}: open its memory")))
 }
 
 /// Attaches the segment, and says where: `shmat(2)`.
@@ -214,8 +216,8 @@ pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
         write,
         execute: flags & libc::SHM_EXEC != 0,
     };
-    let proof = proof(&found, write)?;
-    let attachment = Attachment::new(found.fd.as_fd(), DATA, length, wanted, proof.as_fd())
+    prove(&name, &found)?;
+    let attachment = Attachment::new(memory_of(&name, &found)?.as_fd(), DATA, length, wanted, found.header.clone())
         .map_err(|errno| errno.during(format!("attach {name}: mmap of {length} bytes at {address:#x}")))?;
     let at = attachment.address();
     found.block.first.note(process::id(), clock::coarse_s());
@@ -248,12 +250,18 @@ pub fn shmdt(address: usize) -> Result<()> {
     let Some((id, attachment)) = here(|all| all.remove(&address)) else {
         return Err(Error::new(libc::EINVAL, format!("shmdt: nothing is attached at {address:#x}")));
     };
+    let block = block_in(attachment.header());
     drop(attachment);
-    // It may be gone by now, with the last of them.
-    if let Ok(found) = Found::at(&NOUN.by_id(id)?) {
-        found.block.second.note_time(clock::coarse_s());
-        found.block.first.note_pid(process::id());
-        take_away_if_last(&found);
+    block.second.note_time(clock::coarse_s());
+    block.first.note_pid(process::id());
+    let was_removed = block.is_removed();
+    // Only without its header it isn't counted any more.
+    drop(block);
+    if was_removed {
+        // It may be gone by now, with the last of them.
+        if let Ok(found) = Found::at(&NOUN.by_id(id)?) {
+            take_away_if_last(&found);
+        }
     }
     Ok(())
 }
@@ -269,9 +277,12 @@ fn count_in_child() {
     let mut all = HERE.lock().unwrap_or_else(PoisonError::into_inner);
     for (id, attachment) in all.values_mut() {
         // One without a name counts with its parent's.
-        let own = NOUN.by_id(*id).and_then(|name| Found::at(&name)).and_then(|found| proof(&found, true));
+        let own = NOUN.by_id(*id).and_then(|name| {
+            let found = Found::at(&name)?;
+            prove(&name, &found).map(|()| found.header)
+        });
         if let Ok(own) = own {
-            let _ = attachment.prove(own.as_fd());
+            attachment.counts_by(own);
         }
     }
 }
