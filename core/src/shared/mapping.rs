@@ -133,58 +133,79 @@ impl Drop for Hold {
     }
 }
 
-/// Shared memory that a program has attached, at an address that it uses as it likes; and what proves that it has: the file's header, mapped
-/// by a description that holds a lock, and that only this mapping keeps open.
+/// Shared memory that a program has attached, at an address that it uses as it likes; and what proves that it has.
 ///
-/// Unlike a [`Hold`] that is inherited by a forked child, as the memory is.
+/// Unlike a [`Hold`] the proof is inherited by a forked child, as the memory is.
 #[derive(Debug)]
 pub(crate) struct Attachment {
-    address: usize,
-    length: usize,
-    header: Arc<Mapping>,
+    /// The file: its header and, as a rule, the memory behind that.
+    mapping: Arc<Mapping>,
+    /// Where the memory begins in the file.
+    offset: u64,
+    /// Where it lies, if it is mapped by itself.
+    apart: Option<(NonNull<u8>, usize)>,
+    proof: Proof,
 }
 
+// SAFETY: addresses, of which the program's is never touched.
+unsafe impl Send for Attachment {}
+
 impl Attachment {
-    /// Maps `length` bytes of the file at `offset`; `header` is what proves it.
+    /// `mapping` is the file's, with the memory at `offset`; `proof` is a description that holds a lock.
+    pub(crate) fn new(proof: BorrowedFd, mapping: Arc<Mapping>, offset: u64) -> Result<Self, Errno> {
+        Ok(Self { mapping, offset, apart: None, proof: Proof::new(proof)? })
+    }
+
+    /// Maps the memory by itself, `length` bytes, where and how it is `wanted`.
     ///
-    /// Where `wanted` replaces what lies there, that is the program's wish (`SHM_REMAP`), and nothing of madang's.
-    pub(crate) fn new(
-        fd: BorrowedFd,
-        offset: u64,
-        length: usize,
-        wanted: Wanted,
-        header: Arc<Mapping>,
-    ) -> Result<Self, Errno> {
+    /// Where that replaces what lies there, it is the program's wish (`SHM_REMAP`), and nothing of madang's.
+    pub(crate) fn apart(self, fd: BorrowedFd, length: usize, wanted: Wanted) -> Result<Self, Errno> {
         // SAFETY: what the program replaces it doesn't use, by its own promise (shmat(2)).
-        let address = unsafe { memory::map_wanted(fd, offset, length, wanted) }?;
-        Ok(Self { address: address.as_ptr() as usize, length, header })
+        let address = unsafe { memory::map_wanted(fd, self.offset, length, wanted) }?;
+        Ok(Self { apart: Some((address, length)), ..self })
     }
 
     pub(crate) fn address(&self) -> usize {
-        self.address
-    }
-
-    pub(crate) fn header(&self) -> &Arc<Mapping> {
-        &self.header
+        let begin = || self.mapping.data().as_ptr() as usize + self.offset as usize;
+        self.apart.map_or_else(begin, |(address, _)| address.as_ptr() as usize)
     }
 
     /// Lets go of the memory's address, where something else lies by now.
-    pub(crate) fn forget_memory(mut self) {
-        (self.address, self.length) = (0, 0);
+    pub(crate) fn forget_memory(self) {
+        if let (None, Some(mut mapping)) = (self.apart, Arc::into_inner(self.mapping)) {
+            mapping.keep_start(self.offset);
+        }
     }
 
     /// Puts another proof in its place: a forked child's own.
-    pub(crate) fn counts_by(&mut self, header: Arc<Mapping>) {
-        self.header = header;
+    pub(crate) fn prove(&mut self, proof: BorrowedFd) -> Result<(), Errno> {
+        self.proof = Proof::new(proof)?;
+        Ok(())
+    }
+
+    /// Unmaps what is apart, and ends the proof. The memory goes with the mapping, if it lies there.
+    pub(crate) fn detach(self) -> Arc<Mapping> {
+        if let Some((address, length)) = self.apart {
+            // SAFETY: `apart` has mapped it; to detach it is the program's promise that it doesn't use it any more.
+            unsafe { memory::unmap(address, length) };
+        }
+        self.mapping
     }
 }
 
-impl Drop for Attachment {
+/// A page that keeps a description and its lock alive, and that a forked child inherits.
+#[derive(Debug)]
+struct Proof(NonNull<u8>);
+
+impl Proof {
+    fn new(fd: BorrowedFd) -> Result<Self, Errno> {
+        memory::hold_file(fd, memory::page_size()).map(Self)
+    }
+}
+
+impl Drop for Proof {
     fn drop(&mut self) {
-        if let Some(address) = NonNull::new(std::ptr::with_exposed_provenance_mut(self.address)) {
-            // SAFETY: it was mapped by `new`, and nothing else lies there (`forget_memory`); to detach it is the program's promise that it
-            // doesn't use it any more.
-            unsafe { memory::unmap(address, self.length) };
-        }
+        // SAFETY: `new` has mapped the page, and nothing points into it.
+        unsafe { memory::unmap(self.0, memory::page_size()) };
     }
 }

@@ -127,7 +127,7 @@ fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<()> {
         mapping.header().expect("it has a header").write(&shape);
         let mapping = Arc::new(mapping);
         describe(&mapping);
-        block_in(&mapping).second.note(process::id(), 0);
+        Home::<Block>::new(mapping, SYSV).expect("it lies in the header").second.note(process::id(), 0);
         Ok(())
     };
     let options = object::Options { create: Create::Only, mode, any_owner: true, write: true };
@@ -140,7 +140,7 @@ fn find_size(name: &Name) -> Result<u64> {
 }
 
 fn size_of_file(name: &Name, found: &Found) -> Result<u64> {
-    let shape = shape::read_mapped(name, &found.header, found.stat.size, Kind::Memory, "System V shared memory")?;
+    let shape = shape::read_mapped(name, &found.mapping, found.stat.size, Kind::Memory, "System V shared memory")?;
     let size = shape.parameters[0];
     if in_pages(size).is_none_or(|pages| pages.checked_add(DATA) != Some(shape.size)) {
         return Err(shape::damaged(name, "its sizes contradict each other"));
@@ -150,8 +150,13 @@ fn size_of_file(name: &Name, found: &Found) -> Result<u64> {
 
 /// The segment of that identifier: one that wasn't removed, or is attached still.
 fn find(id: i32) -> Result<(Name, Found)> {
+    find_mapped(id, |_| ALIGNMENT)
+}
+
+/// The same, with as much of it mapped as `length` says of its file's size.
+fn find_mapped(id: i32, length: impl Fn(u64) -> u64) -> Result<(Name, Found)> {
     let name = NOUN.by_id(id)?;
-    match Found::at(&name) {
+    match Found::mapped(&name, length) {
         Ok(found) if found.block.id.get() as i32 != id => super::find(NOUN, id).map(|found| (name, found)),
         Ok(found) if found.block.is_removed() && attachments(&found) == 0 => {
             let _ = found.take_names_away(NOUN);
@@ -176,23 +181,25 @@ fn attachments(found: &Found) -> u64 {
     count
 }
 
-/// From now on the description by which it was found stands for one attachment, and its header for the description.
-fn prove(name: &Name, found: &Found) -> Result<()> {
+/// A description of the file that stands for one attachment.
+fn proof(name: &Name, found: &Found) -> Result<OwnedFd> {
+    let during =
+        |errno: crate::sys::Errno| errno.during(format!("attach {name}: a lock that says that it is attached"));
+    let same = |fd: &OwnedFd| file::stat(fd.as_fd()).is_ok_and(|stat| stat.identity == found.stat.identity);
+    // By its name that takes half as long as by `/proc`.
+    let description = match file::open(name.path(), true) {
+        Ok(description) if same(&description) => description,
+        _ => file::reopen(found.fd.as_fd()).map_err(during)?,
+    };
+    // Its page is nobody else's in this process, and as a rule not in another one.
+    let mut number = found.mapping.data().as_ptr() as u64 >> 12;
     for _ in 0..MOST_NUMBERS {
-        let locked = ofd::try_lock(found.fd.as_fd(), ATTACHED + (process::random() & 0xffff_ffff))
-            .map_err(|errno| errno.during(format!("attach {name}: a lock that says that it is attached")))?;
-        if locked {
-            return Ok(());
+        if ofd::try_lock(description.as_fd(), ATTACHED + number % MOST_ATTACHED).map_err(during)? {
+            return Ok(description);
         }
+        number = process::random();
     }
     Err(Error::new(libc::ENOMEM, format!("attach {name}: it is attached too often")))
-}
-
-/// Another description of the file, for the memory, which a forked child goes on with when it counts by itself.
-fn memory_of(name: &Name, found: &Found) -> Result<OwnedFd> {
-    file::reopen(found.fd.as_fd())
-        .or_else(|_| file::open(name.path(), true))
-        .map_err(|errno| errno.during(format!("attach {name}: open its memory")))
 }
 
 /// Attaches the segment, and says where: `shmat(2)`.
@@ -203,8 +210,10 @@ fn memory_of(name: &Name, found: &Found) -> Result<OwnedFd> {
 /// `EINVAL`, `EACCES`, `EIDRM`, `ENOMEM` as shmat(2).
 pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
     prepare()?;
-    let (name, found) = find(id)?;
     let write = flags & libc::SHM_RDONLY == 0;
+    // As a rule it may lie anywhere: then it is mapped at once, behind its header.
+    let apart = !write || address != 0 || flags & (libc::SHM_REMAP | libc::SHM_EXEC) != 0;
+    let (name, found) = find_mapped(id, |size| if apart { ALIGNMENT } else { size })?;
     if !found.permissions().permit(if write { READ | ALTER } else { READ }) {
         return Err(NOUN.refused(id));
     }
@@ -216,8 +225,9 @@ pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
         write,
         execute: flags & libc::SHM_EXEC != 0,
     };
-    prove(&name, &found)?;
-    let attachment = Attachment::new(memory_of(&name, &found)?.as_fd(), DATA, length, wanted, found.header.clone())
+    let (proof, memory) = (proof(&name, &found)?, found.mapping.clone());
+    let attachment = Attachment::new(proof.as_fd(), memory, DATA)
+        .and_then(|attachment| if apart { attachment.apart(found.fd.as_fd(), length, wanted) } else { Ok(attachment) })
         .map_err(|errno| errno.during(format!("attach {name}: mmap of {length} bytes at {address:#x}")))?;
     let at = attachment.address();
     found.block.first.note(process::id(), clock::coarse_s());
@@ -250,18 +260,14 @@ pub fn shmdt(address: usize) -> Result<()> {
     let Some((id, attachment)) = here(|all| all.remove(&address)) else {
         return Err(Error::new(libc::EINVAL, format!("shmdt: nothing is attached at {address:#x}")));
     };
-    let block = block_in(attachment.header());
-    drop(attachment);
+    let block = block_in(&attachment.detach());
     block.second.note_time(clock::coarse_s());
     block.first.note_pid(process::id());
-    let was_removed = block.is_removed();
-    // Only without its header it isn't counted any more.
-    drop(block);
-    if was_removed {
-        // It may be gone by now, with the last of them.
-        if let Ok(found) = Found::at(&NOUN.by_id(id)?) {
-            take_away_if_last(&found);
-        }
+    // Asked only now that it isn't counted any more: who removes it looks at that the other way round.
+    if block.is_removed()
+        && let Ok(found) = Found::at(&NOUN.by_id(id)?)
+    {
+        take_away_if_last(&found);
     }
     Ok(())
 }
@@ -277,12 +283,9 @@ fn count_in_child() {
     let mut all = HERE.lock().unwrap_or_else(PoisonError::into_inner);
     for (id, attachment) in all.values_mut() {
         // One without a name counts with its parent's.
-        let own = NOUN.by_id(*id).and_then(|name| {
-            let found = Found::at(&name)?;
-            prove(&name, &found).map(|()| found.header)
-        });
+        let own = NOUN.by_id(*id).and_then(|name| proof(&name, &Found::at(&name)?));
         if let Ok(own) = own {
-            attachment.counts_by(own);
+            let _ = attachment.prove(own.as_fd());
         }
     }
 }
