@@ -149,25 +149,44 @@ static int by_length(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* As `repeat` in src/peers/pair.rs. Inlined with its argument: no pair pays for a call that others don't make. */
-static inline __attribute__((always_inline)) void repeat(void (*pair)(void))
+enum { MOST_SLICES = 1 << 16 };
+
+static inline __attribute__((always_inline)) uint64_t slice(void (*pair)(void), uint64_t stride)
 {
-    static uint64_t slices[1 << 16];
-    uint64_t        count = 0, stride, start = now();
-    while (now() < start + task.warm_up) {
+    uint64_t start = now();
+    for (uint64_t i = 0; i < stride; i++)
         pair();
-        count++;
+    return now() - start;
+}
+
+static uint64_t middle(uint64_t *slices, size_t count)
+{
+    qsort(slices, count, sizeof slices[0], by_length);
+    return count ? slices[count / 2] : 0;
+}
+
+/*
+ * As `repeat` in src/peers/pair.rs; bare is NULL if pair is no wrapper. Inlined with its arguments: no pair pays for a call that others
+ * don't make.
+ */
+static inline __attribute__((always_inline)) void repeat(void (*pair)(void), void (*bare)(void))
+{
+    static uint64_t slices[MOST_SLICES], bare_slices[MOST_SLICES];
+    uint64_t        count = 0, start = now();
+    for (; now() < start + task.warm_up; count++) {
+        pair();
+        if (bare)
+            bare();
     }
-    stride = 1 + count * 200000 / (now() - start);
-    size_t taken = 0;
-    for (uint64_t end = now() + task.run; now() < end && taken < sizeof slices / sizeof slices[0];) {
-        start = now();
-        for (uint64_t i = 0; i < stride; i++)
-            pair();
-        slices[taken++] = now() - start;
+    uint64_t stride = 1 + count * 200000 / (now() - start);
+    size_t   taken = 0;
+    for (uint64_t end = now() + task.run; now() < end && taken < MOST_SLICES; taken++) {
+        slices[taken] = slice(pair, stride);
+        if (bare)
+            bare_slices[taken] = slice(bare, stride);
     }
-    qsort(slices, taken, sizeof slices[0], by_length);
-    printf("solo %" PRIu64 " %" PRIu64 "\n", stride, slices[taken / 2]);
+    printf("solo %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", stride, middle(slices, taken),
+           bare ? middle(bare_slices, taken) : 0);
 }
 
 /* As `contend` there. */
@@ -358,19 +377,26 @@ static enum kind kind_of(const char *word)
 
 static void open_madang(const char *job)
 {
-    madang_pipe_options          quiet = { .struct_size = sizeof quiet };
+    madang_pipe_options          how = { .struct_size = sizeof how };
     uint32_t                     one = 1;
     uint16_t                     also_one = 1;
     madang_semaphore_set_options options = { .struct_size = sizeof options, .values = &one, .semaphores = 1 };
     char                         name[64];
     if (!strcmp(job, "pipe-madang-sigpipe"))
-        quiet.flags = MADANG_LEAVE_SIGPIPE;
-    if (!strcmp(job, "message-madang"))
+        how.flags = MADANG_LEAVE_SIGPIPE;
+    if (!strcmp(job, "message-madang")) {
         TRY(madang_sysv_msg_open(MADANG_SYSV_PRIVATE, NULL, &queue));
-    if (!strcmp(job, "semaphore-madang"))
+        task.id = madang_sysv_msg_id(queue);
+    }
+    if (!strcmp(job, "semaphore-madang")) {
         TRY(madang_sysv_sem_open(MADANG_SYSV_PRIVATE, &also_one, 1, NULL, &sem));
-    if (!strncmp(job, "pipe-madang", 11))
-        TRY(madang_pipe_open(&quiet, &reader, &writer));
+        task.id = madang_sysv_sem_id(sem);
+    }
+    if (!strncmp(job, "pipe-madang", 11)) {
+        TRY(madang_pipe_open(&how, &reader, &writer));
+        pipe_ends[0] = madang_pipe_reader_fd(reader);
+        pipe_ends[1] = madang_pipe_writer_fd(writer);
+    }
     if (!strcmp(job, "pipe-plain"))
         TRY(pipe2(pipe_ends, O_CLOEXEC));
     if (strstr(job, "semaphore-set")) {
@@ -397,9 +423,9 @@ static const struct job {
     { "make-plain", make_plain, NONE },
 };
 
-#define REPEAT(name)                                                                               \
+#define REPEAT(name, bare)                                                                         \
     if (pair == (name))                                                                            \
-    repeat(name)
+    repeat(name, bare)
 
 static void repeat_job(const struct job *job)
 {
@@ -407,15 +433,15 @@ static void repeat_job(const struct job *job)
     if (job->kind != NONE)
         task.id = make_one(job->kind);
     say_ready("ready");
-    REPEAT(message_plain);
-    REPEAT(message_madang);
-    REPEAT(semaphore_plain);
-    REPEAT(semaphore_madang);
-    REPEAT(semaphore_set);
-    REPEAT(pipe_plain);
-    REPEAT(pipe_madang);
-    REPEAT(attach_plain);
-    REPEAT(make_plain);
+    REPEAT(message_plain, NULL);
+    REPEAT(message_madang, message_plain);
+    REPEAT(semaphore_plain, NULL);
+    REPEAT(semaphore_madang, semaphore_plain);
+    REPEAT(semaphore_set, NULL);
+    REPEAT(pipe_plain, NULL);
+    REPEAT(pipe_madang, pipe_plain);
+    REPEAT(attach_plain, NULL);
+    REPEAT(make_plain, NULL);
     remove_one(job->kind, task.id);
     if (queue)
         madang_sysv_msg_remove(queue);

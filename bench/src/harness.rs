@@ -6,7 +6,7 @@
 //! ```text
 //!   worker   ready
 //!   harness                go
-//!   worker   sent COUNT START END | received COUNT END | trips BUCKET:COUNT … | solo COUNT NS | idle CPU WALL | done
+//!   worker   sent COUNT START END | received COUNT END | trips BUCKET:COUNT … | solo COUNT NS [BARE_NS] | idle CPU WALL | done
 //!            unsupported WHY | error WHY
 //! ```
 //!
@@ -142,10 +142,21 @@ pub(crate) enum Kind {
 /// What a measurement found.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
-    Flow { messages: u64, nanoseconds: u64 },
+    Flow {
+        messages: u64,
+        nanoseconds: u64,
+    },
     Trips(Histogram),
-    Solo { pairs: u64, nanoseconds: u64 },
-    Idle { cpu: u64, wall: u64 },
+    /// `bare` is what as many pairs of the system's own calls took, in turns with these on the same object; 0 if there were none.
+    Solo {
+        pairs: u64,
+        nanoseconds: u64,
+        bare: u64,
+    },
+    Idle {
+        cpu: u64,
+        wall: u64,
+    },
 }
 
 impl Outcome {
@@ -155,7 +166,7 @@ impl Outcome {
         match self {
             Self::Flow { messages, nanoseconds } => *messages as f64 * 1e9 / *nanoseconds as f64,
             Self::Trips(histogram) => histogram.quantile(0.5),
-            Self::Solo { pairs, nanoseconds } => *nanoseconds as f64 / *pairs as f64,
+            Self::Solo { pairs, nanoseconds, .. } => *nanoseconds as f64 / *pairs as f64,
             Self::Idle { cpu, wall } => *cpu as f64 / *wall as f64,
         }
     }
@@ -163,7 +174,7 @@ impl Outcome {
     /// Puts together what the workers of one measurement reported.
     pub(crate) fn of(reports: &[String]) -> io::Result<Self> {
         let (mut sent, mut received, mut start, mut end) = (0, 0, u64::MAX, 0);
-        let (mut pairs, mut longest) = (0, 0);
+        let (mut pairs, mut longest, mut bare) = (0, 0, 0);
         for report in reports {
             let (what, rest) = report.split_once(' ').unwrap_or((report, ""));
             let number = |index: usize| -> io::Result<u64> {
@@ -174,14 +185,16 @@ impl Outcome {
                 "received" => (received, end) = (received + number(0)?, end.max(number(1)?)),
                 "trips" => return Histogram::from_line(rest).map(Self::Trips).ok_or_else(|| unreadable(report)),
                 // Of two that contend: all pairs, in the time that both took.
-                "solo" => (pairs, longest) = (pairs + number(0)?, longest.max(number(1)?)),
+                "solo" => {
+                    (pairs, longest, bare) = (pairs + number(0)?, longest.max(number(1)?), number(2).unwrap_or(0));
+                }
                 "idle" => return Ok(Self::Idle { cpu: number(0)?, wall: number(1)? }),
                 "done" => {}
                 _ => return Err(unreadable(report)),
             }
         }
         if pairs > 0 {
-            return Ok(Self::Solo { pairs, nanoseconds: longest });
+            return Ok(Self::Solo { pairs, nanoseconds: longest, bare });
         }
         if sent != received || sent == 0 {
             return Err(io::Error::other(format!("{sent} messages were sent, {received} received")));

@@ -109,6 +109,11 @@ impl Findings {
         ratios
     }
 
+    /// What such a row took over what the system's own calls took in turns with them, in order of size.
+    pub(crate) fn in_turns(&self, cell: Cell, mine: &str) -> Vec<f64> {
+        in_turns(&self.of(cell, mine, Placement::Any))
+    }
+
     fn ratio(&self, cell: Cell, mine: &str, theirs: &str, placement: Placement) -> Option<f64> {
         median(self.ratios(cell, mine, theirs, placement))
     }
@@ -158,7 +163,8 @@ impl Findings {
         let figures: &[&str] = match cell.scenario {
             Scenario::Flow(_) | Scenario::Arrays => &["M msg/s", "GiB/s"],
             Scenario::Solo => &["send + receive"],
-            Scenario::Calls(_) | Scenario::Contended(_) => &["the pair"],
+            Scenario::Calls(_) => &["the pair", "x bare, in turns"],
+            Scenario::Contended(_) => &["the pair"],
             Scenario::Many(_) => &["each"],
             _ => &["p50", "p99", "p99.9"],
         };
@@ -261,7 +267,10 @@ impl Findings {
                 format!("{} GiB/s", figures_of(cell, samples)[1])
             }
             Scenario::Flow(_) => format!("{} M", figures_of(cell, samples)[0]),
-            _ => figures_of(cell, samples).join(" / "),
+            _ => {
+                let there = |figure: &String| figure != "–";
+                figures_of(cell, samples).into_iter().filter(there).collect::<Vec<_>>().join(" / ")
+            }
         };
         let ratio = |other: &&str| ratio_text(self.ratio(cell, peer, other, placement));
         let ratios: Vec<String> = references(cell).iter().map(ratio).collect();
@@ -304,7 +313,9 @@ fn sample_json(sample: &Sample) -> String {
         Outcome::Flow { messages, nanoseconds } => {
             format!("\"messages\": {messages}, \"ns\": {nanoseconds}, \"messages_per_s\": {:.0}", outcome.score())
         }
-        Outcome::Solo { pairs, nanoseconds } => format!("\"pairs\": {pairs}, \"ns\": {nanoseconds}"),
+        Outcome::Solo { pairs, nanoseconds, bare } => {
+            format!("\"pairs\": {pairs}, \"ns\": {nanoseconds}, \"bare_ns\": {bare}")
+        }
         Outcome::Idle { cpu, wall } => format!("\"cpu_ns\": {cpu}, \"ns\": {wall}"),
     };
     format!(
@@ -338,7 +349,8 @@ fn figures_of(cell: Cell, samples: &[&Sample]) -> Vec<String> {
             let gibibytes = score * cell.size as f64 / f64::from(1 << 30);
             vec![digits(score / 1e6), digits(gibibytes)]
         }
-        Scenario::Solo | Scenario::Calls(_) | Scenario::Contended(_) | Scenario::Many(_) => vec![time(score)],
+        Scenario::Calls(_) => vec![time(score), ratio_text(median(in_turns(samples)))],
+        Scenario::Solo | Scenario::Contended(_) | Scenario::Many(_) => vec![time(score)],
         _ => {
             let mut all = Histogram::new();
             for sample in samples {
@@ -349,6 +361,16 @@ fn figures_of(cell: Cell, samples: &[&Sample]) -> Vec<String> {
             vec![time(score), time(all.quantile(0.99)), time(all.quantile(0.999))]
         }
     }
+}
+
+fn in_turns(samples: &[&Sample]) -> Vec<f64> {
+    let ratio = |sample: &&Sample| match sample.outcome {
+        Outcome::Solo { nanoseconds, bare: bare @ 1.., .. } => Some(nanoseconds as f64 / bare as f64),
+        _ => None,
+    };
+    let mut ratios: Vec<f64> = samples.iter().filter_map(ratio).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios
 }
 
 /// The slowest round and the fastest: some rows have two lives (see `peers/ring.rs`), which a median hides.
@@ -368,7 +390,9 @@ fn legend(scenario: Scenario, findings: &Findings) -> String {
         Scenario::Flow(_) => "Million messages a second (from 64 KiB on GiB a second)",
         Scenario::Arrays => "GiB a second, one copy of the array into the queue's memory included",
         Scenario::Solo => "Time of one send and one receive",
-        Scenario::Calls(_) => "Time of both calls",
+        Scenario::Calls(_) => {
+            "Time of both calls (and of a wrapper how many times that is of the bare ones, in turns with them on the same object)"
+        }
         Scenario::Contended(_) => "Time of both calls, of which two processes together do one after the other",
         Scenario::Many(_) => "Time for each of so many objects",
         _ => "Round trip: p50 / p99 / p99.9",

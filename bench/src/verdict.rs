@@ -131,20 +131,24 @@ const ALONE: &[(&str, Cell, &str, &str, Bound)] = &[
         "sysv_ipc",
         AtMost(1.0 / 3.0),
     ),
-    ("sysv::msg / msgsnd + msgrcv, Rust", calls(Pair::Message), "message-madang-rust", "message-rust", AtMost(1.05)),
-    ("sysv::msg / msgsnd + msgrcv, C", calls(Pair::Message), "message-madang-c", "message-c", AtMost(1.05)),
-    ("sysv::sem / semop, Rust", calls(Pair::Semaphore), "semop-madang-rust", "semop-rust", AtMost(1.05)),
-    ("sysv::sem / semop, C", calls(Pair::Semaphore), "semop-madang-c", "semop-c", AtMost(1.05)),
-    ("pipe / write + read, Rust", calls(Pair::Pipe), "pipe-madang-rust", "pipe-rust", Stated),
-    ("pipe / write + read, C", calls(Pair::Pipe), "pipe-madang-c", "pipe-c", Stated),
-    ("pipe, SIGPIPE left alone / write + read, Rust", calls(Pair::Pipe), "pipe-sigpipe-rust", "pipe-rust", Stated),
-    ("pipe, SIGPIPE left alone / write + read, C", calls(Pair::Pipe), "pipe-sigpipe-c", "pipe-c", Stated),
     ("semop / SemaphoreSet, Rust", calls(Pair::Semaphore), "semop-rust", "semaphores-rust", AtLeast(8.0)),
     ("semop / SemaphoreSet, C", calls(Pair::Semaphore), "semop-c", "semaphores-c", AtLeast(8.0)),
     ("semop / drop-in", calls(Pair::Semaphore), "semop-c", "semop-drop-in", AtLeast(8.0)),
     ("pthread mutex / Mutex", calls(Pair::Mutex), "pthread-mutex", "mutex-rust", Stated),
     ("shmat + shmdt, drop-in / kernel", calls(Pair::Attach), "shmat-drop-in", "shmat", AtMost(4.0)),
     ("shmget + IPC_RMID, drop-in / kernel", calls(Pair::Make), "shmget-drop-in", "shmget", AtMost(10.0)),
+];
+
+/// What a wrapper costs: beside the bare calls on the same object, in turns.
+const WRAPPERS: &[(&str, Pair, &str, Bound)] = &[
+    ("sysv::msg / msgsnd + msgrcv, Rust", Pair::Message, "message-madang-rust", AtMost(1.05)),
+    ("sysv::msg / msgsnd + msgrcv, C", Pair::Message, "message-madang-c", AtMost(1.05)),
+    ("sysv::sem / semop, Rust", Pair::Semaphore, "semop-madang-rust", AtMost(1.05)),
+    ("sysv::sem / semop, C", Pair::Semaphore, "semop-madang-c", AtMost(1.05)),
+    ("pipe / write + read, Rust", Pair::Pipe, "pipe-madang-rust", Stated),
+    ("pipe / write + read, C", Pair::Pipe, "pipe-madang-c", Stated),
+    ("pipe, SIGPIPE left alone / write + read, Rust", Pair::Pipe, "pipe-sigpipe-rust", Stated),
+    ("pipe, SIGPIPE left alone / write + read, C", Pair::Pipe, "pipe-sigpipe-c", Stated),
 ];
 
 /// The share of a core that an idle blocked receiver may use.
@@ -177,6 +181,9 @@ pub(crate) fn verdict(findings: &Findings) -> Grid {
     }
     for (what, cell, mine, theirs, bound) in ALONE {
         judge(what, "one", *bound, findings.ratios(*cell, mine, theirs, Placement::Any), "");
+    }
+    for (what, pair, mine, bound) in WRAPPERS {
+        judge(what, "one", *bound, findings.in_turns(calls(*pair), mine), "");
     }
     for (peer, what) in [
         ("madang-c", "idle blocked receiver, C"),

@@ -2,7 +2,7 @@
 //! from Rust. C does the same in `c/calls.c`.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use madang::sysv::{Key, msg, sem};
 use madang::{Deadline, Mutex, Operation, Select, SemaphoreSet, pipe};
@@ -21,6 +21,14 @@ pub(crate) trait Object: Sized + 'static {
     /// In the worker: as a stranger opens it, where it has a name.
     fn open(&self) -> io::Result<Self::Mine>;
     fn pair(mine: &mut Self::Mine) -> io::Result<()>;
+
+    /// Whether it is a wrapper, which is measured in turns with the bare calls.
+    const WRAPS: bool = false;
+
+    /// The system's own calls on the same object.
+    fn bare(_: &mut Self::Mine) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// One row of pairs of calls.
@@ -61,8 +69,7 @@ impl<O: Object> Peer for Calls<O> {
         let body = |cue: &mut Cue| {
             let mut mine = object.open()?;
             cue.ready()?;
-            let pair = || O::pair(&mut mine);
-            if contended { contend(task, pair) } else { repeat(task, pair) }
+            if contended { contend::<O>(task, &mut mine) } else { repeat::<O>(task, &mut mine) }
         };
         let cpus = if contended { &task.cpus[..] } else { &task.cpus[..1] };
         let workers = cpus.iter().map(|&cpu| Worker::fork(cpu, body)).collect::<io::Result<_>>()?;
@@ -71,34 +78,49 @@ impl<O: Object> Peer for Calls<O> {
 }
 
 /// The pair again and again, in slices of some 200 µs; reports the median slice: who takes the core away spoils a few.
-fn repeat(task: &Task, mut pair: impl FnMut() -> io::Result<()>) -> io::Result<String> {
+fn repeat<O: Object>(task: &Task, mine: &mut O::Mine) -> io::Result<String> {
     let (start, mut count) = (now(), 0);
     while now() < start + nanoseconds(task.warm_up()) {
-        pair()?;
+        O::pair(mine)?;
+        O::bare(mine)?;
         count += 1;
     }
     let stride = 1 + count * 200_000 / (now() - start);
-    let (end, mut slices) = (now() + nanoseconds(task.run), Vec::with_capacity(1 << 16));
+    let end = now() + nanoseconds(task.run);
+    let (mut slices, mut bare) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
     while now() < end {
-        let start = now();
-        for _ in 0..stride {
-            pair()?;
+        slices.push(slice(stride, || O::pair(mine))?);
+        if O::WRAPS {
+            bare.push(slice(stride, || O::bare(mine))?);
         }
-        slices.push(now() - start);
     }
+    Ok(format!("solo {stride} {} {}", middle(slices), if O::WRAPS { middle(bare) } else { 0 }))
+}
+
+/// What so many take.
+#[inline]
+fn slice(stride: u64, mut pair: impl FnMut() -> io::Result<()>) -> io::Result<u64> {
+    let start = now();
+    for _ in 0..stride {
+        pair()?;
+    }
+    Ok(now() - start)
+}
+
+fn middle(mut slices: Vec<u64>) -> u64 {
     slices.sort_unstable();
-    Ok(format!("solo {stride} {}", slices[slices.len() / 2]))
+    slices[slices.len() / 2]
 }
 
 /// The pair for so long, and all that got done: two do this at once.
-fn contend(task: &Task, mut pair: impl FnMut() -> io::Result<()>) -> io::Result<String> {
+fn contend<O: Object>(task: &Task, mine: &mut O::Mine) -> io::Result<String> {
     let warm = now() + nanoseconds(task.warm_up());
     while now() < warm {
-        pair()?;
+        O::pair(mine)?;
     }
     let (start, mut count) = (now(), 0u64);
     while now() < start + nanoseconds(task.run) {
-        pair()?;
+        O::pair(mine)?;
         count += 1;
     }
     Ok(format!("solo {count} {}", now() - start))
@@ -110,21 +132,28 @@ const BYTES: usize = 64;
 pub(crate) struct KernelQueue(msg::Queue);
 
 impl Object for KernelQueue {
-    type Mine = (msg::Queue, [u8; BYTES]);
+    type Mine = (msg::Queue, [u8; BYTES], Message);
 
     fn make(_: &Task) -> io::Result<Self> {
         Ok(Self(msg::Queue::open(Key::PRIVATE)?))
     }
 
     fn open(&self) -> io::Result<Self::Mine> {
-        Ok((msg::Queue::from_id(self.0.id())?, [0x5a; BYTES]))
+        Ok((msg::Queue::from_id(self.0.id())?, [0x5a; BYTES], MESSAGE))
     }
 
     #[inline]
-    fn pair((queue, bytes): &mut Self::Mine) -> io::Result<()> {
+    fn pair((queue, bytes, _): &mut Self::Mine) -> io::Result<()> {
         queue.send(1, bytes)?;
         queue.recv_into(Select::Any, bytes, Deadline::NEVER)?;
         Ok(())
+    }
+
+    const WRAPS: bool = true;
+
+    #[inline]
+    fn bare((queue, _, message): &mut Self::Mine) -> io::Result<()> {
+        send_and_receive(queue.id(), message)
     }
 }
 
@@ -139,23 +168,34 @@ impl Drop for KernelQueue {
 pub(crate) struct BareQueue(KernelQueue);
 
 impl Object for BareQueue {
-    type Mine = (i32, [u64; 1 + BYTES / 8]);
+    type Mine = (i32, Message);
 
     fn make(task: &Task) -> io::Result<Self> {
         KernelQueue::make(task).map(Self)
     }
 
     fn open(&self) -> io::Result<Self::Mine> {
-        Ok((self.0.0.id(), [1; 1 + BYTES / 8]))
+        Ok((self.0.0.id(), MESSAGE))
     }
 
     #[inline]
     fn pair((id, message): &mut Self::Mine) -> io::Result<()> {
-        // SAFETY: the message is a type (of 8 bytes) and BYTES long.
-        unsafe {
-            check(libc::msgsnd(*id, message.as_ptr().cast(), BYTES, 0))?;
-            check(libc::msgrcv(*id, message.as_mut_ptr().cast(), BYTES, 0, 0) as libc::c_int)
-        }
+        send_and_receive(*id, message)
+    }
+}
+
+/// As msgsnd(2) wants it.
+#[repr(C)]
+pub(crate) struct Message(libc::c_long, [u8; BYTES]);
+
+const MESSAGE: Message = Message(1, [0x5a; BYTES]);
+
+#[inline]
+fn send_and_receive(id: i32, message: &mut Message) -> io::Result<()> {
+    // SAFETY: the message is a type and BYTES long.
+    unsafe {
+        check(libc::msgsnd(id, (&raw const *message).cast(), BYTES, 0))?;
+        check(libc::msgrcv(id, (&raw mut *message).cast(), BYTES, 0, 0) as libc::c_int)
     }
 }
 
@@ -177,6 +217,13 @@ impl Object for KernelSet {
     fn pair(set: &mut sem::Set) -> io::Result<()> {
         set.operate(&[sem::Op::add(0, -1)])?;
         Ok(set.operate(&[sem::Op::add(0, 1)])?)
+    }
+
+    const WRAPS: bool = true;
+
+    #[inline]
+    fn bare(set: &mut sem::Set) -> io::Result<()> {
+        take_and_give_back(set.id())
     }
 }
 
@@ -203,13 +250,18 @@ impl Object for BareSet {
 
     #[inline]
     fn pair(id: &mut i32) -> io::Result<()> {
-        for sem_op in [-1, 1] {
-            let mut operation = libc::sembuf { sem_num: 0, sem_op, sem_flg: 0 };
-            // SAFETY: one operation, valid for the call.
-            check(unsafe { libc::semop(*id, &raw mut operation, 1) })?;
-        }
-        Ok(())
+        take_and_give_back(*id)
     }
+}
+
+#[inline]
+fn take_and_give_back(id: i32) -> io::Result<()> {
+    for sem_op in [-1, 1] {
+        let mut operation = libc::sembuf { sem_num: 0, sem_op, sem_flg: 0 };
+        // SAFETY: one operation, valid for the call.
+        check(unsafe { libc::semop(id, &raw mut operation, 1) })?;
+    }
+    Ok(())
 }
 
 /// Semaphores in shared memory.
@@ -329,6 +381,13 @@ impl<const LEAVE_SIGPIPE: bool> Object for OurPipe<LEAVE_SIGPIPE> {
         reader.read(bytes)?;
         Ok(())
     }
+
+    const WRAPS: bool = true;
+
+    #[inline]
+    fn bare((reader, writer, bytes): &mut Self::Mine) -> io::Result<()> {
+        write_and_read(writer.as_fd().as_raw_fd(), reader.as_fd().as_raw_fd(), bytes)
+    }
 }
 
 /// A bare pipe.
@@ -353,10 +412,15 @@ impl Object for BarePipe {
 
     #[inline]
     fn pair(([reader, writer], bytes): &mut Self::Mine) -> io::Result<()> {
-        // SAFETY: so many bytes, ours for the length of the calls.
-        unsafe {
-            check(libc::write(writer.as_raw_fd(), bytes.as_ptr().cast(), BYTES) as libc::c_int)?;
-            check(libc::read(reader.as_raw_fd(), bytes.as_mut_ptr().cast(), BYTES) as libc::c_int)
-        }
+        write_and_read(writer.as_raw_fd(), reader.as_raw_fd(), bytes)
+    }
+}
+
+#[inline]
+fn write_and_read(writer: RawFd, reader: RawFd, bytes: &mut [u8; BYTES]) -> io::Result<()> {
+    // SAFETY: so many bytes, ours for the length of the calls.
+    unsafe {
+        check(libc::write(writer, bytes.as_ptr().cast(), BYTES) as libc::c_int)?;
+        check(libc::read(reader, bytes.as_mut_ptr().cast(), BYTES) as libc::c_int)
     }
 }

@@ -142,38 +142,33 @@ pub(crate) struct Attachment {
     mapping: Arc<Mapping>,
     /// Where the memory begins in the file.
     offset: u64,
-    /// Where it lies, if it is mapped by itself.
-    apart: Option<(NonNull<u8>, usize)>,
+    /// The memory, if it is mapped by itself.
+    memory: Option<Memory>,
     proof: Proof,
 }
 
-// SAFETY: addresses, of which the program's is never touched.
-unsafe impl Send for Attachment {}
-
 impl Attachment {
-    /// `mapping` is the file's, with the memory at `offset`; `proof` is a description that holds a lock.
-    pub(crate) fn new(proof: BorrowedFd, mapping: Arc<Mapping>, offset: u64) -> Result<Self, Errno> {
-        Ok(Self { mapping, offset, apart: None, proof: Proof::new(proof)? })
-    }
-
-    /// Maps the memory by itself, `length` bytes, where and how it is `wanted`.
-    ///
-    /// Where that replaces what lies there, it is the program's wish (`SHM_REMAP`), and nothing of madang's.
-    pub(crate) fn apart(self, fd: BorrowedFd, length: usize, wanted: Wanted) -> Result<Self, Errno> {
-        // SAFETY: what the program replaces it doesn't use, by its own promise (shmat(2)).
-        let address = unsafe { memory::map_wanted(fd, self.offset, length, wanted) }?;
-        Ok(Self { apart: Some((address, length)), ..self })
+    /// `mapping` is the file's, with the memory at `offset`, unless that is mapped by itself; `proof` is a description that holds a lock.
+    pub(crate) fn new(
+        mapping: Arc<Mapping>,
+        offset: u64,
+        memory: Option<Memory>,
+        proof: BorrowedFd,
+    ) -> Result<Self, Errno> {
+        Ok(Self { mapping, offset, memory, proof: Proof::new(proof)? })
     }
 
     pub(crate) fn address(&self) -> usize {
-        let begin = || self.mapping.data().as_ptr() as usize + self.offset as usize;
-        self.apart.map_or_else(begin, |(address, _)| address.as_ptr() as usize)
+        let behind = || self.mapping.data().as_ptr() as usize + self.offset as usize;
+        self.memory.as_ref().map_or_else(behind, |memory| memory.address.as_ptr() as usize)
     }
 
     /// Lets go of the memory's address, where something else lies by now.
     pub(crate) fn forget_memory(self) {
-        if let (None, Some(mut mapping)) = (self.apart, Arc::into_inner(self.mapping)) {
-            mapping.keep_start(self.offset);
+        match (self.memory, Arc::into_inner(self.mapping)) {
+            (Some(memory), _) => std::mem::forget(memory),
+            (None, Some(mut mapping)) => mapping.keep_start(self.offset),
+            (None, None) => {}
         }
     }
 
@@ -183,19 +178,46 @@ impl Attachment {
         Ok(())
     }
 
-    /// Unmaps what is apart, and ends the proof. The memory goes with the mapping, if it lies there.
+    /// Ends the proof, and unmaps the memory if it is by itself; otherwise it goes with the mapping.
     pub(crate) fn detach(self) -> Arc<Mapping> {
-        if let Some((address, length)) = self.apart {
-            // SAFETY: `apart` has mapped it; to detach it is the program's promise that it doesn't use it any more.
-            unsafe { memory::unmap(address, length) };
-        }
         self.mapping
+    }
+}
+
+/// Memory of a program's, in a place of its own.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    address: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: an address that is never touched.
+unsafe impl Send for Memory {}
+
+impl Memory {
+    /// Maps `length` bytes of the file at `offset`, where and how it is `wanted`.
+    ///
+    /// Where that replaces what lies there, it is the program's wish (`SHM_REMAP`), and nothing of madang's.
+    pub(crate) fn new(fd: BorrowedFd, offset: u64, length: usize, wanted: Wanted) -> Result<Self, Errno> {
+        // SAFETY: what the program replaces it doesn't use, by its own promise (shmat(2)).
+        let address = unsafe { memory::map_wanted(fd, offset, length, wanted) }?;
+        Ok(Self { address, length })
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: `new` has mapped it; to detach it is the program's promise that it doesn't use it any more.
+        unsafe { memory::unmap(self.address, self.length) };
     }
 }
 
 /// A page that keeps a description and its lock alive, and that a forked child inherits.
 #[derive(Debug)]
 struct Proof(NonNull<u8>);
+
+// SAFETY: an address that is never touched.
+unsafe impl Send for Proof {}
 
 impl Proof {
     fn new(fd: BorrowedFd) -> Result<Self, Errno> {

@@ -146,11 +146,15 @@ impl Found {
         if stat.size < ALIGNMENT {
             return Err(strange());
         }
-        let mapping = Mapping::of_file(fd.as_fd(), 0, length(stat.size), true)
+        let found = Self::of(name, fd, stat, length(stat.size))?;
+        if found.block.is_there() { Ok(found) } else { Err(strange()) }
+    }
+
+    fn of(name: &Name, fd: OwnedFd, stat: Stat, length: u64) -> Result<Self> {
+        let mapping = Mapping::of_file(fd.as_fd(), 0, length, true)
             .map_err(|errno| errno.during(format!("open {name}: mmap")))?;
         let mapping = Arc::new(mapping);
-        let block = block_in(&mapping);
-        if block.is_there() { Ok(Self { fd, stat, mapping, block }) } else { Err(strange()) }
+        Ok(Self { fd, stat, block: block_in(&mapping), mapping })
     }
 
     fn permissions(&self) -> Permissions {

@@ -21,9 +21,10 @@ use std::sync::{Mutex, Once, PoisonError};
 use super::limits::limits;
 use super::*;
 use crate::shared::Create;
-use crate::shared::mapping::Attachment;
+use crate::shared::mapping::{Attachment, Memory};
 use crate::shared::raw::header::{Kind, ROSTER, Shape};
 use crate::shared::shape;
+use crate::sys::Errno;
 use crate::sys::memory::{self, Wanted};
 
 /// What such an object is called in its file's name.
@@ -183,8 +184,7 @@ fn attachments(found: &Found) -> u64 {
 
 /// A description of the file that stands for one attachment.
 fn proof(name: &Name, found: &Found) -> Result<OwnedFd> {
-    let during =
-        |errno: crate::sys::Errno| errno.during(format!("attach {name}: a lock that says that it is attached"));
+    let during = |errno: Errno| errno.during(format!("attach {name}: a lock that says that it is attached"));
     let same = |fd: &OwnedFd| file::stat(fd.as_fd()).is_ok_and(|stat| stat.identity == found.stat.identity);
     // By its name that takes half as long as by `/proc`.
     let description = match file::open(name.path(), true) {
@@ -213,7 +213,7 @@ pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
     let write = flags & libc::SHM_RDONLY == 0;
     // As a rule it may lie anywhere: then it is mapped at once, behind its header.
     let apart = !write || address != 0 || flags & (libc::SHM_REMAP | libc::SHM_EXEC) != 0;
-    let (name, found) = find_mapped(id, |size| if apart { ALIGNMENT } else { size })?;
+    let (name, mut found) = find_mapped(id, |size| if apart { ALIGNMENT } else { size })?;
     if !found.permissions().permit(if write { READ | ALTER } else { READ }) {
         return Err(NOUN.refused(id));
     }
@@ -225,10 +225,18 @@ pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
         write,
         execute: flags & libc::SHM_EXEC != 0,
     };
-    let (proof, memory) = (proof(&name, &found)?, found.mapping.clone());
-    let attachment = Attachment::new(proof.as_fd(), memory, DATA)
-        .and_then(|attachment| if apart { attachment.apart(found.fd.as_fd(), length, wanted) } else { Ok(attachment) })
-        .map_err(|errno| errno.during(format!("attach {name}: mmap of {length} bytes at {address:#x}")))?;
+    let mut memory = None;
+    if apart {
+        // Meanwhile nothing of ours lies anywhere: it might be there.
+        let Found { fd, stat, mapping, block } = found;
+        drop((mapping, block));
+        let during = |errno: Errno| errno.during(format!("attach {name}: mmap of {length} bytes at {address:#x}"));
+        memory = Some(Memory::new(fd.as_fd(), DATA, length, wanted).map_err(during)?);
+        found = Found::of(&name, fd, stat, ALIGNMENT)?;
+    }
+    let proof = proof(&name, &found)?;
+    let attachment = Attachment::new(found.mapping.clone(), DATA, memory, proof.as_fd())
+        .map_err(|errno| errno.during(format!("attach {name}: mmap of the page that keeps its lock")))?;
     let at = attachment.address();
     found.block.first.note(process::id(), clock::coarse_s());
     // What it replaced, if that was one, is unmapped already in part or as a whole: it only isn't counted any more.
