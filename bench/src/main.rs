@@ -1,7 +1,8 @@
-//! `make bench`: madang's queue and its rivals, measured side by side in one run.
+//! `make bench`: madang and its rivals, measured side by side in one run.
 //!
 //! Throughput between one, two and four pairs of processes, round trips with the partner awake and asleep, and the cost of
-//! sending and receiving in one process, at 8 B to 1 MiB. Every worker is pinned, senders and receivers spread over two
+//! sending and receiving in one process, at 8 B to 1 MiB. Then the calls of System V, pipes, semaphores and locks, in pairs that belong
+//! together, by one process and by two that contend; and many objects. Every worker is pinned, senders and receivers spread over two
 //! cores. A round measures every cell once, rivals right after one another and every other round in the opposite order; a
 //! ratio is taken within a round and the median over the rounds is shown. Between any two measurements stands a probe of
 //! what a cache line costs ([`probe`]), because the host moves the cores about.
@@ -34,10 +35,10 @@ use crate::peers::pair::Calls;
 use crate::peers::{BATCH, Forked, Idler, Peer, is_batch_cell};
 use crate::table::{Findings, Placement, Sample, cell_id, references};
 
-/// Measures madang's queue and its rivals side by side.
+/// Measures madang and its rivals side by side.
 #[derive(Parser)]
 struct Options {
-    /// Shorter measurements and fewer rounds: one to two minutes.
+    /// Shorter measurements and fewer rounds: some three minutes.
     #[arg(long)]
     quick: bool,
     /// How many times every cell is measured [default: 5, with --quick 3].
@@ -154,9 +155,9 @@ fn all_peers(options: &Options) -> Vec<Box<dyn Peer>> {
         arrays("madang-py-objects", "madang, Python, ObjectQueue"),
         arrays("mp-queue-arrays", "Python multiprocessing.Queue of arrays"),
         calls("msgsnd", "msgsnd and msgrcv, C", What::Flow(1 << 20), How::Plain),
-        calls("msgsnd-drop-in", "the same under the drop-in", What::Flow(1 << 20), How::DropIn),
+        calls("msgsnd-drop-in", "msgsnd and msgrcv, C, drop-in", What::Flow(1 << 20), How::DropIn),
         calls("msgsnd-16k", "msgsnd and msgrcv, C, 16 KiB queue", What::Flow(SMALL), How::Plain),
-        calls("msgsnd-16k-drop-in", "the same under the drop-in, 16 KiB queue", What::Flow(SMALL), How::DropIn),
+        calls("msgsnd-16k-drop-in", "msgsnd and msgrcv, C, drop-in, 16 KiB queue", What::Flow(SMALL), How::DropIn),
         Box::new(Calls::<pair::BareQueue>::new("message-rust", "msgsnd and msgrcv, Rust", Pair::Message)),
         Box::new(Calls::<pair::KernelQueue>::new("message-madang-rust", "madang::sysv::msg, Rust", Pair::Message)),
         calls("message-c", "msgsnd and msgrcv, C", message, How::Plain),

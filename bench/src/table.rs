@@ -61,7 +61,7 @@ impl Sample {
 }
 
 /// The rows that all others are compared with: the limit, and the kernel's System V queue or, for arrays, what people use; of calls the
-/// system's own, from both languages.
+/// system's own, from both languages; of many objects none, as their kinds differ.
 pub(crate) fn references(cell: Cell) -> &'static [&'static str] {
     match cell.scenario {
         Scenario::Asleep => &["futex", "sysv"],
@@ -72,7 +72,7 @@ pub(crate) fn references(cell: Cell) -> &'static [&'static str] {
         Scenario::Calls(Pair::Mutex) | Scenario::Contended(_) => &["pthread-mutex"],
         Scenario::Calls(Pair::Attach) => &["shmat"],
         Scenario::Calls(Pair::Make) => &["shmget"],
-        Scenario::Many(_) => &["queues", "sets", "segments"],
+        Scenario::Many(_) => &[],
         _ => &["ring", "sysv"],
     }
 }
@@ -274,7 +274,7 @@ impl Findings {
         };
         let ratio = |other: &&str| ratio_text(self.ratio(cell, peer, other, placement));
         let ratios: Vec<String> = references(cell).iter().map(ratio).collect();
-        format!("**{figure}** ({})", ratios.join("; "))
+        if ratios.is_empty() { format!("**{figure}**") } else { format!("**{figure}** ({})", ratios.join("; ")) }
     }
 
     /// Every measurement, for other programs.
@@ -398,7 +398,10 @@ fn legend(scenario: Scenario, findings: &Findings) -> String {
         _ => "Round trip: p50 / p99 / p99.9",
     };
     let others: Vec<&str> = references(Cell { scenario, size: 0 }).iter().map(|peer| findings.label(peer)).collect();
-    format!("{figure}; in brackets how many times that is of the {}.", others.join(", and of the "))
+    match others[..] {
+        [] => format!("{figure}."),
+        _ => format!("{figure}; in brackets how many times that is of the {}.", others.join(", and of the ")),
+    }
 }
 
 fn ratio_text(ratio: Option<f64>) -> String {
