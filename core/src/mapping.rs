@@ -56,11 +56,6 @@ impl Mapping {
         Ok(Self { base, length, writable, release: Release::Unmap })
     }
 
-    /// Lets go of all but its start, where something else lies by now.
-    pub(crate) fn keep_start(&mut self, length: u64) {
-        self.length = self.length.min(length as usize);
-    }
-
     /// As [`of_file`](Self::of_file), only to be read, of a file that nobody can write: some kernels refuse to map one shared.
     pub(crate) fn of_unwritable_file(fd: BorrowedFd, offset: u64, length: u64) -> std::result::Result<Self, Errno> {
         let length = usize::try_from(length).map_err(|_| Errno(libc::ENOMEM))?;

@@ -138,96 +138,64 @@ impl Drop for Hold {
 /// Unlike a [`Hold`] the proof is inherited by a forked child, as the memory is.
 #[derive(Debug)]
 pub(crate) struct Attachment {
-    /// The file: its header and, as a rule, the memory behind that.
-    mapping: Arc<Mapping>,
-    /// Where the memory begins in the file.
-    offset: u64,
-    /// The memory, if it is mapped by itself.
-    memory: Option<Memory>,
-    proof: Proof,
+    address: usize,
+    length: usize,
+    proof: (usize, usize),
 }
 
 impl Attachment {
-    /// `mapping` is the file's, with the memory at `offset`, unless that is mapped by itself; `proof` is a description that holds a lock.
+    /// Maps `length` bytes of the file at `offset`; `proof` is a description that holds a lock.
+    ///
+    /// Where `wanted` replaces what lies there, that is the program's wish (`SHM_REMAP`), and nothing of madang's.
     pub(crate) fn new(
-        mapping: Arc<Mapping>,
+        fd: BorrowedFd,
         offset: u64,
-        memory: Option<Memory>,
+        length: usize,
+        wanted: Wanted,
         proof: BorrowedFd,
     ) -> Result<Self, Errno> {
-        Ok(Self { mapping, offset, memory, proof: Proof::new(proof)? })
+        let page = memory::page_size();
+        let proof = (memory::hold_file(proof, page)?.as_ptr() as usize, page);
+        // SAFETY: what the program replaces it doesn't use, by its own promise (shmat(2)).
+        let address = match unsafe { memory::map_wanted(fd, offset, length, wanted) } {
+            Ok(address) => address.as_ptr() as usize,
+            Err(errno) => {
+                unmap(proof);
+                return Err(errno);
+            }
+        };
+        Ok(Self { address, length, proof })
     }
 
     pub(crate) fn address(&self) -> usize {
-        let behind = || self.mapping.data().as_ptr() as usize + self.offset as usize;
-        self.memory.as_ref().map_or_else(behind, |memory| memory.address.as_ptr() as usize)
+        self.address
     }
 
     /// Lets go of the memory's address, where something else lies by now.
-    pub(crate) fn forget_memory(self) {
-        match (self.memory, Arc::into_inner(self.mapping)) {
-            (Some(memory), _) => std::mem::forget(memory),
-            (None, Some(mut mapping)) => mapping.keep_start(self.offset),
-            (None, None) => {}
-        }
+    pub(crate) fn forget_memory(mut self) {
+        (self.address, self.length) = (0, 0);
     }
 
     /// Puts another proof in its place: a forked child's own.
     pub(crate) fn prove(&mut self, proof: BorrowedFd) -> Result<(), Errno> {
-        self.proof = Proof::new(proof)?;
+        let page = memory::page_size();
+        let new = (memory::hold_file(proof, page)?.as_ptr() as usize, page);
+        unmap(std::mem::replace(&mut self.proof, new));
         Ok(())
     }
-
-    /// Ends the proof, and unmaps the memory if it is by itself; otherwise it goes with the mapping.
-    pub(crate) fn detach(self) -> Arc<Mapping> {
-        self.mapping
-    }
 }
 
-/// Memory of a program's, in a place of its own.
-#[derive(Debug)]
-pub(crate) struct Memory {
-    address: NonNull<u8>,
-    length: usize,
-}
-
-// SAFETY: an address that is never touched.
-unsafe impl Send for Memory {}
-
-impl Memory {
-    /// Maps `length` bytes of the file at `offset`, where and how it is `wanted`.
-    ///
-    /// Where that replaces what lies there, it is the program's wish (`SHM_REMAP`), and nothing of madang's.
-    pub(crate) fn new(fd: BorrowedFd, offset: u64, length: usize, wanted: Wanted) -> Result<Self, Errno> {
-        // SAFETY: what the program replaces it doesn't use, by its own promise (shmat(2)).
-        let address = unsafe { memory::map_wanted(fd, offset, length, wanted) }?;
-        Ok(Self { address, length })
-    }
-}
-
-impl Drop for Memory {
+impl Drop for Attachment {
     fn drop(&mut self) {
-        // SAFETY: `new` has mapped it; to detach it is the program's promise that it doesn't use it any more.
-        unsafe { memory::unmap(self.address, self.length) };
+        unmap((self.address, self.length));
+        unmap(self.proof);
     }
 }
 
-/// A page that keeps a description and its lock alive, and that a forked child inherits.
-#[derive(Debug)]
-struct Proof(NonNull<u8>);
-
-// SAFETY: an address that is never touched.
-unsafe impl Send for Proof {}
-
-impl Proof {
-    fn new(fd: BorrowedFd) -> Result<Self, Errno> {
-        memory::hold_file(fd, memory::page_size()).map(Self)
-    }
-}
-
-impl Drop for Proof {
-    fn drop(&mut self) {
-        // SAFETY: `new` has mapped the page, and nothing points into it.
-        unsafe { memory::unmap(self.0, memory::page_size()) };
+fn unmap((address, length): (usize, usize)) {
+    if let Some(address) = NonNull::new(std::ptr::with_exposed_provenance_mut(address)) {
+        // SAFETY: only an attachment passes what it has mapped, and once; to detach it is the program's promise that it doesn't use it
+        // any more.
+        unsafe { memory::unmap(address, length) };
     }
 }

@@ -14,17 +14,12 @@ const HEADER_LENGTH: u64 = header::ALIGNMENT;
 
 /// Reads the shape of the object of `kind` that bears the name, and whose file has `size` bytes. `noun` is what the caller wants.
 pub(super) fn read(name: &Name, fd: BorrowedFd, size: u64, kind: Kind, noun: &str) -> Result<Shape> {
+    let error = |errno, what: String| Error::new(errno, format!("open {name}: {what}"));
     if size < HEADER_LENGTH {
         return Err(damaged(name, "its file is too short"));
     }
     let head = Mapping::of_file(fd, 0, HEADER_LENGTH, false)
         .map_err(|errno| errno.during(format!("open {name}: mmap of its header")))?;
-    read_mapped(name, &head, size, kind, noun)
-}
-
-/// The same, of a file whose header is mapped already.
-pub(super) fn read_mapped(name: &Name, head: &Mapping, size: u64, kind: Kind, noun: &str) -> Result<Shape> {
-    let error = |errno, what: String| Error::new(errno, format!("open {name}: {what}"));
     let header = head.header().expect("long enough for a header");
     header.read(kind, size).map_err(|misfit| match misfit {
         Misfit::Damaged(what) => damaged(name, what),

@@ -26,7 +26,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,11 +33,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::mapping::Home;
 use super::object::{self, MAKING, Object};
 use super::raw::header::ALIGNMENT;
-use super::raw::sysv::{self, Block, SYSV};
+use super::raw::sysv::{Block, Identity, SYSV};
 use crate::error::{Error, Result};
 use crate::mapping::Mapping;
 use crate::name::{Name, PREFIX};
-use crate::sys::file::{Identity, Stat};
+use crate::sys::file::Stat;
 use crate::sys::{clock, file, ofd, process};
 
 mod handles;
@@ -127,34 +126,22 @@ impl Noun {
 struct Found {
     fd: OwnedFd,
     stat: Stat,
-    /// Its header; of a segment that is to be attached all of it.
-    mapping: Arc<Mapping>,
     block: Home<Block>,
 }
 
 impl Found {
     /// What bears that name.
     fn at(name: &Name) -> Result<Self> {
-        Self::mapped(name, |_| ALIGNMENT)
-    }
-
-    /// As much of what bears that name as `length` says of its size.
-    fn mapped(name: &Name, length: impl Fn(u64) -> u64) -> Result<Self> {
         let options = object::Options { any_owner: true, ..object::Options::default() };
         let Object { fd, stat, .. } = object::find(name, options)?;
         let strange = || Error::new(libc::EUCLEAN, format!("{name}: it wasn't made by a System V call: remove it"));
         if stat.size < ALIGNMENT {
             return Err(strange());
         }
-        let found = Self::of(name, fd, stat, length(stat.size))?;
-        if found.block.is_there() { Ok(found) } else { Err(strange()) }
-    }
-
-    fn of(name: &Name, fd: OwnedFd, stat: Stat, length: u64) -> Result<Self> {
-        let mapping = Mapping::of_file(fd.as_fd(), 0, length, true)
+        let mapping = Mapping::of_file(fd.as_fd(), 0, ALIGNMENT, true)
             .map_err(|errno| errno.during(format!("open {name}: mmap")))?;
-        let mapping = Arc::new(mapping);
-        Ok(Self { fd, stat, block: block_in(&mapping), mapping })
+        let block: Home<Block> = Home::new(Arc::new(mapping), SYSV).expect("it lies in the header");
+        if block.is_there() { Ok(Self { fd, stat, block }) } else { Err(strange()) }
     }
 
     fn permissions(&self) -> Permissions {
@@ -187,11 +174,6 @@ impl Found {
             _ => Ok(()),
         }
     }
-}
-
-/// What System V keeps of an object whose header is mapped.
-fn block_in(mapping: &Arc<Mapping>) -> Home<Block> {
-    Home::new(mapping.clone(), SYSV).expect("it lies in the header")
 }
 
 fn permissions(block: &Block) -> Permissions {
@@ -354,7 +336,7 @@ impl Get<'_> {
         for _ in 0..RACES {
             let id = (process::random() & 0x7fff_ffff) as u32;
             let name = self.noun.by_id(id as i32)?;
-            let identity = sysv::Identity { id, key: self.key as u32, uid, gid, mode, now: clock::coarse_s() };
+            let identity = Identity { id, key: self.key as u32, uid, gid, mode, now: clock::coarse_s() };
             let describe = |mapping: &Arc<Mapping>| {
                 Home::<Block>::new(mapping.clone(), SYSV).expect("it lies in the header").begin(&identity);
             };
@@ -439,45 +421,13 @@ fn identifiers(noun: Noun) -> Result<Vec<i32>> {
     Ok(found)
 }
 
-/// What a thread read last of a directory; of use as long as nothing was made or removed there.
-struct Listing {
-    kind: &'static str,
-    directory: Identity,
-    changed_ns: u64,
-    ids: Vec<i32>,
-}
-
-/// How old a change must be for the next one to show in the directory's time: more than the longest tick.
-const TICK_NS: u64 = 20_000_000;
-
-/// The identifier at an index of [`identifiers`], for who loops over them: with ten thousand objects, to read the directory for each
-/// would take a minute.
+/// The identifier at an index of [`identifiers`], for who loops over them.
 fn identifier_at(noun: Noun, index: i32) -> Result<i32> {
-    thread_local! {
-        static LISTING: RefCell<Option<Listing>> = const { RefCell::new(None) };
-    }
-    let at = |ids: &[i32]| {
-        let id = usize::try_from(index).ok().and_then(|index| ids.get(index)).copied();
-        let none = || format!("there are {} objects of that kind, none at index {index}", ids.len());
-        id.ok_or_else(|| Error::new(libc::EINVAL, none()))
-    };
-    let stat = file::look(&crate::name::directory()?).ok();
-    let holds = |known: &&Listing| {
-        let now = stat.map(|stat| (stat.identity, stat.changed_ns));
-        known.kind == noun.kind && now == Some((known.directory, known.changed_ns))
-    };
-    let known = LISTING.try_with(|listing| Some(at(&listing.try_borrow().ok()?.as_ref().filter(holds)?.ids)));
-    if let Ok(Some(id)) = known {
-        return id;
-    }
-    let ids = identifiers(noun)?;
-    let id = at(&ids);
-    if let Some(stat) = stat.filter(|stat| stat.changed_ns + TICK_NS < clock::real_ns()) {
-        let listing = Listing { kind: noun.kind, directory: stat.identity, changed_ns: stat.changed_ns, ids };
-        // Not while the thread ends, nor in a signal handler that came while the thread was at it.
-        let _ = LISTING.try_with(|kept| kept.try_borrow_mut().map(|mut kept| *kept = Some(listing)));
-    }
-    id
+    let found = identifiers(noun)?;
+    let id = usize::try_from(index).ok().and_then(|index| found.get(index));
+    id.copied().ok_or_else(|| {
+        Error::new(libc::EINVAL, format!("there are {} objects of that kind, none at index {index}", found.len()))
+    })
 }
 
 /// Errors that System V's calls don't have.

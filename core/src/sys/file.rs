@@ -16,8 +16,6 @@ pub(crate) struct Stat {
     pub(crate) allocated: u64,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// When its contents changed last, in nanoseconds since 1970: of a directory, its names.
-    pub(crate) changed_ns: u64,
     /// How many names it has.
     pub(crate) links: u32,
     /// Type and permission bits.
@@ -124,7 +122,6 @@ pub(crate) fn stat(fd: BorrowedFd) -> Result<Stat, Errno> {
         allocated: found.stx_blocks * 512,
         uid: found.stx_uid,
         gid: found.stx_gid,
-        changed_ns: found.stx_mtime.tv_sec as u64 * 1_000_000_000 + u64::from(found.stx_mtime.tv_nsec),
         links: found.stx_nlink,
         mode: found.stx_mode,
     })

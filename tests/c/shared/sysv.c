@@ -113,93 +113,9 @@ static void memory(void)
     CHECK(shmctl(id, IPC_STAT, &status) == -1 && errno == EINVAL);
 }
 
-static unsigned long attachments(int id)
-{
-    struct shmid_ds status;
-    CHECK(shmctl(id, IPC_STAT, &status) == 0);
-    return status.shm_nattch;
-}
-
-/* Where the program wants it nothing of the library's own may lie, not even for a moment. */
-static void placed(void)
-{
-    int id = shmget(key(), 8192, IPC_CREAT | IPC_EXCL | 0600);
-    char *at = shmat(id, NULL, 0);
-    CHECK(at != (char *)-1 && shmdt(at) == 0);
-    CHECK(shmat(id, at + 1, SHM_RND) == at);
-    at[8191] = 1;
-    CHECK(shmat(id, at, 0) == (char *)-1 && errno == EINVAL);
-    CHECK(attachments(id) == 1 && shmdt(at) == 0 && attachments(id) == 0);
-
-    int other = shmget(IPC_PRIVATE, 8192, 0600);
-    at = shmat(id, NULL, 0);
-    CHECK(shmat(other, at, SHM_REMAP) == at && at[8191] == 0);
-    CHECK(attachments(id) == 0 && attachments(other) == 1);
-    CHECK(shmdt(at) == 0 && shmdt(at) == -1 && errno == EINVAL);
-    CHECK(shmctl(other, IPC_RMID, NULL) == 0);
-
-    const char *constant = shmat(id, NULL, SHM_RDONLY);
-    CHECK(constant != (char *)-1 && constant[8191] == 1 && attachments(id) == 1);
-    CHECK(shmdt(constant) == 0 && shmctl(id, IPC_RMID, NULL) == 0);
-}
-
-/* Two go on with what was attached before the fork; each counts until it detaches, also after the other's death. */
-static void inherited(void)
-{
-    int id = shmget(key(), 4096, IPC_CREAT | IPC_EXCL | 0600), gone[2], go[2];
-    char byte = 0;
-    CHECK(pipe(gone) == 0 && pipe(go) == 0);
-    pid_t parent = fork();
-    if (parent == 0) {
-        char *at = shmat(id, NULL, 0);
-        CHECK(at != (char *)-1);
-        if (fork() == 0) {
-            CHECK(attachments(id) == 2 && write(gone[1], "x", 1) == 1);
-            CHECK(read(go[0], &byte, 1) == 1 && shmdt(at) == 0 && write(gone[1], "x", 1) == 1);
-            _exit(EXIT_SUCCESS);
-        }
-        /* Without detaching. */
-        CHECK(read(gone[0], &byte, 1) == 1);
-        _exit(EXIT_SUCCESS);
-    }
-    reap(parent);
-    CHECK(attachments(id) == 1);
-    CHECK(shmctl(id, IPC_RMID, NULL) == 0 && attachments(id) == 1);
-    struct shmid_ds status;
-    CHECK(write(go[1], "x", 1) == 1 && read(gone[0], &byte, 1) == 1);
-    CHECK(shmctl(id, IPC_STAT, &status) == -1 && errno == EINVAL);
-}
-
-/* Every set is found by its index, also one made after others were listed. */
-static void listed(void)
-{
-    enum { SETS = 20 };
-    int ids[SETS];
-    for (int made = 1; made <= SETS; made++) {
-        ids[made - 1] = semget(IPC_PRIVATE, 1, 0600);
-        struct seminfo info;
-        struct semid_ds status;
-        union {
-            struct semid_ds *status;
-            struct seminfo *info;
-        } argument = {.info = &info};
-        int highest = semctl(0, 0, SEM_INFO, argument), found = 0;
-        argument.status = &status;
-        for (int index = 0; index <= highest; index++) {
-            int id = semctl(index, 0, SEM_STAT, argument);
-            for (int mine = 0; mine < made; mine++)
-                found += id == ids[mine];
-        }
-        EQUAL(found, made);
-    }
-    for (int mine = 0; mine < SETS; mine++)
-        CHECK(semctl(ids[mine], 0, IPC_RMID) == 0);
-}
-
 int main(int argc, char **argv)
 {
-    static const struct test_case cases[] = {CASE(messages), CASE(semaphores), CASE(memory),
-                                             CASE(placed),   CASE(inherited),  CASE(listed)};
+    static const struct test_case cases[] = {CASE(messages), CASE(semaphores), CASE(memory)};
     key();
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

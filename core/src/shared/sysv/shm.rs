@@ -21,10 +21,9 @@ use std::sync::{Mutex, Once, PoisonError};
 use super::limits::limits;
 use super::*;
 use crate::shared::Create;
-use crate::shared::mapping::{Attachment, Memory};
+use crate::shared::mapping::Attachment;
 use crate::shared::raw::header::{Kind, ROSTER, Shape};
 use crate::shared::shape;
-use crate::sys::Errno;
 use crate::sys::memory::{self, Wanted};
 
 /// What such an object is called in its file's name.
@@ -141,7 +140,7 @@ fn find_size(name: &Name) -> Result<u64> {
 }
 
 fn size_of_file(name: &Name, found: &Found) -> Result<u64> {
-    let shape = shape::read_mapped(name, &found.mapping, found.stat.size, Kind::Memory, "System V shared memory")?;
+    let shape = shape::read(name, found.fd.as_fd(), found.stat.size, Kind::Memory, "System V shared memory")?;
     let size = shape.parameters[0];
     if in_pages(size).is_none_or(|pages| pages.checked_add(DATA) != Some(shape.size)) {
         return Err(shape::damaged(name, "its sizes contradict each other"));
@@ -151,13 +150,8 @@ fn size_of_file(name: &Name, found: &Found) -> Result<u64> {
 
 /// The segment of that identifier: one that wasn't removed, or is attached still.
 fn find(id: i32) -> Result<(Name, Found)> {
-    find_mapped(id, |_| ALIGNMENT)
-}
-
-/// The same, with as much of it mapped as `length` says of its file's size.
-fn find_mapped(id: i32, length: impl Fn(u64) -> u64) -> Result<(Name, Found)> {
     let name = NOUN.by_id(id)?;
-    match Found::mapped(&name, length) {
+    match Found::at(&name) {
         Ok(found) if found.block.id.get() as i32 != id => super::find(NOUN, id).map(|found| (name, found)),
         Ok(found) if found.block.is_removed() && attachments(&found) == 0 => {
             let _ = found.take_names_away(NOUN);
@@ -183,21 +177,18 @@ fn attachments(found: &Found) -> u64 {
 }
 
 /// A description of the file that stands for one attachment.
-fn proof(name: &Name, found: &Found) -> Result<OwnedFd> {
-    let during = |errno: Errno| errno.during(format!("attach {name}: a lock that says that it is attached"));
-    let same = |fd: &OwnedFd| file::stat(fd.as_fd()).is_ok_and(|stat| stat.identity == found.stat.identity);
-    // By its name that takes half as long as by `/proc`.
-    let description = match file::open(name.path(), true) {
-        Ok(description) if same(&description) => description,
-        _ => file::reopen(found.fd.as_fd()).map_err(during)?,
+fn proof(found: &Found, write: bool) -> Result<OwnedFd> {
+    let name = NOUN.by_id(found.block.id.get() as i32)?;
+    let during =
+        |errno: crate::sys::Errno| errno.during(format!("attach {name}: a lock that says that it is attached"));
+    let description = match file::reopen(found.fd.as_fd()) {
+        Ok(description) => description,
+        Err(_) => file::open(name.path(), write).map_err(during)?,
     };
-    // Its page is nobody else's in this process, and as a rule not in another one.
-    let mut number = found.mapping.data().as_ptr() as u64 >> 12;
     for _ in 0..MOST_NUMBERS {
-        if ofd::try_lock(description.as_fd(), ATTACHED + number % MOST_ATTACHED).map_err(during)? {
+        if ofd::try_lock(description.as_fd(), ATTACHED + (process::random() & 0xffff_ffff)).map_err(during)? {
             return Ok(description);
         }
-        number = process::random();
     }
     Err(Error::new(libc::ENOMEM, format!("attach {name}: it is attached too often")))
 }
@@ -210,10 +201,8 @@ fn proof(name: &Name, found: &Found) -> Result<OwnedFd> {
 /// `EINVAL`, `EACCES`, `EIDRM`, `ENOMEM` as shmat(2).
 pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
     prepare()?;
+    let (name, found) = find(id)?;
     let write = flags & libc::SHM_RDONLY == 0;
-    // As a rule it may lie anywhere: then it is mapped at once, behind its header.
-    let apart = !write || address != 0 || flags & (libc::SHM_REMAP | libc::SHM_EXEC) != 0;
-    let (name, mut found) = find_mapped(id, |size| if apart { ALIGNMENT } else { size })?;
     if !found.permissions().permit(if write { READ | ALTER } else { READ }) {
         return Err(NOUN.refused(id));
     }
@@ -225,18 +214,9 @@ pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
         write,
         execute: flags & libc::SHM_EXEC != 0,
     };
-    let mut memory = None;
-    if apart {
-        // Meanwhile nothing of ours lies anywhere: it might be there.
-        let Found { fd, stat, mapping, block } = found;
-        drop((mapping, block));
-        let during = |errno: Errno| errno.during(format!("attach {name}: mmap of {length} bytes at {address:#x}"));
-        memory = Some(Memory::new(fd.as_fd(), DATA, length, wanted).map_err(during)?);
-        found = Found::of(&name, fd, stat, ALIGNMENT)?;
-    }
-    let proof = proof(&name, &found)?;
-    let attachment = Attachment::new(found.mapping.clone(), DATA, memory, proof.as_fd())
-        .map_err(|errno| errno.during(format!("attach {name}: mmap of the page that keeps its lock")))?;
+    let proof = proof(&found, write)?;
+    let attachment = Attachment::new(found.fd.as_fd(), DATA, length, wanted, proof.as_fd())
+        .map_err(|errno| errno.during(format!("attach {name}: mmap of {length} bytes at {address:#x}")))?;
     let at = attachment.address();
     found.block.first.note(process::id(), clock::coarse_s());
     // What it replaced, if that was one, is unmapped already in part or as a whole: it only isn't counted any more.
@@ -268,13 +248,11 @@ pub fn shmdt(address: usize) -> Result<()> {
     let Some((id, attachment)) = here(|all| all.remove(&address)) else {
         return Err(Error::new(libc::EINVAL, format!("shmdt: nothing is attached at {address:#x}")));
     };
-    let block = block_in(&attachment.detach());
-    block.second.note_time(clock::coarse_s());
-    block.first.note_pid(process::id());
-    // Asked only now that it isn't counted any more: who removes it looks at that the other way round.
-    if block.is_removed()
-        && let Ok(found) = Found::at(&NOUN.by_id(id)?)
-    {
+    drop(attachment);
+    // It may be gone by now, with the last of them.
+    if let Ok(found) = Found::at(&NOUN.by_id(id)?) {
+        found.block.second.note_time(clock::coarse_s());
+        found.block.first.note_pid(process::id());
         take_away_if_last(&found);
     }
     Ok(())
@@ -291,7 +269,7 @@ fn count_in_child() {
     let mut all = HERE.lock().unwrap_or_else(PoisonError::into_inner);
     for (id, attachment) in all.values_mut() {
         // One without a name counts with its parent's.
-        let own = NOUN.by_id(*id).and_then(|name| proof(&name, &Found::at(&name)?));
+        let own = NOUN.by_id(*id).and_then(|name| Found::at(&name)).and_then(|found| proof(&found, true));
         if let Ok(own) = own {
             let _ = attachment.prove(own.as_fd());
         }
