@@ -111,7 +111,7 @@ lint: need $(VENV)/.tools  ## formatting, clippy, ruff, documentation without wa
 # Arguments of the harness, as --quick (two minutes) or --only 1-1/64.
 BENCH ?=
 .PHONY: bench
-bench: need               ## madang and its rivals, side by side: some ten minutes (BENCH=--quick: two)
+bench: need               ## madang and its rivals, side by side: some fifteen minutes (BENCH=--quick: three)
 	bench/run $(BENCH)
 
 .PHONY: clean

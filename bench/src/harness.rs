@@ -6,7 +6,7 @@
 //! ```text
 //!   worker   ready
 //!   harness                go
-//!   worker   sent COUNT START END | received COUNT END | trips BUCKET:COUNT … | solo COUNT NS | idle CPU WALL | done
+//!   worker   sent COUNT START END | received COUNT END | trips BUCKET:COUNT … | solo COUNT NS [BARE_NS] | idle CPU WALL | done
 //!            unsupported WHY | error WHY
 //! ```
 //!
@@ -41,6 +41,44 @@ pub(crate) enum Scenario {
     Solo,
     /// NumPy arrays handed from one Python process to another; peers of its own.
     Arrays,
+    /// A pair of calls by one process; peers of its own, as those below.
+    Calls(Pair),
+    /// The same by two processes at one object.
+    Contended(Pair),
+    /// So many objects (the size of the cell): creating them, finding them by key, listing them.
+    Many(Many),
+}
+
+impl Scenario {
+    /// Whether it is measured with messages, by everybody who has a [`Link`](crate::peers::Link) or its like.
+    pub(crate) fn is_common(self) -> bool {
+        matches!(self, Self::Flow(_) | Self::Awake | Self::Asleep | Self::Solo)
+    }
+}
+
+/// Calls that belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Pair {
+    /// 64 bytes sent to a System V queue and received.
+    Message,
+    /// 64 bytes written into a pipe and read.
+    Pipe,
+    /// One taken from a semaphore and given back.
+    Semaphore,
+    /// A mutex locked and unlocked.
+    Mutex,
+    /// An existing segment attached and detached.
+    Attach,
+    /// A segment made and removed.
+    Make,
+}
+
+/// What is done with many objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Many {
+    Create,
+    Find,
+    List,
 }
 
 /// One cell: what is measured, with messages of how many bytes.
@@ -104,10 +142,21 @@ pub(crate) enum Kind {
 /// What a measurement found.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
-    Flow { messages: u64, nanoseconds: u64 },
+    Flow {
+        messages: u64,
+        nanoseconds: u64,
+    },
     Trips(Histogram),
-    Solo { pairs: u64, nanoseconds: u64 },
-    Idle { cpu: u64, wall: u64 },
+    /// `bare` is what as many pairs of the system's own calls took, in turns with these on the same object; 0 if there were none.
+    Solo {
+        pairs: u64,
+        nanoseconds: u64,
+        bare: u64,
+    },
+    Idle {
+        cpu: u64,
+        wall: u64,
+    },
 }
 
 impl Outcome {
@@ -117,7 +166,7 @@ impl Outcome {
         match self {
             Self::Flow { messages, nanoseconds } => *messages as f64 * 1e9 / *nanoseconds as f64,
             Self::Trips(histogram) => histogram.quantile(0.5),
-            Self::Solo { pairs, nanoseconds } => *nanoseconds as f64 / *pairs as f64,
+            Self::Solo { pairs, nanoseconds, .. } => *nanoseconds as f64 / *pairs as f64,
             Self::Idle { cpu, wall } => *cpu as f64 / *wall as f64,
         }
     }
@@ -125,6 +174,7 @@ impl Outcome {
     /// Puts together what the workers of one measurement reported.
     pub(crate) fn of(reports: &[String]) -> io::Result<Self> {
         let (mut sent, mut received, mut start, mut end) = (0, 0, u64::MAX, 0);
+        let (mut pairs, mut longest, mut bare) = (0, 0, 0);
         for report in reports {
             let (what, rest) = report.split_once(' ').unwrap_or((report, ""));
             let number = |index: usize| -> io::Result<u64> {
@@ -134,11 +184,17 @@ impl Outcome {
                 "sent" => (sent, start) = (sent + number(0)?, start.min(number(1)?)),
                 "received" => (received, end) = (received + number(0)?, end.max(number(1)?)),
                 "trips" => return Histogram::from_line(rest).map(Self::Trips).ok_or_else(|| unreadable(report)),
-                "solo" => return Ok(Self::Solo { pairs: number(0)?, nanoseconds: number(1)? }),
+                // Of two that contend: all pairs, in the time that both took.
+                "solo" => {
+                    (pairs, longest, bare) = (pairs + number(0)?, longest.max(number(1)?), number(2).unwrap_or(0));
+                }
                 "idle" => return Ok(Self::Idle { cpu: number(0)?, wall: number(1)? }),
                 "done" => {}
                 _ => return Err(unreadable(report)),
             }
+        }
+        if pairs > 0 {
+            return Ok(Self::Solo { pairs, nanoseconds: longest, bare });
         }
         if sent != received || sent == 0 {
             return Err(io::Error::other(format!("{sent} messages were sent, {received} received")));
@@ -350,6 +406,18 @@ fn run(cpu: usize, mut cue: Cue, body: impl FnOnce(&mut Cue) -> io::Result<Strin
 
 /// How long a worker may take beyond its time before it counts as hung.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// Waits until a keeper has made its object; what it says of it.
+pub(crate) fn kept(keeper: &mut Worker) -> io::Result<String> {
+    let line = keeper.line(Instant::now() + GRACE)?;
+    line.strip_prefix("ready ").map(str::to_owned).ok_or_else(|| unreadable(&line))
+}
+
+/// Lets a keeper remove its object.
+pub(crate) fn dismiss(keeper: &mut Worker) -> io::Result<()> {
+    keeper.say("go")?;
+    keeper.line(Instant::now() + GRACE).map(drop)
+}
 
 /// Starts the workers together and collects what they report.
 pub(crate) fn conduct(mut workers: Vec<Worker>, task: &Task) -> io::Result<Vec<String>> {

@@ -1,7 +1,8 @@
-//! `make bench`: madang's queue and its rivals, measured side by side in one run.
+//! `make bench`: madang and its rivals, measured side by side in one run.
 //!
 //! Throughput between one, two and four pairs of processes, round trips with the partner awake and asleep, and the cost of
-//! sending and receiving in one process, at 8 B to 1 MiB. Every worker is pinned, senders and receivers spread over two
+//! sending and receiving in one process, at 8 B to 1 MiB. Then the calls of System V, pipes, semaphores and locks, in pairs that belong
+//! together, by one process and by two that contend; and many objects. Every worker is pinned, senders and receivers spread over two
 //! cores. A round measures every cell once, rivals right after one another and every other round in the opposite order; a
 //! ratio is taken within a round and the median over the rounds is shown. Between any two measurements stands a probe of
 //! what a cache line costs ([`probe`]), because the host moves the cores about.
@@ -27,15 +28,17 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
-use crate::harness::{Affinity, Cell, Outcome, Scenario, Task};
+use crate::harness::{Affinity, Cell, Many, Outcome, Pair, Scenario, Task};
+use crate::peers::calls::{How, InC, Programs, What};
 use crate::peers::foreign::{FromC, FromPython, Host};
+use crate::peers::pair::Calls;
 use crate::peers::{BATCH, Forked, Idler, Peer, is_batch_cell};
 use crate::table::{Findings, Placement, Sample, cell_id, references};
 
-/// Measures madang's queue and its rivals side by side.
+/// Measures madang and its rivals side by side.
 #[derive(Parser)]
 struct Options {
-    /// Shorter measurements and fewer rounds: one to two minutes.
+    /// Shorter measurements and fewer rounds: some three minutes.
     #[arg(long)]
     quick: bool,
     /// How many times every cell is measured [default: 5, with --quick 3].
@@ -56,6 +59,12 @@ struct Options {
     /// The C worker.
     #[arg(long, value_name = "FILE", default_value = "build/bench/worker")]
     c_worker: PathBuf,
+    /// The C program of System V's calls and pipes.
+    #[arg(long, value_name = "FILE", default_value = "build/bench/calls")]
+    c_calls: PathBuf,
+    /// What is preloaded into it: System V's calls from shared memory.
+    #[arg(long, value_name = "FILE", default_value = "target/release/libmadang_sysv.so")]
+    drop_in: PathBuf,
     /// The Python interpreter that has `madang` and its rivals.
     #[arg(long, value_name = "FILE", default_value = "build/bench/venv/bin/python")]
     python: PathBuf,
@@ -67,6 +76,19 @@ const SCENARIOS: [Scenario; 6] =
 
 /// NumPy arrays, as large as a camera's frame.
 const ARRAYS: Cell = Cell { scenario: Scenario::Arrays, size: 8 << 20 };
+
+/// Pairs of calls, which have no size of their own; and of how many objects it is asked what one takes.
+const CALLS: [Pair; 6] = [Pair::Message, Pair::Pipe, Pair::Semaphore, Pair::Mutex, Pair::Attach, Pair::Make];
+const CONTENDED: [Pair; 2] = [Pair::Semaphore, Pair::Mutex];
+const MANY: [Many; 3] = [Many::Create, Many::Find, Many::List];
+const OBJECTS: [usize; 3] = [10, 1_000, 10_000];
+
+/// The cells in which only few peers stand.
+fn special_cells() -> impl Iterator<Item = Cell> {
+    let alone = CALLS.map(Scenario::Calls).into_iter().chain(CONTENDED.map(Scenario::Contended));
+    let many = MANY.into_iter().flat_map(|many| OBJECTS.map(|size| Cell { scenario: Scenario::Many(many), size }));
+    [ARRAYS].into_iter().chain(alone.map(|scenario| Cell { scenario, size: 0 })).chain(many)
+}
 
 /// What a queue may hold: 1 MiB, and for messages of that length 16 of them.
 fn capacity(size: usize) -> usize {
@@ -80,7 +102,7 @@ const SMALL: usize = 16 << 10;
 const IDLERS: [&str; 4] = ["madang-rust", "madang-c", "madang-py", "sysv"];
 
 fn all_peers(options: &Options) -> Vec<Box<dyn Peer>> {
-    use peers::{futex::Futex, mq::Mq, pipe::Pipe, ring::Ring, ring::RingBy32, sysv::Sysv};
+    use peers::{futex::Futex, mq::Mq, pair, pipe::Pipe, ring::Ring, ring::RingBy32, sysv::Sysv};
     use peers::{madang::Batched, madang::Madang, madang::Polled};
     use peers::{socket::Packets, socket::Stream};
     let c =
@@ -89,6 +111,11 @@ fn all_peers(options: &Options) -> Vec<Box<dyn Peer>> {
     let host = Host::new(options.python.clone(), script);
     let python = |id, label| Box::new(FromPython { id, label, arrays: false, host: host.clone() });
     let arrays = |id, label| Box::new(FromPython { id, label, arrays: true, host: host.clone() });
+    let programs = Programs::new(options.c_calls.clone(), options.drop_in.clone());
+    let calls = |id, label, what, how| Box::new(InC { id, label, what, how, programs: programs.clone() });
+    let (message, pipe) = (What::Calls(Pair::Message), What::Calls(Pair::Pipe));
+    let (semaphore, attach, make) = (What::Calls(Pair::Semaphore), What::Calls(Pair::Attach), What::Calls(Pair::Make));
+    let ours = How::Madang("madang");
     vec![
         Box::new(Forked::<Ring<false>>::new("ring", "bare ring").only_where(|cell| cell.scenario != Scenario::Asleep)),
         Box::new(
@@ -127,6 +154,44 @@ fn all_peers(options: &Options) -> Vec<Box<dyn Peer>> {
         arrays("madang-py-lease", "madang, Python, reserve and lease"),
         arrays("madang-py-objects", "madang, Python, ObjectQueue"),
         arrays("mp-queue-arrays", "Python multiprocessing.Queue of arrays"),
+        calls("msgsnd", "msgsnd and msgrcv, C", What::Flow(1 << 20), How::Plain),
+        calls("msgsnd-drop-in", "msgsnd and msgrcv, C, drop-in", What::Flow(1 << 20), How::DropIn),
+        calls("msgsnd-16k", "msgsnd and msgrcv, C, 16 KiB queue", What::Flow(SMALL), How::Plain),
+        calls("msgsnd-16k-drop-in", "msgsnd and msgrcv, C, drop-in, 16 KiB queue", What::Flow(SMALL), How::DropIn),
+        Box::new(Calls::<pair::BareQueue>::new("message-rust", "msgsnd and msgrcv, Rust", Pair::Message)),
+        Box::new(Calls::<pair::KernelQueue>::new("message-madang-rust", "madang::sysv::msg, Rust", Pair::Message)),
+        calls("message-c", "msgsnd and msgrcv, C", message, How::Plain),
+        calls("message-madang-c", "madang_sysv_msg, C", message, ours),
+        calls("message-drop-in", "msgsnd and msgrcv, C, drop-in", message, How::DropIn),
+        Box::new(Calls::<pair::BarePipe>::new("pipe-rust", "write and read, Rust", Pair::Pipe)),
+        Box::new(Calls::<pair::OurPipe<false>>::new("pipe-madang-rust", "madang::pipe, Rust", Pair::Pipe)),
+        Box::new(Calls::<pair::OurPipe<true>>::new(
+            "pipe-sigpipe-rust",
+            "madang::pipe, Rust, SIGPIPE left alone",
+            Pair::Pipe,
+        )),
+        calls("pipe-c", "write and read, C", pipe, How::Plain),
+        calls("pipe-madang-c", "madang_pipe, C", pipe, ours),
+        calls("pipe-sigpipe-c", "madang_pipe, C, SIGPIPE left alone", pipe, How::Madang("madang-sigpipe")),
+        Box::new(Calls::<pair::BareSet>::new("semop-rust", "semop, Rust", Pair::Semaphore)),
+        Box::new(Calls::<pair::KernelSet>::new("semop-madang-rust", "madang::sysv::sem, Rust", Pair::Semaphore)),
+        Box::new(Calls::<pair::SharedSet>::new("semaphores-rust", "SemaphoreSet, Rust", Pair::Semaphore)),
+        calls("semop-c", "semop, C", semaphore, How::Plain),
+        calls("semop-madang-c", "madang_sysv_sem, C", semaphore, ours),
+        calls("semaphores-c", "madang_semaphore_set, C", semaphore, How::Madang("set")),
+        calls("semop-drop-in", "semop, C, drop-in", semaphore, How::DropIn),
+        Box::new(Calls::<pair::Pthread>::new("pthread-mutex", "pthread mutex, shared and robust", Pair::Mutex)),
+        Box::new(Calls::<pair::SharedMutex>::new("mutex-rust", "Mutex, Rust", Pair::Mutex)),
+        calls("shmat", "shmat and shmdt, C", attach, How::Plain),
+        calls("shmat-drop-in", "shmat and shmdt, C, drop-in", attach, How::DropIn),
+        calls("shmget", "shmget and IPC_RMID, C", make, How::Plain),
+        calls("shmget-drop-in", "shmget and IPC_RMID, C, drop-in", make, How::DropIn),
+        calls("queues", "message queues", What::Many("queue"), How::Plain),
+        calls("queues-drop-in", "message queues, drop-in", What::Many("queue"), How::DropIn),
+        calls("sets", "semaphore sets", What::Many("semaphore"), How::Plain),
+        calls("sets-drop-in", "semaphore sets, drop-in", What::Many("semaphore"), How::DropIn),
+        calls("segments", "segments", What::Many("segment"), How::Plain),
+        calls("segments-drop-in", "segments, drop-in", What::Many("segment"), How::DropIn),
     ]
 }
 
@@ -185,7 +250,7 @@ impl Bench {
     /// The cells in which something is to be measured, and what.
     fn plan(&self) -> Vec<(Cell, Vec<usize>)> {
         let cells = SCENARIOS.into_iter().flat_map(|scenario| SIZES.map(|size| Cell { scenario, size }));
-        let cells = cells.chain([ARRAYS]);
+        let cells = cells.chain(special_cells());
         let rows = |cell: Cell| (0..self.peers.len()).filter(|&peer| self.wants(cell, peer)).collect();
         cells.map(|cell| (cell, rows(cell))).filter(|(_, rows): &(Cell, Vec<usize>)| !rows.is_empty()).collect()
     }

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::harness::{Cell, Outcome, Scenario};
+use crate::harness::{Cell, Many, Outcome, Pair, Scenario};
 use crate::histogram::Histogram;
+use crate::peers::calls::{name_of, word};
 
 /// Below so many nanoseconds for a cache line's round trip the cores are near (about 95), above it far (about 460).
 const NEAR_BELOW: f64 = 200.0;
@@ -48,7 +49,7 @@ pub(crate) struct Sample {
 
 impl Sample {
     pub(crate) fn placement(&self) -> Placement {
-        if self.cell.scenario == Scenario::Solo {
+        if matches!(self.cell.scenario, Scenario::Solo | Scenario::Calls(_) | Scenario::Many(_)) {
             return Placement::Any;
         }
         match (self.before < NEAR_BELOW, self.after < NEAR_BELOW) {
@@ -59,12 +60,20 @@ impl Sample {
     }
 }
 
-/// The rows that all others are compared with: the limit, and the kernel's System V queue or, for arrays, what people use.
-pub(crate) fn references(cell: Cell) -> [&'static str; 2] {
+/// The rows that all others are compared with: the limit, and the kernel's System V queue or, for arrays, what people use; of calls the
+/// system's own, from both languages; of many objects none, as their kinds differ.
+pub(crate) fn references(cell: Cell) -> &'static [&'static str] {
     match cell.scenario {
-        Scenario::Asleep => ["futex", "sysv"],
-        Scenario::Arrays => ["madang-py-lease", "mp-queue-arrays"],
-        _ => ["ring", "sysv"],
+        Scenario::Asleep => &["futex", "sysv"],
+        Scenario::Arrays => &["madang-py-lease", "mp-queue-arrays"],
+        Scenario::Calls(Pair::Message) => &["message-rust", "message-c"],
+        Scenario::Calls(Pair::Pipe) => &["pipe-rust", "pipe-c"],
+        Scenario::Calls(Pair::Semaphore) | Scenario::Contended(Pair::Semaphore) => &["semop-rust", "semop-c"],
+        Scenario::Calls(Pair::Mutex) | Scenario::Contended(_) => &["pthread-mutex"],
+        Scenario::Calls(Pair::Attach) => &["shmat"],
+        Scenario::Calls(Pair::Make) => &["shmget"],
+        Scenario::Many(_) => &[],
+        _ => &["ring", "sysv"],
     }
 }
 
@@ -100,6 +109,11 @@ impl Findings {
         ratios
     }
 
+    /// What such a row took over what the system's own calls took in turns with them, in order of size.
+    pub(crate) fn in_turns(&self, cell: Cell, mine: &str) -> Vec<f64> {
+        in_turns(&self.of(cell, mine, Placement::Any))
+    }
+
     fn ratio(&self, cell: Cell, mine: &str, theirs: &str, placement: Placement) -> Option<f64> {
         median(self.ratios(cell, mine, theirs, placement))
     }
@@ -132,7 +146,7 @@ impl Findings {
         }
         for cell in self.cells() {
             for placement in self.placements(|other| other == cell) {
-                let title = format!("{}, {}, {}", title(cell.scenario), bytes(cell.size), placement.name());
+                let title = format!("{}, {}, {}", title(cell.scenario), size(cell), placement.name());
                 text += &self.block(cell, placement).text(&title);
             }
         }
@@ -146,15 +160,17 @@ impl Findings {
     }
 
     fn block(&self, cell: Cell, placement: Placement) -> Grid {
-        let [limit, kernel] = references(cell);
-        let (limit_title, kernel_title) = (format!("x {}", self.label(limit)), format!("x {}", self.label(kernel)));
         let figures: &[&str] = match cell.scenario {
             Scenario::Flow(_) | Scenario::Arrays => &["M msg/s", "GiB/s"],
             Scenario::Solo => &["send + receive"],
+            Scenario::Calls(_) => &["the pair", "x bare, in turns"],
+            Scenario::Contended(_) => &["the pair"],
+            Scenario::Many(_) => &["each"],
             _ => &["p50", "p99", "p99.9"],
         };
         let mut grid = Grid::new([""].into_iter().chain(figures.iter().copied()));
-        grid.head.extend([limit_title, kernel_title, "line, ns".into(), "rounds".into(), "slowest to fastest".into()]);
+        grid.head.extend(references(cell).iter().map(|other| format!("x {}", self.label(other))));
+        grid.head.extend(["line, ns".into(), "rounds".into(), "slowest to fastest".into()]);
         for &(peer, label) in &self.peers {
             let samples = self.of(cell, peer, placement);
             if samples.is_empty() {
@@ -165,7 +181,7 @@ impl Findings {
             }
             let mut row = vec![label.to_owned()];
             row.extend(figures_of(cell, &samples));
-            row.extend([limit, kernel].map(|other| ratio_text(self.ratio(cell, peer, other, placement))));
+            row.extend(references(cell).iter().map(|other| ratio_text(self.ratio(cell, peer, other, placement))));
             let line = |pick: fn(&Sample) -> f64| median(samples.iter().map(|sample| pick(sample)).collect());
             let (before, after) = (line(|sample| sample.before), line(|sample| sample.after));
             row.push(format!("{:.0}/{:.0}", before.unwrap_or(f64::NAN), after.unwrap_or(f64::NAN)));
@@ -226,7 +242,7 @@ impl Findings {
     fn by_size(&self, scenario: Scenario, placement: Placement) -> Grid {
         let cells: Vec<Cell> = self.cells().into_iter().filter(|cell| cell.scenario == scenario).collect();
         let mut grid = Grid::new([""]);
-        grid.head.extend(cells.iter().map(|cell| bytes(cell.size)));
+        grid.head.extend(cells.iter().map(|cell| size(*cell)));
         grid.head.push("line, ns".into());
         for &(peer, label) in &self.peers {
             let samples: Vec<Vec<&Sample>> = cells.iter().map(|cell| self.of(*cell, peer, placement)).collect();
@@ -251,10 +267,14 @@ impl Findings {
                 format!("{} GiB/s", figures_of(cell, samples)[1])
             }
             Scenario::Flow(_) => format!("{} M", figures_of(cell, samples)[0]),
-            _ => figures_of(cell, samples).join(" / "),
+            _ => {
+                let there = |figure: &String| figure != "–";
+                figures_of(cell, samples).into_iter().filter(there).collect::<Vec<_>>().join(" / ")
+            }
         };
-        let ratios = references(cell).map(|other| ratio_text(self.ratio(cell, peer, other, placement)));
-        format!("**{figure}** ({}; {})", ratios[0], ratios[1])
+        let ratio = |other: &&str| ratio_text(self.ratio(cell, peer, other, placement));
+        let ratios: Vec<String> = references(cell).iter().map(ratio).collect();
+        if ratios.is_empty() { format!("**{figure}**") } else { format!("**{figure}** ({})", ratios.join("; ")) }
     }
 
     /// Every measurement, for other programs.
@@ -293,7 +313,9 @@ fn sample_json(sample: &Sample) -> String {
         Outcome::Flow { messages, nanoseconds } => {
             format!("\"messages\": {messages}, \"ns\": {nanoseconds}, \"messages_per_s\": {:.0}", outcome.score())
         }
-        Outcome::Solo { pairs, nanoseconds } => format!("\"pairs\": {pairs}, \"ns\": {nanoseconds}"),
+        Outcome::Solo { pairs, nanoseconds, bare } => {
+            format!("\"pairs\": {pairs}, \"ns\": {nanoseconds}, \"bare_ns\": {bare}")
+        }
         Outcome::Idle { cpu, wall } => format!("\"cpu_ns\": {cpu}, \"ns\": {wall}"),
     };
     format!(
@@ -327,7 +349,8 @@ fn figures_of(cell: Cell, samples: &[&Sample]) -> Vec<String> {
             let gibibytes = score * cell.size as f64 / f64::from(1 << 30);
             vec![digits(score / 1e6), digits(gibibytes)]
         }
-        Scenario::Solo => vec![time(score)],
+        Scenario::Calls(_) => vec![time(score), ratio_text(median(in_turns(samples)))],
+        Scenario::Solo | Scenario::Contended(_) | Scenario::Many(_) => vec![time(score)],
         _ => {
             let mut all = Histogram::new();
             for sample in samples {
@@ -338,6 +361,16 @@ fn figures_of(cell: Cell, samples: &[&Sample]) -> Vec<String> {
             vec![time(score), time(all.quantile(0.99)), time(all.quantile(0.999))]
         }
     }
+}
+
+fn in_turns(samples: &[&Sample]) -> Vec<f64> {
+    let ratio = |sample: &&Sample| match sample.outcome {
+        Outcome::Solo { nanoseconds, bare: bare @ 1.., .. } => Some(nanoseconds as f64 / bare as f64),
+        _ => None,
+    };
+    let mut ratios: Vec<f64> = samples.iter().filter_map(ratio).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios
 }
 
 /// The slowest round and the fastest: some rows have two lives (see `peers/ring.rs`), which a median hides.
@@ -357,10 +390,18 @@ fn legend(scenario: Scenario, findings: &Findings) -> String {
         Scenario::Flow(_) => "Million messages a second (from 64 KiB on GiB a second)",
         Scenario::Arrays => "GiB a second, one copy of the array into the queue's memory included",
         Scenario::Solo => "Time of one send and one receive",
+        Scenario::Calls(_) => {
+            "Time of both calls (and of a wrapper how many times that is of the bare ones, in turns with them on the same object)"
+        }
+        Scenario::Contended(_) => "Time of both calls, of which two processes together do one after the other",
+        Scenario::Many(_) => "Time for each of so many objects",
         _ => "Round trip: p50 / p99 / p99.9",
     };
-    let [limit, kernel] = references(Cell { scenario, size: 0 }).map(|peer| findings.label(peer));
-    format!("{figure}; in brackets how many times that is of the {limit}, and of the {kernel}.")
+    let others: Vec<&str> = references(Cell { scenario, size: 0 }).iter().map(|peer| findings.label(peer)).collect();
+    match others[..] {
+        [] => format!("{figure}."),
+        _ => format!("{figure}; in brackets how many times that is of the {}.", others.join(", and of the ")),
+    }
 }
 
 fn ratio_text(ratio: Option<f64>) -> String {
@@ -400,6 +441,31 @@ fn title(scenario: Scenario) -> String {
         Scenario::Asleep => "Round trip, asleep".into(),
         Scenario::Solo => "Send and receive in one process".into(),
         Scenario::Arrays => "Arrays from one Python process to another".into(),
+        Scenario::Calls(pair) => format!("A pair of calls: {}", words(pair)),
+        Scenario::Contended(pair) => format!("Two processes at one {}", word(pair)),
+        Scenario::Many(Many::Create) => "Creating objects".into(),
+        Scenario::Many(Many::Find) => "Finding objects by key".into(),
+        Scenario::Many(Many::List) => "Listing objects, as ipcs does".into(),
+    }
+}
+
+fn words(pair: Pair) -> &'static str {
+    match pair {
+        Pair::Message => "64 B sent and received",
+        Pair::Pipe => "64 B written and read",
+        Pair::Semaphore => "a semaphore taken and given back",
+        Pair::Mutex => "a mutex locked and unlocked",
+        Pair::Attach => "a segment attached and detached",
+        Pair::Make => "a segment made and removed",
+    }
+}
+
+/// A cell's size, in a column's head.
+fn size(cell: Cell) -> String {
+    match cell.scenario {
+        Scenario::Calls(_) | Scenario::Contended(_) => "the pair".into(),
+        Scenario::Many(_) => format!("of {}", cell.size),
+        _ => bytes(cell.size),
     }
 }
 
@@ -411,6 +477,9 @@ pub(crate) fn cell_id(cell: Cell) -> String {
         Scenario::Asleep => "asleep".into(),
         Scenario::Solo => "solo".into(),
         Scenario::Arrays => "arrays".into(),
+        Scenario::Calls(pair) => return word(pair).into(),
+        Scenario::Contended(pair) => return format!("contended-{}", word(pair)),
+        Scenario::Many(many) => name_of(many).into(),
     };
     format!("{scenario}/{}", cell.size)
 }

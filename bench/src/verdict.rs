@@ -1,6 +1,6 @@
 //! What the figures were meant to be, and whether they are. A benchmark is never a test: this only says so.
 
-use crate::harness::{Cell, Scenario};
+use crate::harness::{Cell, Pair, Scenario};
 use crate::table::{Findings, Grid, Placement, digits, median};
 
 #[derive(Clone, Copy)]
@@ -8,6 +8,8 @@ enum Bound {
     AtLeast(f64),
     AtMost(f64),
     MoreThan(f64),
+    /// Nothing was asked but to say it.
+    Stated,
 }
 
 impl Bound {
@@ -16,6 +18,7 @@ impl Bound {
             Self::AtLeast(bound) => measured >= bound,
             Self::AtMost(bound) => measured <= bound,
             Self::MoreThan(bound) => measured > bound,
+            Self::Stated => true,
         }
     }
 
@@ -24,11 +27,12 @@ impl Bound {
             Self::AtLeast(bound) => format!("≥ {}", digits(bound)),
             Self::AtMost(bound) => format!("≤ {}", digits(bound)),
             Self::MoreThan(bound) => format!("> {}", digits(bound)),
+            Self::Stated => "–".into(),
         }
     }
 }
 
-use Bound::{AtLeast, AtMost, MoreThan};
+use Bound::{AtLeast, AtMost, MoreThan, Stated};
 
 /// `mine` over `theirs` in one cell, with the cores near and far.
 struct Target {
@@ -92,16 +96,60 @@ const TARGETS: &[Target] = &[
         "mp-queue-arrays",
         [AtLeast(30.0); 2],
     ),
+    target("64 B 1→1, drop-in / kernel", ONE_TO_ONE, "msgsnd-drop-in", "msgsnd", [AtLeast(10.0); 2]),
+    target("64 B 1→1, drop-in / kernel, 16 KiB", ONE_TO_ONE, "msgsnd-16k-drop-in", "msgsnd-16k", [AtLeast(10.0); 2]),
+    target(
+        "two at a semaphore, semop / SemaphoreSet, Rust",
+        SEMAPHORE,
+        "semop-rust",
+        "semaphores-rust",
+        [AtLeast(50.0); 2],
+    ),
+    target("two at a semaphore, semop / SemaphoreSet, C", SEMAPHORE, "semop-c", "semaphores-c", [AtLeast(50.0); 2]),
+    target("two at a semaphore, semop / drop-in", SEMAPHORE, "semop-c", "semop-drop-in", [AtLeast(50.0); 2]),
+    target(
+        "two at a mutex, pthread / Mutex",
+        cell(Scenario::Contended(Pair::Mutex), 0),
+        "pthread-mutex",
+        "mutex-rust",
+        [Stated; 2],
+    ),
 ];
 
-/// In one process there is no near and far.
-const SOLO: (&str, Cell, &str, &str, Bound) = (
-    "send + receive in one process, Python / sysv_ipc",
-    cell(Scenario::Solo, 64),
-    "madang-py",
-    "sysv_ipc",
-    AtMost(1.0 / 3.0),
-);
+const SEMAPHORE: Cell = cell(Scenario::Contended(Pair::Semaphore), 0);
+
+const fn calls(pair: Pair) -> Cell {
+    cell(Scenario::Calls(pair), 0)
+}
+
+/// In one process there is no near and far. Where more is better, it is their time over ours.
+const ALONE: &[(&str, Cell, &str, &str, Bound)] = &[
+    (
+        "send + receive in one process, Python / sysv_ipc",
+        cell(Scenario::Solo, 64),
+        "madang-py",
+        "sysv_ipc",
+        AtMost(1.0 / 3.0),
+    ),
+    ("semop / SemaphoreSet, Rust", calls(Pair::Semaphore), "semop-rust", "semaphores-rust", AtLeast(8.0)),
+    ("semop / SemaphoreSet, C", calls(Pair::Semaphore), "semop-c", "semaphores-c", AtLeast(8.0)),
+    ("semop / drop-in", calls(Pair::Semaphore), "semop-c", "semop-drop-in", AtLeast(8.0)),
+    ("pthread mutex / Mutex", calls(Pair::Mutex), "pthread-mutex", "mutex-rust", Stated),
+    ("shmat + shmdt, drop-in / kernel", calls(Pair::Attach), "shmat-drop-in", "shmat", AtMost(4.0)),
+    ("shmget + IPC_RMID, drop-in / kernel", calls(Pair::Make), "shmget-drop-in", "shmget", AtMost(10.0)),
+];
+
+/// What a wrapper costs: beside the bare calls on the same object, in turns.
+const WRAPPERS: &[(&str, Pair, &str, Bound)] = &[
+    ("sysv::msg / msgsnd + msgrcv, Rust", Pair::Message, "message-madang-rust", AtMost(1.05)),
+    ("sysv::msg / msgsnd + msgrcv, C", Pair::Message, "message-madang-c", AtMost(1.05)),
+    ("sysv::sem / semop, Rust", Pair::Semaphore, "semop-madang-rust", AtMost(1.05)),
+    ("sysv::sem / semop, C", Pair::Semaphore, "semop-madang-c", AtMost(1.05)),
+    ("pipe / write + read, Rust", Pair::Pipe, "pipe-madang-rust", Stated),
+    ("pipe / write + read, C", Pair::Pipe, "pipe-madang-c", Stated),
+    ("pipe, SIGPIPE left alone / write + read, Rust", Pair::Pipe, "pipe-sigpipe-rust", Stated),
+    ("pipe, SIGPIPE left alone / write + read, C", Pair::Pipe, "pipe-sigpipe-c", Stated),
+];
 
 /// The share of a core that an idle blocked receiver may use.
 const IDLE: Bound = Bound::AtMost(0.1);
@@ -119,6 +167,7 @@ pub(crate) fn verdict(findings: &Findings) -> Grid {
             (None, _) => ["–".into(), String::new()],
         });
         row.push(match median(measured) {
+            Some(_) if matches!(bound, Stated) => "stated".into(),
             Some(median) if bound.holds(median) => "ok".into(),
             Some(_) => "short".into(),
             None => "not measured".into(),
@@ -130,8 +179,12 @@ pub(crate) fn verdict(findings: &Findings) -> Grid {
             judge(what, placement.name(), *bound, findings.ratios(*cell, mine, theirs, placement), "");
         }
     }
-    let (what, cell, mine, theirs, bound) = SOLO;
-    judge(what, "one", bound, findings.ratios(cell, mine, theirs, Placement::Any), "");
+    for (what, cell, mine, theirs, bound) in ALONE {
+        judge(what, "one", *bound, findings.ratios(*cell, mine, theirs, Placement::Any), "");
+    }
+    for (what, pair, mine, bound) in WRAPPERS {
+        judge(what, "one", *bound, findings.in_turns(calls(*pair), mine), "");
+    }
     for (peer, what) in [
         ("madang-c", "idle blocked receiver, C"),
         ("madang-rust", "idle blocked receiver, Rust"),

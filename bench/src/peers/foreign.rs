@@ -55,7 +55,7 @@ impl Peer for FromC {
     }
 
     fn belongs(&self, cell: Cell) -> bool {
-        cell.scenario != Scenario::Arrays
+        cell.scenario.is_common()
             && (self.capacity.is_none() || is_small_queue_cell(cell))
             && (self.batch == 1 || is_batch_cell(cell))
     }
@@ -70,7 +70,7 @@ impl Peer for FromC {
                 .collect::<io::Result<_>>()?,
             Scenario::Awake | Scenario::Asleep => vec![worker("pong", task.cpus[1])?, worker("ping", task.cpus[0])?],
             Scenario::Solo => vec![worker("solo", task.cpus[0])?],
-            Scenario::Arrays => return Err(unsupported("arrays are Python's")),
+            _ => return Err(unsupported("it has no such job")),
         };
         conduct(workers, task)
     }
@@ -158,7 +158,8 @@ impl Peer for FromPython {
     }
 
     fn belongs(&self, cell: Cell) -> bool {
-        self.arrays == (cell.scenario == Scenario::Arrays) && (!self.id.ends_with("-32") || is_batch_cell(cell))
+        (if self.arrays { cell.scenario == Scenario::Arrays } else { cell.scenario.is_common() })
+            && (!self.id.ends_with("-32") || is_batch_cell(cell))
     }
 
     fn measure(&mut self, task: &Task) -> io::Result<Vec<String>> {
@@ -168,6 +169,7 @@ impl Peer for FromPython {
             Scenario::Awake => "awake".into(),
             Scenario::Asleep => "asleep".into(),
             Scenario::Solo => "solo".into(),
+            _ => return Err(unsupported("it has no such job")),
         };
         let _names = Names(vec![task.name.clone(), format!("{}-there", task.name), format!("{}-back", task.name)]);
         let answer = self.host.borrow_mut().ask(&self.request(&job, task), task.run * 2 + GRACE)?;

@@ -4,10 +4,12 @@
 //! (send, receive, ping, pong) are written once, below, and compiled for each peer by itself, so that no peer pays for a
 //! call that another one doesn't make. C and Python do the same jobs in `c/worker.c` and `python/worker.py`.
 
+pub(crate) mod calls;
 pub(crate) mod foreign;
 pub(crate) mod futex;
 pub(crate) mod madang;
 pub(crate) mod mq;
+pub(crate) mod pair;
 pub(crate) mod pipe;
 pub(crate) mod ring;
 pub(crate) mod socket;
@@ -109,7 +111,7 @@ pub(crate) trait Peer {
     fn label(&self) -> &'static str;
     /// Whether the row belongs into this cell at all.
     fn belongs(&self, cell: Cell) -> bool {
-        cell.scenario != Scenario::Arrays
+        cell.scenario.is_common()
     }
     /// Measures once; what the workers reported.
     fn measure(&mut self, task: &Task) -> io::Result<Vec<String>>;
@@ -173,7 +175,7 @@ impl<L: Link> Peer for Forked<L> {
     }
 
     fn belongs(&self, cell: Cell) -> bool {
-        cell.scenario != Scenario::Arrays && (self.belongs)(cell)
+        cell.scenario.is_common() && (self.belongs)(cell)
     }
 
     fn measure(&mut self, task: &Task) -> io::Result<Vec<String>> {
@@ -182,7 +184,7 @@ impl<L: Link> Peer for Forked<L> {
             Scenario::Flow(pairs) => flow::<L>(&task, pairs),
             Scenario::Awake | Scenario::Asleep => round_trip::<L>(&task),
             Scenario::Solo => alone::<L>(&task),
-            Scenario::Arrays => Err(unsupported("arrays are Python's")),
+            _ => Err(unsupported("it has no such job")),
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) fn raise_limits() -> String {
     if unsafe { libc::unshare(libc::CLONE_NEWIPC) } < 0 {
         return format!("as the machine has them (no IPC namespace of its own: {})", io::Error::last_os_error());
     }
-    let raised = [("msgmax", 1 << 24), ("msgmnb", 1 << 24)]
+    let raised = [("msgmax", 1 << 24), ("msgmnb", 1 << 24), ("shmmni", 1 << 15)]
         .map(|(limit, value)| fs::write(format!("/proc/sys/kernel/{limit}"), value.to_string()));
     match raised.into_iter().collect::<io::Result<Vec<()>>>() {
         Ok(_) => "raised, in an IPC namespace of its own".into(),

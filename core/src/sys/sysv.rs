@@ -64,16 +64,20 @@ const HEAD: usize = size_of::<c_long>();
 const _: () = assert!(std::mem::offset_of!(Small, bytes) == HEAD);
 
 /// Room for a type and `length` bytes, as long as `work` runs.
+#[inline]
 fn with_packed<T>(length: usize, work: impl FnOnce(NonNull<c_long>) -> T) -> T {
-    if length <= SMALL {
+    let (mut small, mut large);
+    let at = if length <= SMALL {
         // Not initialised: to fill it would cost more than most messages.
-        let mut small = MaybeUninit::<Small>::uninit();
-        work(NonNull::from(&mut small).cast())
+        small = MaybeUninit::<Small>::uninit();
+        NonNull::from(&mut small).cast()
     } else {
         // Of longs, so that it is aligned.
-        let mut large = Vec::<MaybeUninit<c_long>>::with_capacity(1 + length.div_ceil(HEAD));
-        work(NonNull::from(large.spare_capacity_mut()).cast())
-    }
+        large = Vec::<MaybeUninit<c_long>>::with_capacity(1 + length.div_ceil(HEAD));
+        NonNull::from(large.spare_capacity_mut()).cast()
+    };
+    // Called in one place, so that the compiler puts it there: a return that follows a system call is mispredicted.
+    work(at)
 }
 
 /// A message to be sent.

@@ -262,17 +262,22 @@ pub extern "C" fn madang_sysv_sem_operate(
 }
 
 // As the core has them; few, as they mostly are, without a heap.
+#[inline]
 fn with_core<T>(native: &[madang_sysv_sem_op], work: impl FnOnce(&[Op]) -> Result<T>) -> Result<T> {
     const FEW: usize = 8;
-    if native.len() <= FEW {
-        let mut few = [Op::zero(0); FEW];
+    let (mut few, many);
+    let operations = if native.len() <= FEW {
+        few = [Op::zero(0); FEW];
         for (op, native) in few.iter_mut().zip(native) {
             *op = native.to_core()?;
         }
-        work(&few[..native.len()])
+        &few[..native.len()]
     } else {
-        work(&native.iter().map(|native| native.to_core()).collect::<Result<Vec<_>>>()?)
-    }
+        many = native.iter().map(|native| native.to_core()).collect::<Result<Vec<_>>>()?;
+        &many
+    };
+    // Called in one place, so that the compiler puts it there: a return that follows a system call is mispredicted.
+    work(operations)
 }
 
 /// Takes 1 from a semaphore; waits while it is 0, as madang_sysv_sem_operate().

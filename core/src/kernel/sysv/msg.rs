@@ -275,6 +275,7 @@ impl Queue {
     ///
     /// # Errors
     /// `ETIMEDOUT`, else as [`try_send`](Self::try_send).
+    #[inline]
     pub fn send_until(&self, mtype: i64, data: &[u8], deadline: Deadline) -> Result<()> {
         let native = match c_long::try_from(mtype) {
             Ok(native @ 1..) => native,
@@ -284,6 +285,7 @@ impl Queue {
             .map_err(|errno| self.not_sent(mtype, data.len(), errno, deadline))
     }
 
+    #[inline]
     fn send_packed(&self, message: &Packed, deadline: Deadline) -> std::result::Result<(), Errno> {
         match deadline {
             Deadline::NEVER => message.send(self.id, 0),
@@ -364,6 +366,7 @@ impl Queue {
     ///
     /// # Errors
     /// As there.
+    #[inline]
     pub fn recv_into_uninit(
         &self,
         select: Select,
@@ -464,6 +467,7 @@ impl Queue {
         self.take(select, capacity, flags, deadline, got)
     }
 
+    #[inline]
     fn take<T>(
         &self,
         select: Select,
@@ -481,6 +485,7 @@ impl Queue {
         outcome.map_err(failed)
     }
 
+    #[inline]
     fn recv_packed(
         &self,
         room: &mut Room,

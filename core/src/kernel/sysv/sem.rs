@@ -562,6 +562,7 @@ impl Set {
     /// `EINVAL` for an index that the set doesn't have, or no operations; `ERANGE` if a value would be above 32767; `E2BIG` for
     /// more operations than the system allows (500); `EACCES` where its mode doesn't let this user write (for zero, read);
     /// `ENOSPC`, `ENOMEM` for what is to be undone. Then nothing was done.
+    #[inline]
     pub fn operate(&self, operations: &[Op]) -> Result<()> {
         self.operate_until(operations, Deadline::NEVER)
     }
@@ -578,6 +579,7 @@ impl Set {
     ///
     /// # Errors
     /// `ETIMEDOUT`, else as [`operate`](Self::operate).
+    #[inline]
     pub fn operate_until(&self, operations: &[Op], deadline: Deadline) -> Result<()> {
         let flags = if deadline.is_try() { libc::IPC_NOWAIT } else { 0 };
         with_native(operations, flags, |native| {
@@ -732,13 +734,17 @@ impl Set {
 #[inline]
 fn with_native<T>(operations: &[Op], flags: i32, work: impl FnOnce(&[libc::sembuf]) -> T) -> T {
     const FEW: usize = 8;
-    if operations.len() <= FEW {
-        let mut few = [libc::sembuf { sem_num: 0, sem_op: 0, sem_flg: 0 }; FEW];
+    let (mut few, many);
+    let native = if operations.len() <= FEW {
+        few = [libc::sembuf { sem_num: 0, sem_op: 0, sem_flg: 0 }; FEW];
         few.iter_mut().zip(operations).for_each(|(native, operation)| *native = operation.to_native(flags));
-        work(&few[..operations.len()])
+        &few[..operations.len()]
     } else {
-        work(&operations.iter().map(|operation| operation.to_native(flags)).collect::<Vec<_>>())
-    }
+        many = operations.iter().map(|operation| operation.to_native(flags)).collect::<Vec<_>>();
+        &many
+    };
+    // Called in one place, so that the compiler puts it there: a return that follows a system call is mispredicted.
+    work(native)
 }
 
 /// Operations in words: `-1 on 0, +2 on 1`.
