@@ -28,7 +28,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::mapping::Home;
 use super::object::{self, MAKING, Object};
@@ -38,7 +38,7 @@ use crate::error::{Error, Result};
 use crate::mapping::Mapping;
 use crate::name::{Name, PREFIX};
 use crate::sys::file::Stat;
-use crate::sys::{clock, file, ofd, process};
+use crate::sys::{Errno, clock, file, ofd, process};
 
 mod handles;
 pub mod limits;
@@ -55,6 +55,11 @@ const RACES: u32 = 1000;
 const READ: u32 = 0o4;
 /// Changing.
 const ALTER: u32 = 0o2;
+/// Executing what is in it.
+const EXECUTE: u32 = 0o1;
+
+/// After so many seconds who began to make an object is taken for dead. (If he lives after all, he begins again.)
+const MOST_SECONDS_OF_MAKING: u64 = 10;
 
 /// What every System V object has: `struct ipc_perm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +99,13 @@ struct Noun {
     kind: &'static str,
     /// As people call it.
     noun: &'static str,
+    /// Whether what was removed is used still, and keeps its identifier's name as long.
+    is_used: fn(&Found) -> bool,
+}
+
+/// Once removed, it is gone for everybody.
+fn never(_: &Found) -> bool {
+    false
 }
 
 impl Noun {
@@ -134,6 +146,10 @@ impl Found {
     fn at(name: &Name) -> Result<Self> {
         let options = object::Options { any_owner: true, ..object::Options::default() };
         let Object { fd, stat, .. } = object::find(name, options)?;
+        Self::of(name, fd, stat)
+    }
+
+    fn of(name: &Name, fd: OwnedFd, stat: Stat) -> Result<Self> {
         let strange = || Error::new(libc::EUCLEAN, format!("{name}: it wasn't made by a System V call: remove it"));
         if stat.size < ALIGNMENT {
             return Err(strange());
@@ -148,16 +164,21 @@ impl Found {
         permissions(&self.block)
     }
 
-    /// Takes its names away, if it was removed.
+    /// Takes its names away, if it was removed: its key's, and its identifier's unless it is used still.
     fn take_names_away(&self, noun: Noun) -> Result<()> {
-        if !ofd::try_lock(self.fd.as_fd(), REMOVING).unwrap_or(false) {
-            // Another does it.
+        if !self.block.is_removed() {
             return Ok(());
         }
-        let id = self.block.id.get() as i32;
-        let taken = self.take_key_away(noun).and_then(|()| self.take_away(&noun.by_id(id)?));
-        let _ = ofd::unlock(self.fd.as_fd(), REMOVING);
-        taken
+        for _ in 0..RACES {
+            if ofd::try_lock(self.fd.as_fd(), REMOVING).unwrap_or(false) {
+                let taken = self.take_key_away(noun).and_then(|()| self.take_identifier_away(noun));
+                let _ = ofd::unlock(self.fd.as_fd(), REMOVING);
+                return taken;
+            }
+            // Another does it.
+            process::yield_now();
+        }
+        Ok(())
     }
 
     fn take_key_away(&self, noun: Noun) -> Result<()> {
@@ -167,12 +188,28 @@ impl Found {
         }
     }
 
+    fn take_identifier_away(&self, noun: Noun) -> Result<()> {
+        if (noun.is_used)(self) {
+            return Ok(());
+        }
+        self.take_away(&noun.by_id(self.block.id.get() as i32)?)
+    }
+
     fn take_away(&self, name: &Name) -> Result<()> {
-        let is_mine = file::look(name.path()).is_ok_and(|stat| stat.identity == self.stat.identity);
-        match is_mine.then(|| object::unlink(name)) {
+        match self.bears(name).then(|| object::unlink(name)) {
             Some(Err(error)) if error.errno() != libc::ENOENT => Err(error),
             _ => Ok(()),
         }
+    }
+
+    fn bears(&self, name: &Name) -> bool {
+        file::look(name.path()).is_ok_and(|stat| stat.identity == self.stat.identity)
+    }
+
+    /// Whether its maker died before it had its key.
+    fn is_left_half_made(&self, noun: Noun) -> Result<bool> {
+        let is_old = clock::coarse_s().saturating_sub(self.block.changed.get()) > MOST_SECONDS_OF_MAKING;
+        Ok(self.block.is_being_made() && is_old && !self.bears(&noun.by_key(self.block.key.get() as i32)?))
     }
 }
 
@@ -213,29 +250,33 @@ impl Permissions {
 /// What the caller may do with an object, as it was last judged: to ask who he is takes system calls. (A process that becomes another
 /// user goes on with what it was judged by, until the permissions change: so it is with an open file.)
 ///
+/// A forked child is judged anew: mostly it is there that a program becomes another user.
+///
 /// ```text
-///   31 ..... 4   3        2 .. 0
-///   version      judged   bits
+///   63 ... 32   31 ... 4   3        2 .. 0
+///   version     epoch      judged   bits
 /// ```
 #[derive(Debug, Default)]
-struct Judged(AtomicU32);
+struct Judged(AtomicU64);
 
 impl Judged {
-    const IS_JUDGED: u32 = 1 << 3;
+    const IS_JUDGED: u64 = 1 << 3;
+    const BITS: u64 = 0o7;
 
     #[inline]
     fn permit(&self, block: &Block, wanted: u32) -> bool {
-        let version = block.version.get() << 4 | Self::IS_JUDGED;
+        let epoch = process::epoch() << 4 & u64::from(u32::MAX);
+        let situation = u64::from(block.version.get()) << 32 | epoch | Self::IS_JUDGED;
         let judged = self.0.load(Ordering::Relaxed);
-        let bits = if judged & !0o7 == version { judged } else { self.judge(block, version) };
-        wanted & !bits & 0o7 == 0
+        let bits = if judged & !Self::BITS == situation { judged } else { self.judge(block, situation) };
+        u64::from(wanted) & !bits & Self::BITS == 0
     }
 
     #[cold]
-    fn judge(&self, block: &Block, version: u32) -> u32 {
+    fn judge(&self, block: &Block, situation: u64) -> u64 {
         let told = permissions(block);
-        let bits = [READ, ALTER].iter().filter(|&&bit| told.permit(bit)).sum::<u32>();
-        self.0.store(version | bits, Ordering::Relaxed);
+        let bits = u64::from([READ, ALTER].iter().filter(|&&bit| told.permit(bit)).sum::<u32>());
+        self.0.store(situation | bits, Ordering::Relaxed);
         bits
     }
 }
@@ -272,7 +313,9 @@ impl Get<'_> {
         for _ in 0..RACES {
             match Found::at(&name) {
                 Ok(found) if found.block.is_removed() => found.take_names_away(self.noun)?,
+                Ok(found) if !found.block.is_complete() => {}
                 Ok(found) => return self.existing(&name, &found),
+                Err(error) if error.errno() == libc::EACCES => return self.hidden(&name, error),
                 Err(error) if error.errno() != libc::ENOENT => return Err(error),
                 Err(_) if self.flags & libc::IPC_CREAT == 0 => {
                     let what = format!("there is no {} with the key {:#x}", self.noun.noun, self.key);
@@ -288,24 +331,51 @@ impl Get<'_> {
     }
 
     fn existing(&self, name: &Name, found: &Found) -> Result<i32> {
-        let (noun, key, flags) = (self.noun.noun, self.key, self.flags);
         let told = found.permissions();
-        if told.key != key {
+        if told.key != self.key {
             let what = format!("{name}: it says that its key is {:#x}: remove it", told.key);
             return Err(Error::new(libc::EUCLEAN, what));
         }
-        // Its maker has given it its name, and said so to nobody yet.
-        found.block.is_complete();
-        if flags & libc::IPC_CREAT != 0 && flags & libc::IPC_EXCL != 0 {
-            let what = format!("there is a {noun} with the key {key:#x}, and the call only creates");
-            return Err(Error::new(libc::EEXIST, what));
+        if self.only_creates() {
+            return Err(self.exists());
         }
-        let wanted = (flags >> 6 | flags >> 3 | flags) as u32 & 0o7;
-        if !told.permit(wanted) {
+        // In this order: as the kernel.
+        (self.fits)(name)?;
+        if !told.permit(self.wanted()) {
             return Err(self.noun.refused(told.id));
         }
-        (self.fits)(name)?;
         Ok(told.id)
+    }
+
+    /// What the caller may not even look at. Who wants nothing of it is told its identifier all the same.
+    #[cold]
+    fn hidden(&self, name: &Name, error: Error) -> Result<i32> {
+        if self.only_creates() {
+            return Err(self.exists());
+        }
+        if self.wanted() != 0 {
+            return Err(error);
+        }
+        let looked = file::look(name.path()).map_err(|errno| errno.during(format!("look at {name}")))?;
+        let identity = |name: Name| file::look(name.path()).ok().map(|stat| stat.identity);
+        let is_it = |&id: &i32| self.noun.by_id(id).ok().and_then(identity) == Some(looked.identity);
+        identifiers(self.noun)?.into_iter().find(is_it).ok_or(error)
+    }
+
+    fn only_creates(&self) -> bool {
+        self.flags & libc::IPC_CREAT != 0 && self.flags & libc::IPC_EXCL != 0
+    }
+
+    #[cold]
+    fn exists(&self) -> Error {
+        let (noun, key) = (self.noun.noun, self.key);
+        Error::new(libc::EEXIST, format!("there is a {noun} with the key {key:#x}, and the call only creates"))
+    }
+
+    /// The permission bits that the caller asks for, whatever class they are written for.
+    fn wanted(&self) -> u32 {
+        let flags = self.flags as u32;
+        (flags >> 6 | flags >> 3 | flags) & 0o7
     }
 
     fn make_private(&self) -> Result<i32> {
@@ -314,16 +384,19 @@ impl Get<'_> {
 
     fn make_with_key(&self, key_name: &Name) -> Result<i32> {
         let (id, name) = self.make_with_id()?;
-        let linked = file::link(name.path(), key_name.path());
         let found = Found::at(&name)?;
-        match linked {
+        match file::link(name.path(), key_name.path()) {
+            Ok(()) if found.block.is_complete() => Ok(id),
+            // Somebody found it, used it and removed it already; or took us for dead.
             Ok(()) => {
-                found.block.is_complete();
-                Ok(id)
+                found.take_names_away(self.noun)?;
+                Err(Error::new(libc::EEXIST, "it was removed while it was made".to_owned()))
             }
             Err(errno) => {
                 found.block.remove();
                 found.take_names_away(self.noun)?;
+                // Without its name it was taken for left over.
+                let errno = if errno.0 == libc::ENOENT { Errno(libc::EEXIST) } else { errno };
                 Err(errno.during(format!("link {:?}", key_name.path())))
             }
         }
@@ -367,9 +440,8 @@ fn find(noun: Noun, id: i32) -> Result<Found> {
 }
 
 /// `IPC_SET`, but for what only one kind has.
-fn change(noun: Noun, block: &Block, id: i32, change: &Change) -> Result<()> {
-    let found = find(noun, id)?;
-    let told = found.permissions();
+fn change(noun: Noun, found: &Found, id: i32, change: &Change) -> Result<()> {
+    let (told, block) = (found.permissions(), &found.block);
     if !told.may_be_changed() {
         return Err(not_yours(noun, id));
     }
@@ -379,7 +451,7 @@ fn change(noun: Noun, block: &Block, id: i32, change: &Change) -> Result<()> {
         file::set_owner(fd, change.uid, change.gid)
             .map_err(|errno| errno.during(format!("{} {id}: only root gives a file away", noun.noun)))?;
     }
-    let mode = change.mode & 0o777;
+    let mode = told.mode & !0o777 | change.mode & 0o777;
     file::set_mode(fd, file_mode(mode)).map_err(|errno| {
         errno.during(format!("{} {id}: only the owner of its file, and root, changes it", noun.noun))
     })?;
@@ -410,6 +482,34 @@ fn remove(noun: Noun, block: &Block, id: i32, wake: impl FnOnce()) -> Result<()>
 #[cold]
 fn not_yours(noun: Noun, id: i32) -> Error {
     Error::new(libc::EPERM, format!("{} {id}: only owner, creator and root change or remove it", noun.noun))
+}
+
+/// Who may not even open it isn't its owner.
+fn if_hidden_not_yours<T>(noun: Noun, id: i32, done: Result<T>) -> Result<T> {
+    done.map_err(|error| if error.errno() == libc::EACCES { not_yours(noun, id) } else { error })
+}
+
+/// Takes away of that kind what was removed and bears a name still, and what somebody died at who made it. How many files went.
+fn sweep_kind(noun: Noun, ids: impl Iterator<Item = i32>) -> u64 {
+    let is_swept = |id| -> Result<bool> {
+        let name = noun.by_id(id)?;
+        let found = Found::at(&name)?;
+        if found.is_left_half_made(noun)? {
+            found.block.give_up();
+        }
+        found.take_names_away(noun)?;
+        Ok(found.block.is_removed() && !found.bears(&name))
+    };
+    ids.filter(|&id| is_swept(id).is_ok_and(|swept| swept)).count() as u64
+}
+
+/// As [`sweep_kind`], of every kind, for [`gc`](crate::gc).
+pub(crate) fn sweep() -> Result<u64> {
+    let mut swept = 0;
+    for noun in [msg::NOUN, sem::NOUN, shm::NOUN] {
+        swept += sweep_kind(noun, identifiers(noun)?.into_iter());
+    }
+    Ok(swept)
 }
 
 /// The identifiers of all objects of a kind, in their order: the indices of `…_STAT`.

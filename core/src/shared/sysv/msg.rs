@@ -12,7 +12,7 @@ use crate::shared::Create;
 use crate::shared::queue::{KIND, Queue, QueueOptions, Select};
 use crate::{Deadline, Received};
 
-const NOUN: Noun = Noun { kind: KIND, noun: "message queue" };
+pub(super) const NOUN: Noun = Noun { kind: KIND, noun: "message queue", is_used: never };
 
 /// What a queue can be given at most by `IPC_SET` without being made anew, in bytes, and in messages.
 const MOST_BYTES: u64 = 1 << 20;
@@ -188,12 +188,12 @@ fn copy(handle: &Handle, buffer: &mut [MaybeUninit<u8>], position: i64, flags: i
     }
     let none = || Error::new(libc::ENOMSG, format!("msgrcv: there is no message at position {position}"));
     let position = u64::try_from(position).map_err(|_| none())?;
-    let shown = if flags & libc::MSG_NOERROR != 0 {
-        handle.queue.peek_cut(position, buffer, Deadline::NOW)
-    } else {
-        handle.queue.peek_into_uninit(position, buffer, Deadline::NOW)
-    };
-    let Received { length, mtype, .. } = shown.map_err(|error| as_system_v(error, libc::ENOMSG))?;
+    let shown = handle.queue.peek_into_uninit(position, buffer, Deadline::NOW);
+    let Received { length, mtype, .. } = shown.map_err(|error| match error.errno() {
+        // As the kernel: a copy isn't cut.
+        libc::E2BIG if flags & libc::MSG_NOERROR != 0 => Error::new(libc::EINVAL, error.message().to_owned()),
+        _ => as_system_v(error, libc::ENOMSG),
+    })?;
     Ok((length, mtype))
 }
 
@@ -208,12 +208,13 @@ pub fn stat(id: i32) -> Result<Status> {
     })
 }
 
-/// `MSG_STAT_ANY`: what [`stat`] tells of the queue at an index, 0 to [`used`]` - 1`, whoever may read it.
+/// `MSG_STAT`: what [`stat`] tells of the queue at an index of [`identifiers`]. `MSG_STAT_ANY`: whoever may read it, if `any`.
 ///
 /// # Errors
-/// `EINVAL` for an index at which there is none.
-pub fn stat_at(index: i32) -> Result<Status> {
-    with(identifier_at(NOUN, index)?, Handle::status)
+/// `EINVAL` for an index at which there is none; `EACCES`.
+pub fn stat_at(index: i32, any: bool) -> Result<Status> {
+    let id = identifier_at(NOUN, index)?;
+    if any { with(id, Handle::status) } else { stat(id) }
 }
 
 /// The identifiers of all queues, in their order.
@@ -249,16 +250,16 @@ impl Handle {
 /// # Errors
 /// `EPERM`, `EINVAL` as msgctl(2); `EINVAL` too for more than the queue was made for: the greater of 1 MiB and `MSGMNB`.
 pub fn set(id: i32, change: &Change, limit: u64) -> Result<()> {
-    with(id, |handle| {
-        let Handle { queue, block, .. } = handle;
+    let done = with(id, |Handle { queue, .. }| {
         if limit > queue.capacity() {
             let most = queue.capacity();
             let what = format!("message queue {id}: {limit} bytes: it was made for {most}; see MADANG_MSGMNB");
             return Err(Error::new(libc::EINVAL, what));
         }
-        super::change(NOUN, block, id, change)?;
+        super::change(NOUN, &find(NOUN, id)?, id, change)?;
         queue.set_limits(limit, limit).map_err(|error| as_system_v(error, libc::EAGAIN))
-    })
+    });
+    if_hidden_not_yours(NOUN, id, done)
 }
 
 /// `IPC_RMID`: who waits gets `EIDRM`.
@@ -266,7 +267,8 @@ pub fn set(id: i32, change: &Change, limit: u64) -> Result<()> {
 /// # Errors
 /// `EPERM`, `EINVAL` as msgctl(2).
 pub fn remove(id: i32) -> Result<()> {
-    with(id, |Handle { queue, block, .. }| super::remove(NOUN, block, id, || queue.wake_all()))?;
+    let done = with(id, |Handle { queue, block, .. }| super::remove(NOUN, block, id, || queue.wake_all()));
+    if_hidden_not_yours(NOUN, id, done)?;
     HANDLES.forget(id);
     Ok(())
 }

@@ -9,8 +9,8 @@
 //! opened: then parent and child count as one, as long as one of them lives).
 //!
 //! **Removed** segments live on until the last attachment goes, and can be attached by their identifier until then, as on Linux. Who
-//! detaches last takes the name away. A process that ends without detaching leaves that to the next: [`sweep`], which is called with the first
-//! `shmget` of a process and by `gc`.
+//! detaches last takes the name away. A process that ends without detaching leaves that to the next who meets it: by its identifier, in a list, by `gc`, when
+//! there is no memory left; and the first call of a process looks at some.
 
 #![forbid(unsafe_code)]
 
@@ -28,7 +28,7 @@ use crate::sys::memory::{self, Wanted};
 
 /// What such an object is called in its file's name.
 pub(crate) const KIND: &str = "memory";
-const NOUN: Noun = Noun { kind: KIND, noun: "shared memory segment" };
+pub(super) const NOUN: Noun = Noun { kind: KIND, noun: "shared memory segment", is_used: is_attached };
 
 /// Where the memory begins.
 const DATA: u64 = ALIGNMENT;
@@ -38,6 +38,12 @@ const MOST_ATTACHED: u64 = 1 << 32;
 /// How many numbers are tried for an attachment.
 const MOST_NUMBERS: u32 = 1000;
 
+/// A bit of the mode: it is locked (`SHM_LOCKED`).
+const LOCKED: u32 = 0o2000;
+
+/// How many segments the first call of a process looks at, for those that nobody is attached to any more.
+const FIRST_LOOKS: usize = 64;
+
 /// What `IPC_STAT` tells of a segment: `struct shmid_ds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -46,6 +52,8 @@ pub struct Status {
     pub permissions: Permissions,
     /// Whether it was removed, and goes with its last attachment (`SHM_DEST`).
     pub removed: bool,
+    /// Whether it was locked (`SHM_LOCKED`).
+    pub locked: bool,
     /// Its length in bytes.
     pub size: u64,
     /// Bytes of memory that it takes.
@@ -78,8 +86,11 @@ fn prepare() -> Result<()> {
     process::prepare().map_err(|errno| errno.during("shmget: a page that fork wipes"))?;
     FIRST.call_once(|| {
         process::begin_children_with(count_in_child);
-        // What can't be read can't be swept; whoever makes a segment there is told.
-        let _ = sweep();
+        // What can't be read can't be swept; whoever makes a segment there is told. Any of them: others look at others.
+        if let Ok(ids) = identifiers() {
+            let first = process::random() as usize % ids.len().max(1);
+            sweep_kind(NOUN, ids.iter().cycle().skip(first).take(ids.len().min(FIRST_LOOKS)).copied());
+        }
     });
     Ok(())
 }
@@ -103,7 +114,12 @@ pub fn shmget(key: i32, size: usize, flags: i32) -> Result<i32> {
         if size == 0 || size as u64 > limits().shmmax {
             return Err(bad());
         }
-        make(name, size as u64, mode, describe)
+        match make(name, size as u64, mode, describe) {
+            Err(error) if error.errno() == libc::ENOSPC && sweep_kind(NOUN, identifiers()?.into_iter()) > 0 => {
+                make(name, size as u64, mode, describe)
+            }
+            made => made,
+        }
     };
     let fits = |name: &Name| if size as u64 > find_size(name)? { Err(bad()) } else { Ok(()) };
     Get { noun: NOUN, key, flags, make: &make, fits: &fits }.id()
@@ -153,7 +169,7 @@ fn find(id: i32) -> Result<(Name, Found)> {
     let name = NOUN.by_id(id)?;
     match Found::at(&name) {
         Ok(found) if found.block.id.get() as i32 != id => super::find(NOUN, id).map(|found| (name, found)),
-        Ok(found) if found.block.is_removed() && attachments(&found) == 0 => {
+        Ok(found) if found.block.is_removed() && !is_attached(&found) => {
             let _ = found.take_names_away(NOUN);
             Err(NOUN.unknown(id))
         }
@@ -161,6 +177,11 @@ fn find(id: i32) -> Result<(Name, Found)> {
         Err(error) if error.errno() == libc::ENOENT => Err(NOUN.unknown(id)),
         Err(error) => Err(error),
     }
+}
+
+fn is_attached(found: &Found) -> bool {
+    // An error is no proof that nobody is.
+    !matches!(ofd::one_locked(found.fd.as_fd(), ATTACHED, MOST_ATTACHED), Ok(None))
 }
 
 /// How many attachments there are.
@@ -177,13 +198,13 @@ fn attachments(found: &Found) -> u64 {
 }
 
 /// A description of the file that stands for one attachment.
-fn proof(found: &Found, write: bool) -> Result<OwnedFd> {
-    let name = NOUN.by_id(found.block.id.get() as i32)?;
+fn proof(id: i32, fd: BorrowedFd) -> Result<OwnedFd> {
+    let name = NOUN.by_id(id)?;
     let during =
         |errno: crate::sys::Errno| errno.during(format!("attach {name}: a lock that says that it is attached"));
-    let description = match file::reopen(found.fd.as_fd()) {
+    let description = match file::reopen(fd) {
         Ok(description) => description,
-        Err(_) => file::open(name.path(), write).map_err(during)?,
+        Err(_) => file::open(name.path(), true).map_err(during)?,
     };
     for _ in 0..MOST_NUMBERS {
         if ofd::try_lock(description.as_fd(), ATTACHED + (process::random() & 0xffff_ffff)).map_err(during)? {
@@ -202,8 +223,9 @@ fn proof(found: &Found, write: bool) -> Result<OwnedFd> {
 pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
     prepare()?;
     let (name, found) = find(id)?;
-    let write = flags & libc::SHM_RDONLY == 0;
-    if !found.permissions().permit(if write { READ | ALTER } else { READ }) {
+    let (write, execute) = (flags & libc::SHM_RDONLY == 0, flags & libc::SHM_EXEC != 0);
+    let needed = READ | if write { ALTER } else { 0 } | if execute { EXECUTE } else { 0 };
+    if !found.permissions().permit(needed) {
         return Err(NOUN.refused(id));
     }
     let length = in_pages(size_of_file(&name, &found)?).and_then(|length| usize::try_from(length).ok());
@@ -212,18 +234,36 @@ pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
         address: wanted_address(address, flags)?,
         replaces: flags & libc::SHM_REMAP != 0,
         write,
-        execute: flags & libc::SHM_EXEC != 0,
+        execute,
     };
-    let proof = proof(&found, write)?;
-    let attachment = Attachment::new(found.fd.as_fd(), DATA, length, wanted, proof.as_fd())
-        .map_err(|errno| errno.during(format!("attach {name}: mmap of {length} bytes at {address:#x}")))?;
-    let at = attachment.address();
-    found.block.first.note(process::id(), clock::coarse_s());
+    let during = |errno: Errno| errno.during(format!("attach {name}: mmap of {length} bytes at {address:#x}"));
+    let Found { fd, stat, block } = found;
+    // Who wants a certain place has seen that it is free: nothing of ours may have slipped in.
+    let block = (address == 0).then_some(block);
+    // A child that was forked in between would have the proof.
+    let (at, proof, replaced) = here(|all| {
+        let proof = proof(id, fd.as_fd())?;
+        // By a description that can't write, nobody makes it writable later.
+        let fd = if write { fd } else { open_to_read(&name, fd).map_err(during)? };
+        let attachment = Attachment::new(fd.as_fd(), DATA, length, wanted, proof.as_fd()).map_err(during)?;
+        let at = attachment.address();
+        Ok((at, proof, all.insert(at, (id, attachment))))
+    })?;
     // What it replaced, if that was one, is unmapped already in part or as a whole: it only isn't counted any more.
-    if let Some((_, replaced)) = here(|all| all.insert(at, (id, attachment))) {
+    if let Some((_, replaced)) = replaced {
         replaced.forget_memory();
     }
+    let note = |block: &Block| block.first.note(process::id(), clock::coarse_s());
+    match block {
+        Some(block) => note(&block),
+        // It is attached, whatever becomes of the note.
+        None => _ = Found::of(&name, proof, stat).map(|found| note(&found.block)),
+    }
     Ok(at)
+}
+
+fn open_to_read(name: &Name, fd: OwnedFd) -> std::result::Result<OwnedFd, Errno> {
+    file::reopen_as(fd.as_fd(), libc::O_RDONLY).or_else(|_| file::open(name.path(), false))
 }
 
 /// Where it is wanted: a multiple of the page size, to which `SHM_RND` rounds.
@@ -253,15 +293,9 @@ pub fn shmdt(address: usize) -> Result<()> {
     if let Ok(found) = Found::at(&NOUN.by_id(id)?) {
         found.block.second.note_time(clock::coarse_s());
         found.block.first.note_pid(process::id());
-        take_away_if_last(&found);
-    }
-    Ok(())
-}
-
-fn take_away_if_last(found: &Found) {
-    if found.block.is_removed() && attachments(found) == 0 {
         let _ = found.take_names_away(NOUN);
     }
+    Ok(())
 }
 
 /// In a forked child: what it inherited is attached by it, too.
@@ -269,7 +303,7 @@ fn count_in_child() {
     let mut all = HERE.lock().unwrap_or_else(PoisonError::into_inner);
     for (id, attachment) in all.values_mut() {
         // One without a name counts with its parent's.
-        let own = NOUN.by_id(*id).and_then(|name| Found::at(&name)).and_then(|found| proof(&found, true));
+        let own = NOUN.by_id(*id).and_then(|name| Found::at(&name)).and_then(|found| proof(*id, found.fd.as_fd()));
         if let Ok(own) = own {
             let _ = attachment.prove(own.as_fd());
         }
@@ -284,19 +318,6 @@ pub fn detach_all() {
     }
 }
 
-/// Takes away what was removed, and whose last attachment went with a process that didn't detach it.
-///
-/// # Errors
-/// As [`list`](crate::list).
-pub fn sweep() -> Result<()> {
-    for id in identifiers()? {
-        if let Ok(found) = Found::at(&NOUN.by_id(id)?) {
-            take_away_if_last(&found);
-        }
-    }
-    Ok(())
-}
-
 /// `IPC_STAT`.
 ///
 /// # Errors
@@ -309,12 +330,16 @@ pub fn stat(id: i32) -> Result<Status> {
     status(&name, &found)
 }
 
-/// `SHM_STAT_ANY`: what [`stat`] tells of the segment at an index, whoever may read it.
+/// `SHM_STAT`: what [`stat`] tells of the segment at an index of [`identifiers`]. `SHM_STAT_ANY`: whoever may read it, if `any`.
 ///
 /// # Errors
-/// `EINVAL` for an index at which there is none.
-pub fn stat_at(index: i32) -> Result<Status> {
-    let (name, found) = find(identifier_at(NOUN, index)?)?;
+/// `EINVAL` for an index at which there is none; `EACCES`.
+pub fn stat_at(index: i32, any: bool) -> Result<Status> {
+    let id = identifier_at(NOUN, index)?;
+    if !any {
+        return stat(id);
+    }
+    let (name, found) = find(id)?;
     status(&name, &found)
 }
 
@@ -333,10 +358,12 @@ fn status(name: &Name, found: &Found) -> Result<Status> {
     if removed {
         permissions.key = libc::IPC_PRIVATE;
     }
+    permissions.mode &= 0o777;
     let ((last, attached), (creator, detached)) = (block.first.get(), block.second.get());
     Ok(Status {
         permissions,
         removed,
+        locked: block.mode.get() & LOCKED != 0,
         size: size_of_file(name, found)?,
         allocated: stat.allocated.saturating_sub(ROSTER),
         attached,
@@ -353,8 +380,8 @@ fn status(name: &Name, found: &Found) -> Result<Status> {
 /// # Errors
 /// `EPERM`, `EINVAL` as shmctl(2).
 pub fn set(id: i32, change: &Change) -> Result<()> {
-    let (_, found) = find(id)?;
-    super::change(NOUN, &found.block, id, change)
+    let done = find(id).and_then(|(_, found)| super::change(NOUN, &found, id, change));
+    if_hidden_not_yours(NOUN, id, done)
 }
 
 /// `IPC_RMID`: it goes with its last attachment.
@@ -362,22 +389,25 @@ pub fn set(id: i32, change: &Change) -> Result<()> {
 /// # Errors
 /// `EPERM`, `EINVAL` as shmctl(2).
 pub fn remove(id: i32) -> Result<()> {
-    let (_, found) = find(id)?;
-    if !found.permissions().may_be_changed() {
-        return Err(not_yours(NOUN, id));
-    }
+    let found = find_to_change(id)?;
     // Who removes it again does no harm.
     found.block.remove();
-    found.take_key_away(NOUN)?;
-    take_away_if_last(&found);
+    // A directory that keeps others' names, or a death here: the next who meets it goes on.
+    let _ = found.take_names_away(NOUN);
     Ok(())
 }
 
-/// `SHM_LOCK`, `SHM_UNLOCK`: whether the caller might. (Memory in a file system can't be locked for others; see `docs/parity.md`.)
+/// `SHM_LOCK`, `SHM_UNLOCK`: says that it is locked, or not. (Memory in a file system can't be locked for others; see `docs/parity.md`.)
 ///
 /// # Errors
 /// `EPERM`, `EINVAL` as shmctl(2).
-pub fn lock(id: i32) -> Result<()> {
-    let (_, found) = find(id)?;
-    if found.permissions().may_be_changed() { Ok(()) } else { Err(not_yours(NOUN, id)) }
+pub fn lock(id: i32, locked: bool) -> Result<()> {
+    let mode = &find_to_change(id)?.block.mode;
+    mode.set(mode.get() & !LOCKED | if locked { LOCKED } else { 0 });
+    Ok(())
+}
+
+fn find_to_change(id: i32) -> Result<Found> {
+    let (_, found) = if_hidden_not_yours(NOUN, id, find(id))?;
+    if found.permissions().may_be_changed() { Ok(found) } else { Err(not_yours(NOUN, id)) }
 }
