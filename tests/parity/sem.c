@@ -118,7 +118,7 @@ static void modes_at_get(void)
 static int use_as_other(void *with)
 {
     int id = *(int *)with;
-    unsigned short all[2] = {7, 8};
+    unsigned short all[4] = {7, 8, 0, 0};
     struct semid_ds told = {0};
     SAY(one(id, 0, 1, IPC_NOWAIT));
     SAY(one(id, 1, 0, IPC_NOWAIT));
