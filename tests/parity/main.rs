@@ -3,5 +3,6 @@
 #[path = "../support/c_library.rs"]
 mod c_library;
 
+mod attack;
 mod compare;
 mod drop_in;

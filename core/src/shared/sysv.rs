@@ -16,7 +16,7 @@
 //!
 //! **To make one**: the file gets its identifier's name, 31 random bits, again if that is taken; then its key's: the commit. Who loses
 //! the race for the key removes his own and takes the winner's. A death between the two leaves an object that nobody can have
-//! heard of; [`sweep`] finds it by its state.
+//! heard of; [`sweep`] finds it by its state, and by a byte that its maker [kept locked](NAMING).
 //!
 //! **To remove one**: its state says so, which is the commit; all who sleep are woken; then the names are taken away, the
 //! key's first, each only by who holds the [removal byte](REMOVING) of the file and has seen that the name still is this file's.
@@ -26,7 +26,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::cell::RefCell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,7 +39,7 @@ use crate::error::{Error, Result};
 use crate::mapping::Mapping;
 use crate::name::{Name, PREFIX};
 use crate::sys::file::Stat;
-use crate::sys::{Errno, clock, file, ofd, process};
+use crate::sys::{clock, file, ofd, process};
 
 mod handles;
 pub mod limits;
@@ -48,6 +49,8 @@ pub mod shm;
 
 /// The byte that who removes an object's names keeps locked.
 const REMOVING: u64 = MAKING - 1;
+/// The byte that who makes an object keeps locked until it bears its key.
+const NAMING: u64 = MAKING - 2;
 /// How often a key may vanish or appear between two looks before that is an error.
 const RACES: u32 = 1000;
 
@@ -57,9 +60,6 @@ const READ: u32 = 0o4;
 const ALTER: u32 = 0o2;
 /// Executing what is in it.
 const EXECUTE: u32 = 0o1;
-
-/// After so many seconds who began to make an object is taken for dead. (If he lives after all, he begins again.)
-const MOST_SECONDS_OF_MAKING: u64 = 10;
 
 /// What every System V object has: `struct ipc_perm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +124,17 @@ impl Noun {
     fn unknown(self, id: i32) -> Error {
         let what = format!("there is no {} with the identifier {id}: it was removed, or never made", self.noun);
         Error::new(libc::EINVAL, what)
+    }
+
+    /// It was removed between two looks.
+    #[cold]
+    fn if_gone(self, id: i32, error: Error) -> Error {
+        if error.errno() == libc::ENOENT { self.unknown(id) } else { error }
+    }
+
+    #[cold]
+    fn none_at(self, index: i32) -> Error {
+        Error::new(libc::EINVAL, format!("there is no {} at index {index}", self.noun))
     }
 
     #[cold]
@@ -206,10 +217,10 @@ impl Found {
         file::look(name.path()).is_ok_and(|stat| stat.identity == self.stat.identity)
     }
 
-    /// Whether its maker died before it had its key.
+    /// Whether its maker died before it had its key. (In this order: who isn't at it any more has given it its name, or never will.)
     fn is_left_half_made(&self, noun: Noun) -> Result<bool> {
-        let is_old = clock::coarse_s().saturating_sub(self.block.changed.get()) > MOST_SECONDS_OF_MAKING;
-        Ok(self.block.is_being_made() && is_old && !self.bears(&noun.by_key(self.block.key.get() as i32)?))
+        let is_left = self.block.is_being_made() && !ofd::is_locked(self.fd.as_fd(), NAMING).unwrap_or(true);
+        Ok(is_left && !self.bears(&noun.by_key(self.block.key.get() as i32)?))
     }
 }
 
@@ -289,9 +300,9 @@ fn file_mode(mode: u32) -> u32 {
 }
 
 /// Makes an object of that name, with that mode, to be described further before anybody sees it. `EEXIST` if the name is taken.
-type Make<'a> = &'a dyn Fn(&Name, u32, Describe) -> Result<()>;
+type Make<'a> = &'a dyn Fn(&Name, u32, Describe) -> Result<OwnedFd>;
 /// Writes into a new object what System V keeps of it.
-type Describe<'a> = &'a dyn Fn(&Arc<Mapping>);
+type Describe<'a> = &'a dyn Fn(BorrowedFd, &Arc<Mapping>);
 
 /// What `…get` needs to know of a kind.
 struct Get<'a> {
@@ -379,15 +390,16 @@ impl Get<'_> {
     }
 
     fn make_private(&self) -> Result<i32> {
-        self.make_with_id().map(|(id, _)| id)
+        self.make_with_id().map(|(id, ..)| id)
     }
 
     fn make_with_key(&self, key_name: &Name) -> Result<i32> {
-        let (id, name) = self.make_with_id()?;
+        // Whose lock goes with the descriptor, at the end.
+        let (id, name, _being_named) = self.make_with_id()?;
         let found = Found::at(&name)?;
         match file::link(name.path(), key_name.path()) {
             Ok(()) if found.block.is_complete() => Ok(id),
-            // Somebody found it, used it and removed it already; or took us for dead.
+            // Somebody found it, used it and removed it already.
             Ok(()) => {
                 found.take_names_away(self.noun)?;
                 Err(Error::new(libc::EEXIST, "it was removed while it was made".to_owned()))
@@ -395,27 +407,27 @@ impl Get<'_> {
             Err(errno) => {
                 found.block.remove();
                 found.take_names_away(self.noun)?;
-                // Without its name it was taken for left over.
-                let errno = if errno.0 == libc::ENOENT { Errno(libc::EEXIST) } else { errno };
                 Err(errno.during(format!("link {:?}", key_name.path())))
             }
         }
     }
 
     /// Makes one under a new identifier.
-    fn make_with_id(&self) -> Result<(i32, Name)> {
+    fn make_with_id(&self) -> Result<(i32, Name, OwnedFd)> {
         let (uid, gid) = process::effective_ids();
         let mode = self.flags as u32 & 0o777;
         for _ in 0..RACES {
             let id = (process::random() & 0x7fff_ffff) as u32;
             let name = self.noun.by_id(id as i32)?;
             let identity = Identity { id, key: self.key as u32, uid, gid, mode, now: clock::coarse_s() };
-            let describe = |mapping: &Arc<Mapping>| {
+            let describe = |fd: BorrowedFd, mapping: &Arc<Mapping>| {
+                // Without locks there is no sweeping either.
+                let _ = ofd::try_lock(fd, NAMING);
                 Home::<Block>::new(mapping.clone(), SYSV).expect("it lies in the header").begin(&identity);
             };
             match (self.make)(&name, file_mode(mode), &describe) {
                 Err(error) if error.errno() == libc::EEXIST => {}
-                made => return made.map(|()| (id as i32, name)),
+                made => return made.map(|fd| (id as i32, name, fd)),
             }
         }
         Err(Error::new(libc::ENOSPC, "there is no identifier left".to_owned()))
@@ -521,13 +533,38 @@ fn identifiers(noun: Noun) -> Result<Vec<i32>> {
     Ok(found)
 }
 
-/// The identifier at an index of [`identifiers`], for who loops over them.
+/// What a thread is about to list: the identifiers of a kind as they were when it began, and the index after the last that it asked for.
+#[derive(Debug)]
+struct Listed {
+    kind: &'static str,
+    ids: Vec<i32>,
+    next: usize,
+}
+
+thread_local! {
+    static LISTED: RefCell<Listed> = const { RefCell::new(Listed { kind: "", ids: Vec::new(), next: 0 }) };
+}
+
+/// The identifier at an index of [`identifiers`]. Who loops over them reads the directory once, when he begins.
 fn identifier_at(noun: Noun, index: i32) -> Result<i32> {
-    let found = identifiers(noun)?;
-    let id = usize::try_from(index).ok().and_then(|index| found.get(index));
-    id.copied().ok_or_else(|| {
-        Error::new(libc::EINVAL, format!("there are {} objects of that kind, none at index {index}", found.len()))
-    })
+    let Ok(index) = usize::try_from(index) else { return Err(noun.none_at(index)) };
+    let goes_on = |listed: &mut Listed| {
+        let known = listed.ids.get(index).copied().filter(|_| listed.kind == noun.kind && listed.next <= index);
+        listed.next = index + 1;
+        known
+    };
+    let known = LISTED.try_with(|listed| goes_on(&mut *listed.try_borrow_mut().ok()?));
+    if let Ok(Some(id)) = known {
+        return Ok(id);
+    }
+    let ids = identifiers(noun)?;
+    let id = ids.get(index).copied();
+    let _ = LISTED.try_with(|listed| {
+        if let Ok(mut listed) = listed.try_borrow_mut() {
+            *listed = Listed { kind: noun.kind, ids, next: index + 1 };
+        }
+    });
+    id.ok_or_else(|| noun.none_at(index as i32))
 }
 
 /// Errors that System V's calls don't have.
@@ -536,7 +573,8 @@ fn as_system_v(error: Error, would_block: i32) -> Error {
     let errno = match error.errno() {
         libc::EAGAIN | libc::EBUSY => would_block,
         libc::ENOSPC => libc::ENOMEM,
-        libc::EOWNERDEAD => libc::EIDRM,
+        // Also removed, before a forked child could take part.
+        libc::EOWNERDEAD | libc::ENOENT => libc::EIDRM,
         _ => return error,
     };
     Error::new(errno, error.message().to_owned())

@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
 use std::mem::MaybeUninit;
 
 use super::handles::{Handles, Recent, Removable};
@@ -56,6 +55,10 @@ impl Removable for Handle {
     fn is_gone(&self) -> bool {
         !self.block.is_ready()
     }
+
+    fn is_bound(&self) -> bool {
+        false
+    }
 }
 
 static HANDLES: Handles<Handle> = Handles::new();
@@ -72,7 +75,8 @@ impl Handle {
     fn open(id: i32) -> Result<Self> {
         let found = find(NOUN, id)?;
         drop(found);
-        let mut queue = options().create(Create::Never).open_as(NOUN.by_id(id)?, &|_| {})?;
+        let queue = options().create(Create::Never).open_as(NOUN.by_id(id)?, &|_, _| {});
+        let mut queue = queue.map_err(|error| NOUN.if_gone(id, error))?;
         let block = queue.becomes_sysv();
         let handle = Self { queue, block, judged: Judged::default() };
         if handle.is_gone() { Err(NOUN.unknown(id)) } else { Ok(handle) }
@@ -104,7 +108,7 @@ pub fn msgget(key: i32, flags: i32) -> Result<i32> {
         .max_participants(PARTICIPANTS)
         .lean();
     let make = |name: &Name, mode, describe: Describe| {
-        made.clone().mode(mode).limits(limit, limit).find_or_make(name, describe).map(drop)
+        made.clone().mode(mode).limits(limit, limit).find_or_make(name, describe).map(|(_, object)| object.fd)
     };
     Get { noun: NOUN, key, flags, make: &make, fits: &|_| Ok(()) }.id()
 }

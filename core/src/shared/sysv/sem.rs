@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use super::handles::{Handles, Recent, Removable};
@@ -43,6 +42,10 @@ impl Removable for Handle {
     fn is_gone(&self) -> bool {
         !self.block.is_ready()
     }
+
+    fn is_bound(&self) -> bool {
+        self.set.owes()
+    }
 }
 
 static HANDLES: Handles<Handle> = Handles::new();
@@ -58,7 +61,8 @@ fn options() -> SemaphoreSetOptions {
 impl Handle {
     fn open(id: i32) -> Result<Self> {
         drop(find(NOUN, id)?);
-        let mut set = options().create(Create::Never).open_as(NOUN.by_id(id)?, &|_| {})?;
+        let set = options().create(Create::Never).open_as(NOUN.by_id(id)?, &|_, _| {});
+        let mut set = set.map_err(|error| NOUN.if_gone(id, error))?;
         let block = set.becomes_sysv();
         let handle = Self { set, block, judged: Judged::default() };
         if handle.is_gone() { Err(NOUN.unknown(id)) } else { Ok(handle) }
@@ -108,7 +112,7 @@ pub fn semget(key: i32, count: i32, flags: i32) -> Result<i32> {
         if count == 0 {
             return Err(bad());
         }
-        made.clone().mode(mode).find_or_make(name, describe).map(drop)
+        made.clone().mode(mode).find_or_make(name, describe).map(|(_, object)| object.fd)
     };
     let fits = |name: &Name| match options().semaphores(count).look(name) {
         Err(error) if error.errno() == libc::EINVAL => Err(bad()),

@@ -15,8 +15,8 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::os::fd::BorrowedFd;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 use super::limits::limits;
 use super::*;
@@ -24,6 +24,7 @@ use crate::shared::Create;
 use crate::shared::mapping::Attachment;
 use crate::shared::raw::header::{Kind, ROSTER, Shape};
 use crate::shared::shape;
+use crate::sys::Errno;
 use crate::sys::memory::{self, Wanted};
 
 /// What such an object is called in its file's name.
@@ -82,17 +83,23 @@ fn here<T>(change: impl FnOnce(&mut BTreeMap<usize, (i32, Attachment)>) -> T) ->
 
 /// What must be so before a first segment is used.
 fn prepare() -> Result<()> {
-    static FIRST: Once = Once::new();
+    static LOOKED: AtomicBool = AtomicBool::new(false);
     process::prepare().map_err(|errno| errno.during("shmget: a page that fork wipes"))?;
-    FIRST.call_once(|| {
-        process::begin_children_with(count_in_child);
-        // What can't be read can't be swept; whoever makes a segment there is told. Any of them: others look at others.
-        if let Ok(ids) = identifiers() {
-            let first = process::random() as usize % ids.len().max(1);
-            sweep_kind(NOUN, ids.iter().cycle().skip(first).take(ids.len().min(FIRST_LOOKS)).copied());
-        }
-    });
+    process::begin_children_with(count_in_child);
+    if !LOOKED.load(Ordering::Relaxed) && !LOOKED.swap(true, Ordering::Relaxed) {
+        look_at_some();
+    }
     Ok(())
+}
+
+/// Takes away what nobody is attached to any more. What can't be read can't be swept; whoever makes a segment there is told. Any of
+/// them: others look at others.
+#[cold]
+fn look_at_some() {
+    if let Ok(ids) = identifiers() {
+        let first = process::random() as usize % ids.len().max(1);
+        sweep_kind(NOUN, ids.iter().cycle().skip(first).take(ids.len().min(FIRST_LOOKS)).copied());
+    }
 }
 
 /// The identifier of the segment of that key, which is made of `size` bytes if `flags` say so: `shmget(2)`.
@@ -130,7 +137,7 @@ fn in_pages(size: u64) -> Option<u64> {
     size.checked_next_multiple_of(memory::page_size() as u64)
 }
 
-fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<()> {
+fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<OwnedFd> {
     let no_memory = || Error::new(libc::ENOMEM, format!("shmget: {size} bytes: nothing is so large"));
     let whole = in_pages(size).and_then(|size| size.checked_add(DATA)).ok_or_else(no_memory)?;
     let fill = |fd: BorrowedFd| {
@@ -142,12 +149,12 @@ fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<()> {
         let shape = Shape { kind: Kind::Memory, slots: 1, size: whole, parameters };
         mapping.header().expect("it has a header").write(&shape);
         let mapping = Arc::new(mapping);
-        describe(&mapping);
+        describe(fd, &mapping);
         Home::<Block>::new(mapping, SYSV).expect("it lies in the header").second.note(process::id(), 0);
         Ok(())
     };
     let options = object::Options { create: Create::Only, mode, any_owner: true, write: true };
-    object::open(name, options, || Ok(whole), fill).map(drop)
+    object::open(name, options, || Ok(whole), fill).map(|object| object.fd)
 }
 
 /// The size of the segment of that name.
@@ -242,7 +249,7 @@ pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
     let block = (address == 0).then_some(block);
     // A child that was forked in between would have the proof.
     let (at, proof, replaced) = here(|all| {
-        let proof = proof(id, fd.as_fd())?;
+        let proof = proof(id, fd.as_fd()).map_err(|error| NOUN.if_gone(id, error))?;
         // By a description that can't write, nobody makes it writable later.
         let fd = if write { fd } else { open_to_read(&name, fd).map_err(during)? };
         let attachment = Attachment::new(fd.as_fd(), DATA, length, wanted, proof.as_fd()).map_err(during)?;
