@@ -16,12 +16,7 @@ struct Difference {
     reason: &'static str,
 }
 
-const fn difference(
-    case: &'static str,
-    kernel: &'static str,
-    ours: &'static str,
-    reason: &'static str,
-) -> Difference {
+const fn difference(case: &'static str, kernel: &'static str, ours: &'static str, reason: &'static str) -> Difference {
     Difference { case, kernel, ours, reason }
 }
 
@@ -39,12 +34,7 @@ const MSG: &[Difference] = &[
         "who may not any more: fine",
         "judged at the beginning",
     ),
-    difference(
-        "forbidden_while_asleep",
-        "10 bytes in 1 messages",
-        "0 bytes in 0 messages",
-        "judged at the beginning",
-    ),
+    difference("forbidden_while_asleep", "10 bytes in 1 messages", "0 bytes in 0 messages", "judged at the beginning"),
     difference(
         "lists_as_other",
         "msgctl(at, MSG_STAT_ANY, &told) == id: yes",

@@ -165,8 +165,8 @@ fn register_handlers() {
     if before == REGISTERED {
         return;
     }
-    let is_mine = before != epoch
-        && HANDLERS.compare_exchange(before, epoch, Ordering::AcqRel, Ordering::Acquire).is_ok();
+    let is_mine =
+        before != epoch && HANDLERS.compare_exchange(before, epoch, Ordering::AcqRel, Ordering::Acquire).is_ok();
     if !is_mine {
         // Another thread is at it.
         return yield_now();

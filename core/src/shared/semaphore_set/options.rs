@@ -95,7 +95,11 @@ impl SemaphoreSetOptions {
     }
 
     /// Opens what bears the name; a new set is described further by `describe` before anybody sees it.
-    pub(in crate::shared) fn open_as(&self, name: Name, describe: &dyn Fn(BorrowedFd, &Arc<Mapping>)) -> Result<SemaphoreSet> {
+    pub(in crate::shared) fn open_as(
+        &self,
+        name: Name,
+        describe: &dyn Fn(BorrowedFd, &Arc<Mapping>),
+    ) -> Result<SemaphoreSet> {
         let (geometry, Object { fd, stat, is_new }) = self.find_or_make(&name, describe)?;
         let geometry = if is_new { geometry } else { self.check(&name, fd.as_fd(), stat.size)? };
         let mapping = Mapping::of_file(fd.as_fd(), 0, geometry.size(), true)

@@ -237,12 +237,8 @@ pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
     }
     let length = in_pages(size_of_file(&name, &found)?).and_then(|length| usize::try_from(length).ok());
     let length = length.ok_or_else(|| Error::new(libc::ENOMEM, format!("attach {name}: it is too large")))?;
-    let wanted = Wanted {
-        address: wanted_address(address, flags)?,
-        replaces: flags & libc::SHM_REMAP != 0,
-        write,
-        execute,
-    };
+    let wanted =
+        Wanted { address: wanted_address(address, flags)?, replaces: flags & libc::SHM_REMAP != 0, write, execute };
     let during = |errno: Errno| errno.during(format!("attach {name}: mmap of {length} bytes at {address:#x}"));
     let Found { fd, stat, block } = found;
     // Who wants a certain place has seen that it is free: nothing of ours may have slipped in.
