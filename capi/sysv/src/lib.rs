@@ -9,6 +9,13 @@
 //!
 //! Nothing here needs a constructor: a call may come before any has run. `errno` is left alone by what succeeds.
 
+#![allow(
+    clippy::useless_conversion,
+    clippy::cast_lossless,
+    clippy::unnecessary_cast,
+    reason = "C's types are other ones of ours on each architecture"
+)]
+
 mod msg;
 mod sem;
 mod shm;
@@ -53,7 +60,7 @@ fn invalid(what: &'static str) -> Error {
 /// they cause: `docs/parity.md`.)
 fn check<T>(at: *const T) -> Result<*const T> {
     let address = at as usize;
-    if address < 4096 || address > usize::MAX - (1 << 20) {
+    if !(4096..usize::MAX - (1 << 20)).contains(&address) {
         return Err(Error::new(libc::EFAULT, "an address at which nothing can be"));
     }
     Ok(at)

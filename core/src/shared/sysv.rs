@@ -12,14 +12,14 @@
 //! **The file system is the registry.** A message queue is a [`Queue`](crate::Queue), a set of semaphores a
 //! [`SemaphoreSet`](crate::SemaphoreSet), whose file has one name by its identifier, `sysv.id.0000002a`, and, unless it is
 //! private, a second one by its key, `sysv.key.0000002a` (in hexadecimal). By these names the native API opens it too. Whose it is, and who used it last, is written
-//! in it ([`raw::sysv`](super::raw::sysv)).
+//! in it (`raw/sysv.rs`).
 //!
 //! **To make one**: the file gets its identifier's name, 31 random bits, again if that is taken; then its key's: the commit. Who loses
 //! the race for the key removes his own and takes the winner's. A death between the two leaves an object that nobody can have
-//! heard of; [`sweep`] finds it by its state, and by a byte that its maker [kept locked](NAMING).
+//! heard of; `sweep` finds it by its state, and by a byte that its maker kept locked.
 //!
 //! **To remove one**: its state says so, which is the commit; all who sleep are woken; then the names are taken away, the
-//! key's first, each only by who holds the [removal byte](REMOVING) of the file and has seen that the name still is this file's.
+//! key's first, each only by who holds the removal byte of the file and has seen that the name still is this file's.
 //! Whoever meets one that is removed, and still has a name, does that.
 //!
 //! Identifiers aren't used again: the next is as random as the last.

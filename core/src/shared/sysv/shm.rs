@@ -1,6 +1,6 @@
 //! Shared memory by System V's calls: `shmget`, `shmat`, `shmdt`, `shmctl`.
 //!
-//! The object is a file: a header, so that it is known for what it is, and from [`DATA`] on the memory, which nobody but its users touches.
+//! The object is a file: a header, so that it is known for what it is, and from 64 KiB on the memory, which nobody but its users touches.
 //! It is sparse, as the kernel's is: a page is taken when it is first touched.
 //!
 //! **Attachments** are counted by who lives: each holds a lock on a byte of the file's, as a participant does (`attached.rs`), by a description that only
