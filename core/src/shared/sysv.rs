@@ -286,7 +286,7 @@ impl Judged {
     #[cold]
     fn judge(&self, block: &Block, situation: u64) -> u64 {
         let told = permissions(block);
-        let bits = u64::from([READ, ALTER].iter().filter(|&&bit| told.permit(bit)).sum::<u32>());
+        let bits = u64::from([READ, ALTER, EXECUTE].iter().filter(|&&bit| told.permit(bit)).sum::<u32>());
         self.0.store(situation | bits, Ordering::Relaxed);
         bits
     }
@@ -300,7 +300,7 @@ fn file_mode(mode: u32) -> u32 {
 }
 
 /// Makes an object of that name, with that mode, to be described further before anybody sees it. `EEXIST` if the name is taken.
-type Make<'a> = &'a dyn Fn(&Name, u32, Describe) -> Result<OwnedFd>;
+type Make<'a> = &'a dyn Fn(&Name, u32, Describe) -> Result<Object>;
 /// Writes into a new object what System V keeps of it.
 type Describe<'a> = &'a dyn Fn(BorrowedFd, &Arc<Mapping>);
 
@@ -394,9 +394,9 @@ impl Get<'_> {
     }
 
     fn make_with_key(&self, key_name: &Name) -> Result<i32> {
-        // Whose lock goes with the descriptor, at the end.
-        let (id, name, _being_named) = self.make_with_id()?;
-        let found = Found::at(&name)?;
+        // Its lock goes with the descriptor, at the end.
+        let (id, name, Object { fd, stat, .. }) = self.make_with_id()?;
+        let found = Found::of(&name, fd, stat)?;
         match file::link(name.path(), key_name.path()) {
             Ok(()) if found.block.is_complete() => Ok(id),
             // Somebody found it, used it and removed it already.
@@ -413,7 +413,7 @@ impl Get<'_> {
     }
 
     /// Makes one under a new identifier.
-    fn make_with_id(&self) -> Result<(i32, Name, OwnedFd)> {
+    fn make_with_id(&self) -> Result<(i32, Name, Object)> {
         let (uid, gid) = process::effective_ids();
         let mode = self.flags as u32 & 0o777;
         for _ in 0..RACES {
@@ -427,7 +427,7 @@ impl Get<'_> {
             };
             match (self.make)(&name, file_mode(mode), &describe) {
                 Err(error) if error.errno() == libc::EEXIST => {}
-                made => return made.map(|fd| (id as i32, name, fd)),
+                made => return made.map(|object| (id as i32, name, object)),
             }
         }
         Err(Error::new(libc::ENOSPC, "there is no identifier left".to_owned()))

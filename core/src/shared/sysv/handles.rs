@@ -52,6 +52,14 @@ pub(super) trait Removable {
     fn is_bound(&self) -> bool;
 }
 
+impl<T: Removable> Recent<T> {
+    #[inline]
+    fn find(&self, id: i32) -> Option<&Arc<T>> {
+        let is_it = |kept: &&(i32, Arc<T>)| kept.0 == id && !kept.1.is_gone();
+        self.handles.iter().flatten().find(is_it).map(|(_, handle)| handle)
+    }
+}
+
 impl<T: Removable> Table<T> {
     /// Forgets what is gone, and if there are very many, what is idle; gives it back to be closed.
     fn make_room(&mut self) -> Vec<Arc<T>> {
@@ -93,14 +101,27 @@ impl<T: Removable> Handles<T> {
         // Not there while the thread ends, nor in a signal handler that came while the thread was at it: then without.
         let done = recent.try_with(|recent| {
             let recent = recent.try_borrow().ok()?;
-            let (_, handle) =
-                recent.handles.iter().flatten().find(|(known, handle)| *known == id && !handle.is_gone())?;
+            let handle = recent.find(id)?;
             Some((work.take()?)(handle))
         });
         match (done, work) {
             (Ok(Some(done)), _) => done,
             (_, Some(work)) => work(&*self.remember(recent, id, open)?),
             _ => unreachable!("work is taken only where it is done"),
+        }
+    }
+
+    /// The handle of that identifier, which `open` opens if need be.
+    pub(super) fn handle(
+        &self,
+        recent: &'static LocalKey<RefCell<Recent<T>>>,
+        id: i32,
+        open: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let known = recent.try_with(|recent| recent.try_borrow().ok()?.find(id).cloned());
+        match known {
+            Ok(Some(known)) => Ok(known),
+            _ => self.remember(recent, id, open),
         }
     }
 

@@ -108,7 +108,7 @@ pub fn msgget(key: i32, flags: i32) -> Result<i32> {
         .max_participants(PARTICIPANTS)
         .lean();
     let make = |name: &Name, mode, describe: Describe| {
-        made.clone().mode(mode).limits(limit, limit).find_or_make(name, describe).map(|(_, object)| object.fd)
+        made.clone().mode(mode).limits(limit, limit).find_or_make(name, describe).map(|(_, object)| object)
     };
     Get { noun: NOUN, key, flags, make: &make, fits: &|_| Ok(()) }.id()
 }

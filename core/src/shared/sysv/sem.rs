@@ -112,7 +112,7 @@ pub fn semget(key: i32, count: i32, flags: i32) -> Result<i32> {
         if count == 0 {
             return Err(bad());
         }
-        made.clone().mode(mode).find_or_make(name, describe).map(|(_, object)| object.fd)
+        made.clone().mode(mode).find_or_make(name, describe).map(|(_, object)| object)
     };
     let fits = |name: &Name| match options().semaphores(count).look(name) {
         Err(error) if error.errno() == libc::EINVAL => Err(bad()),

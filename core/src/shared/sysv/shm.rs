@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
+use super::handles::{Handles, Recent, Removable};
 use super::limits::limits;
 use super::*;
 use crate::shared::Create;
@@ -25,6 +26,7 @@ use crate::shared::mapping::Attachment;
 use crate::shared::raw::header::{Kind, ROSTER, Shape};
 use crate::shared::shape;
 use crate::sys::Errno;
+use crate::sys::file::Identity;
 use crate::sys::memory::{self, Wanted};
 
 /// What such an object is called in its file's name.
@@ -73,11 +75,53 @@ pub struct Status {
     pub attachments: u64,
 }
 
+/// A segment that this process has attached lately: its header, and what doesn't change.
+struct Handle {
+    name: Name,
+    identity: Identity,
+    size: u64,
+    block: Home<Block>,
+    judged: Judged,
+}
+
+impl Removable for Handle {
+    fn is_gone(&self) -> bool {
+        !self.block.is_ready()
+    }
+
+    fn is_bound(&self) -> bool {
+        false
+    }
+}
+
+static HANDLES: Handles<Handle> = Handles::new();
+
+thread_local! {
+    static RECENT: RefCell<Recent<Handle>> = const { RefCell::new(Recent::new()) };
+}
+
+impl Handle {
+    fn open(id: i32) -> Result<Self> {
+        let (name, found) = find(id)?;
+        let size = size_of_file(&name, &found)?;
+        let Found { stat, block, .. } = found;
+        Ok(Self { name, identity: stat.identity, size, block, judged: Judged::default() })
+    }
+}
+
+/// Something attached.
+struct Here {
+    id: i32,
+    /// Unless it was attached at a certain address.
+    handle: Option<Arc<Handle>>,
+    attachment: Attachment,
+}
+
 /// What this process has attached, by address.
-static HERE: Mutex<BTreeMap<usize, (i32, Attachment)>> = Mutex::new(BTreeMap::new());
+static HERE: Mutex<BTreeMap<usize, Here>> = Mutex::new(BTreeMap::new());
 
 /// Changes that only where fork is excluded: no child inherits it locked.
-fn here<T>(change: impl FnOnce(&mut BTreeMap<usize, (i32, Attachment)>) -> T) -> T {
+fn here<T>(change: impl FnOnce(&mut BTreeMap<usize, Here>) -> T) -> T {
     process::without_fork(|| change(&mut HERE.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
@@ -137,7 +181,7 @@ fn in_pages(size: u64) -> Option<u64> {
     size.checked_next_multiple_of(memory::page_size() as u64)
 }
 
-fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<OwnedFd> {
+fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<Object> {
     let no_memory = || Error::new(libc::ENOMEM, format!("shmget: {size} bytes: nothing is so large"));
     let whole = in_pages(size).and_then(|size| size.checked_add(DATA)).ok_or_else(no_memory)?;
     let fill = |fd: BorrowedFd| {
@@ -154,7 +198,7 @@ fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<OwnedFd
         Ok(())
     };
     let options = object::Options { create: Create::Only, mode, any_owner: true, write: true };
-    object::open(name, options, || Ok(whole), fill).map(|object| object.fd)
+    object::open(name, options, || Ok(whole), fill)
 }
 
 /// The size of the segment of that name.
@@ -204,21 +248,27 @@ fn attachments(found: &Found) -> u64 {
     count
 }
 
-/// A description of the file that stands for one attachment.
-fn proof(id: i32, fd: BorrowedFd) -> Result<OwnedFd> {
-    let name = NOUN.by_id(id)?;
-    let during =
-        |errno: crate::sys::Errno| errno.during(format!("attach {name}: a lock that says that it is attached"));
-    let description = match file::reopen(fd) {
-        Ok(description) => description,
-        Err(_) => file::open(name.path(), true).map_err(during)?,
-    };
+/// A description of the file of that name, which must be that file still.
+fn description(name: &Name, identity: Identity, write: bool) -> std::result::Result<OwnedFd, Errno> {
+    let fd = file::open(name.path(), write)?;
+    if file::stat(fd.as_fd())?.identity == identity { Ok(fd) } else { Err(Errno(libc::ENOENT)) }
+}
+
+/// One that stands for one attachment: it holds a lock.
+fn proof(name: &Name, identity: Identity) -> std::result::Result<OwnedFd, Errno> {
+    /// The byte that is tried next; 0 is none yet. What somebody else has by chance is found locked.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let description = description(name, identity, true)?;
+    if NEXT.load(Ordering::Relaxed) == 0 {
+        NEXT.store(process::random() | 1, Ordering::Relaxed);
+    }
     for _ in 0..MOST_NUMBERS {
-        if ofd::try_lock(description.as_fd(), ATTACHED + (process::random() & 0xffff_ffff)).map_err(during)? {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed) % MOST_ATTACHED;
+        if ofd::try_lock(description.as_fd(), ATTACHED + number)? {
             return Ok(description);
         }
     }
-    Err(Error::new(libc::ENOMEM, format!("attach {name}: it is attached too often")))
+    Err(Errno(libc::ENOMEM))
 }
 
 /// Attaches the segment, and says where: `shmat(2)`.
@@ -229,44 +279,66 @@ fn proof(id: i32, fd: BorrowedFd) -> Result<OwnedFd> {
 /// `EINVAL`, `EACCES`, `EIDRM`, `ENOMEM` as shmat(2).
 pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
     prepare()?;
-    let (name, found) = find(id)?;
     let (write, execute) = (flags & libc::SHM_RDONLY == 0, flags & libc::SHM_EXEC != 0);
+    let wanted =
+        Wanted { address: wanted_address(address, flags)?, replaces: flags & libc::SHM_REMAP != 0, write, execute };
     let needed = READ | if write { ALTER } else { 0 } | if execute { EXECUTE } else { 0 };
+    if wanted.address != 0 {
+        return shmat_at(id, wanted, needed);
+    }
+    let handle = HANDLES.handle(&RECENT, id, || Handle::open(id))?;
+    if !handle.judged.permit(&handle.block, needed) {
+        return Err(NOUN.refused(id));
+    }
+    let at = attach(id, &handle.name, handle.identity, handle.size, wanted, Some(&handle))?;
+    handle.block.first.note(process::id(), clock::coarse_s());
+    Ok(at)
+}
+
+/// Who wants a certain place has seen that it is free: nothing of ours may slip in before, as the header of a handle that is kept.
+fn shmat_at(id: i32, wanted: Wanted, needed: u32) -> Result<usize> {
+    let (name, found) = find(id)?;
     if !found.permissions().permit(needed) {
         return Err(NOUN.refused(id));
     }
-    let length = in_pages(size_of_file(&name, &found)?).and_then(|length| usize::try_from(length).ok());
-    let length = length.ok_or_else(|| Error::new(libc::ENOMEM, format!("attach {name}: it is too large")))?;
-    let wanted =
-        Wanted { address: wanted_address(address, flags)?, replaces: flags & libc::SHM_REMAP != 0, write, execute };
-    let during = |errno: Errno| errno.during(format!("attach {name}: mmap of {length} bytes at {address:#x}"));
+    let size = size_of_file(&name, &found)?;
     let Found { fd, stat, block } = found;
-    // Who wants a certain place has seen that it is free: nothing of ours may have slipped in.
-    let block = (address == 0).then_some(block);
-    // A child that was forked in between would have the proof.
-    let (at, proof, replaced) = here(|all| {
-        let proof = proof(id, fd.as_fd()).map_err(|error| NOUN.if_gone(id, error))?;
-        // By a description that can't write, nobody makes it writable later.
-        let fd = if write { fd } else { open_to_read(&name, fd).map_err(during)? };
-        let attachment = Attachment::new(fd.as_fd(), DATA, length, wanted, proof.as_fd()).map_err(during)?;
-        let at = attachment.address();
-        Ok((at, proof, all.insert(at, (id, attachment))))
-    })?;
-    // What it replaced, if that was one, is unmapped already in part or as a whole: it only isn't counted any more.
-    if let Some((_, replaced)) = replaced {
-        replaced.forget_memory();
-    }
-    let note = |block: &Block| block.first.note(process::id(), clock::coarse_s());
-    match block {
-        Some(block) => note(&block),
-        // It is attached, whatever becomes of the note.
-        None => _ = Found::of(&name, proof, stat).map(|found| note(&found.block)),
+    drop(block);
+    let at = attach(id, &name, stat.identity, size, wanted, None)?;
+    // It is attached, whatever becomes of the note.
+    if let Ok(found) = Found::of(&name, fd, stat) {
+        found.block.first.note(process::id(), clock::coarse_s());
     }
     Ok(at)
 }
 
-fn open_to_read(name: &Name, fd: OwnedFd) -> std::result::Result<OwnedFd, Errno> {
-    file::reopen_as(fd.as_fd(), libc::O_RDONLY).or_else(|_| file::open(name.path(), false))
+fn attach(
+    id: i32,
+    name: &Name,
+    identity: Identity,
+    size: u64,
+    wanted: Wanted,
+    handle: Option<&Arc<Handle>>,
+) -> Result<usize> {
+    let length = in_pages(size).and_then(|length| usize::try_from(length).ok());
+    let length = length.ok_or_else(|| Error::new(libc::ENOMEM, format!("attach {name}: it is too large")))?;
+    // A child that was forked in between would have the proof.
+    let attached = here(|all| {
+        let proof = proof(name, identity)?;
+        // By a description that can't write, nobody makes it writable later.
+        let data = description(name, identity, wanted.write)?;
+        let attachment = Attachment::new(data.as_fd(), DATA, length, wanted, proof.as_fd())?;
+        let at = attachment.address();
+        Ok((at, all.insert(at, Here { id, handle: handle.cloned(), attachment })))
+    });
+    let (at, replaced) = attached.map_err(|errno: Errno| {
+        NOUN.if_gone(id, errno.during(format!("attach {name}: {length} bytes at {:#x}", wanted.address)))
+    })?;
+    // What it replaced, if that was one, is unmapped already in part or as a whole: it only isn't counted any more.
+    if let Some(replaced) = replaced {
+        replaced.attachment.forget_memory();
+    }
+    Ok(at)
 }
 
 /// Where it is wanted: a multiple of the page size, to which `SHM_RND` rounds.
@@ -288,14 +360,21 @@ fn wanted_address(address: usize, flags: i32) -> Result<usize> {
 /// # Errors
 /// `EINVAL` if nothing is.
 pub fn shmdt(address: usize) -> Result<()> {
-    let Some((id, attachment)) = here(|all| all.remove(&address)) else {
+    let Some(Here { id, handle, attachment }) = here(|all| all.remove(&address)) else {
         return Err(Error::new(libc::EINVAL, format!("shmdt: nothing is attached at {address:#x}")));
     };
     drop(attachment);
+    let note = |block: &Block| {
+        block.second.note_time(clock::coarse_s());
+        block.first.note_pid(process::id());
+        block.is_removed()
+    };
+    if handle.is_some_and(|handle| !note(&handle.block)) {
+        return Ok(());
+    }
     // It may be gone by now, with the last of them.
     if let Ok(found) = Found::at(&NOUN.by_id(id)?) {
-        found.block.second.note_time(clock::coarse_s());
-        found.block.first.note_pid(process::id());
+        note(&found.block);
         let _ = found.take_names_away(NOUN);
     }
     Ok(())
@@ -304,10 +383,13 @@ pub fn shmdt(address: usize) -> Result<()> {
 /// In a forked child: what it inherited is attached by it, too.
 fn count_in_child() {
     let mut all = HERE.lock().unwrap_or_else(PoisonError::into_inner);
-    for (id, attachment) in all.values_mut() {
+    for Here { id, handle, attachment } in all.values_mut() {
         // One without a name counts with its parent's.
-        let own = NOUN.by_id(*id).and_then(|name| Found::at(&name)).and_then(|found| proof(*id, found.fd.as_fd()));
-        if let Ok(own) = own {
+        let own = match handle {
+            Some(handle) => proof(&handle.name, handle.identity).ok(),
+            None => NOUN.by_id(*id).ok().and_then(|name| proof(&name, file::look(name.path()).ok()?.identity).ok()),
+        };
+        if let Some(own) = own {
             let _ = attachment.prove(own.as_fd());
         }
     }
