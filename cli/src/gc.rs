@@ -33,10 +33,6 @@ struct Unused<'a> {
 
 pub(crate) fn run(args: &Gc) -> Result<()> {
     let found = if args.dry_run { madang::left_overs()? } else { madang::gc()? };
-    if !args.dry_run {
-        // Shared memory that was removed, and whose last user was killed. (Whoever looks at it takes it away, so it is never shown.)
-        madang::shared::sysv::shm::sweep()?;
-    }
     let unused = if args.unused { unused()? } else { Vec::new() };
     if args.json {
         let LeftOvers { files, bytes, others, .. } = found;

@@ -18,7 +18,7 @@ pub(crate) fn top() -> &'static Path {
 pub(crate) fn directory() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
-        let built = build();
+        let built = build("madang-capi");
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME"));
         std::fs::create_dir_all(&directory).unwrap();
         for (name, target) in [("so", "so"), ("so.0", "so"), ("a", "a")] {
@@ -30,13 +30,13 @@ pub(crate) fn directory() -> &'static Path {
     })
 }
 
-/// Builds the library, and says where it lies. Cargo has given its lock back when tests run.
-fn build() -> PathBuf {
+/// Builds a package, and says where its libraries lie. Cargo has given its lock back when tests run.
+pub(crate) fn build(package: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp");
     let (profile, flags): (_, &[&str]) =
         if cfg!(debug_assertions) { ("debug", &[]) } else { ("release", &["--release"]) };
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", "madang-capi", "--target-dir"]).arg(target).args(flags);
+    cargo.args(["build", "--quiet", "--package", package, "--target-dir"]).arg(target).args(flags);
     succeed(cargo.current_dir(top()));
     target.join(profile)
 }

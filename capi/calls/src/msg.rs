@@ -86,7 +86,7 @@ pub unsafe fn msgctl(id: c_int, command: c_int, buffer: *mut msqid_ds) -> c_int 
             unsafe { tell(&told, buffer) }.map(|()| 0)
         }
         MSG_STAT | MSG_STAT_ANY => {
-            let told = msg::stat_at(id)?;
+            let told = msg::stat_at(id, command == MSG_STAT_ANY)?;
             // SAFETY: the caller's promise.
             unsafe { tell(&told, buffer) }?;
             Ok(told.permissions.id)
@@ -143,7 +143,7 @@ fn info(counts: bool, all: &[i32]) -> Info {
         seg: 0xffff,
     };
     if counts {
-        let told: Vec<_> = (0..all.len() as c_int).filter_map(|index| msg::stat_at(index).ok()).collect();
+        let told: Vec<_> = (0..all.len() as c_int).filter_map(|index| msg::stat_at(index, true).ok()).collect();
         info.pool = number(told.len() as u64);
         info.map = number(told.iter().map(|told| told.messages).sum());
         info.tql = number(told.iter().map(|told| told.bytes).sum());

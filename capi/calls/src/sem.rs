@@ -144,7 +144,7 @@ unsafe fn control(id: c_int, index: c_int, command: c_int, argument: *mut c_void
             unsafe { tell(&told, argument.cast()) }.map(|()| 0)
         }
         SEM_STAT | SEM_STAT_ANY => {
-            let told = sem::stat_at(id)?;
+            let told = sem::stat_at(id, command == SEM_STAT_ANY)?;
             // SAFETY: the caller's promise.
             unsafe { tell(&told, argument.cast()) }?;
             Ok(told.permissions.id)
@@ -197,7 +197,7 @@ fn info(counts: bool, all: &[i32]) -> Info {
         aem: number(limits.semvmx),
     };
     if counts {
-        let told: Vec<_> = (0..all.len() as c_int).filter_map(|index| sem::stat_at(index).ok()).collect();
+        let told: Vec<_> = (0..all.len() as c_int).filter_map(|index| sem::stat_at(index, true).ok()).collect();
         info.usz = number(told.len() as u64);
         info.aem = number(told.iter().map(|told| u64::from(told.semaphores)).sum());
     }

@@ -18,6 +18,8 @@ const SHM_STAT_ANY: c_int = 15;
 
 /// A bit of `shm_perm.mode`: it was removed, and goes with its last attachment.
 const SHM_DEST: c_ushort = 0o1000;
+/// Another: it is locked.
+const SHM_LOCKED: c_ushort = 0o2000;
 
 /// `struct shminfo`.
 #[repr(C)]
@@ -73,7 +75,7 @@ pub unsafe fn shmctl(id: c_int, command: c_int, buffer: *mut shmid_ds) -> c_int 
             unsafe { tell(&told, buffer) }.map(|()| 0)
         }
         SHM_STAT | SHM_STAT_ANY => {
-            let told = shm::stat_at(id)?;
+            let told = shm::stat_at(id, command == SHM_STAT_ANY)?;
             // SAFETY: the caller's promise.
             unsafe { tell(&told, buffer) }?;
             Ok(told.permissions.id)
@@ -84,7 +86,7 @@ pub unsafe fn shmctl(id: c_int, command: c_int, buffer: *mut shmid_ds) -> c_int 
             shm::set(id, &change(&wanted.shm_perm)).map(|()| 0)
         }
         libc::IPC_RMID => shm::remove(id).map(|()| 0),
-        SHM_LOCK | SHM_UNLOCK => shm::lock(id).map(|()| 0),
+        SHM_LOCK | SHM_UNLOCK => shm::lock(id, command == SHM_LOCK).map(|()| 0),
         libc::IPC_INFO => {
             let limits = limits();
             let number = |value: u64| c_ulong::try_from(value).unwrap_or(c_ulong::MAX);
@@ -96,7 +98,7 @@ pub unsafe fn shmctl(id: c_int, command: c_int, buffer: *mut shmid_ds) -> c_int 
         }
         SHM_INFO => {
             let all = shm::identifiers()?;
-            let told: Vec<_> = (0..all.len() as c_int).filter_map(|index| shm::stat_at(index).ok()).collect();
+            let told: Vec<_> = (0..all.len() as c_int).filter_map(|index| shm::stat_at(index, true).ok()).collect();
             let pages = |bytes: u64| bytes.div_ceil(4096) as c_ulong;
             let used = Used {
                 ids: told.len() as c_int,
@@ -121,8 +123,8 @@ unsafe fn tell(told: &shm::Status, buffer: *mut shmid_ds) -> Result<()> {
     // SAFETY: integers only, for which 0 is valid.
     let mut filled: shmid_ds = unsafe { std::mem::zeroed() };
     filled.shm_perm = perm(&told.permissions);
-    if told.removed {
-        filled.shm_perm.mode |= SHM_DEST;
+    for (set, bit) in [(told.removed, SHM_DEST), (told.locked, SHM_LOCKED)] {
+        filled.shm_perm.mode |= if set { bit } else { 0 };
     }
     filled.shm_segsz = told.size as _;
     filled.shm_atime = told.attached as _;

@@ -4,6 +4,8 @@
 //! where it has to be made under a temporary name, that may stay. Its maker holds a lock on one byte as long as it is at
 //! it; so what nobody holds is left over, however old it is. A sweeper takes the lock himself before he removes it: a maker that comes a
 //! moment later finds that, and begins again.
+//!
+//! What System V's calls made has two names, and a state that tells what a death left there: see [`sysv`](super::sysv).
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +14,7 @@ use std::os::fd::AsFd;
 
 use super::list::names_in;
 use super::object::MAKING;
+use super::sysv;
 use crate::error::Result;
 use crate::name;
 use crate::sys::{Errno, file, ofd, process};
@@ -31,12 +34,15 @@ pub struct LeftOvers {
 /// Removes what processes left that were killed while they made an object. That is rare: where `/dev/shm` is a tmpfs and `/proc` is
 /// mounted, nothing can be left.
 ///
-/// Objects that are whole are never touched: what has a name is removed by its name.
+/// Objects that are whole are never touched: what has a name is removed by its name. Of what System V's calls made that goes
+/// whose removal a death interrupted, or whose making, and removed segments to which nobody is attached any more.
 ///
 /// # Errors
 /// `ENOENT`, `ENOTDIR`, `EACCES` if the directory can't be read; `EINVAL` if `MADANG_DIR` isn't absolute.
 pub fn gc() -> Result<LeftOvers> {
-    sweep(remove)
+    let mut found = sweep(remove)?;
+    found.files += sysv::sweep()?;
+    Ok(found)
 }
 
 /// Tells what [`gc`] would remove.

@@ -155,16 +155,16 @@ impl Attachment {
         proof: BorrowedFd,
     ) -> Result<Self, Errno> {
         let page = memory::page_size();
-        let proof = (memory::hold_file(proof, page)?.as_ptr() as usize, page);
+        // First: the proof must not lie where the memory is wanted.
         // SAFETY: what the program replaces it doesn't use, by its own promise (shmat(2)).
-        let address = match unsafe { memory::map_wanted(fd, offset, length, wanted) } {
-            Ok(address) => address.as_ptr() as usize,
+        let address = unsafe { memory::map_wanted(fd, offset, length, wanted) }?.as_ptr() as usize;
+        match memory::hold_file(proof, page) {
+            Ok(proof) => Ok(Self { address, length, proof: (proof.as_ptr() as usize, page) }),
             Err(errno) => {
-                unmap(proof);
-                return Err(errno);
+                unmap((address, length));
+                Err(errno)
             }
-        };
-        Ok(Self { address, length, proof })
+        }
     }
 
     pub(crate) fn address(&self) -> usize {

@@ -370,6 +370,11 @@ impl SemaphoreSet {
         self.attached.becomes_sysv()
     }
 
+    /// Whether something would be undone if it were closed.
+    pub(in crate::shared) fn owes(&self) -> bool {
+        self.attached.present().is_some_and(|present| self.semaphores.owes(&present))
+    }
+
     /// Wakes all who wait: it was removed.
     pub(in crate::shared) fn wake_all(&self) {
         if let Some(present) = self.attached.present() {

@@ -16,7 +16,7 @@
 //!
 //! **To make one**: the file gets its identifier's name, 31 random bits, again if that is taken; then its key's: the commit. Who loses
 //! the race for the key removes his own and takes the winner's. A death between the two leaves an object that nobody can have
-//! heard of; `gc` finds it by its state.
+//! heard of; `sweep` finds it by its state, and by a byte that its maker kept locked.
 //!
 //! **To remove one**: its state says so, which is the commit; all who sleep are woken; then the names are taken away, the
 //! key's first, each only by who holds the removal byte of the file and has seen that the name still is this file's.
@@ -26,9 +26,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::cell::RefCell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::mapping::Home;
 use super::object::{self, MAKING, Object};
@@ -48,6 +49,8 @@ pub mod shm;
 
 /// The byte that who removes an object's names keeps locked.
 const REMOVING: u64 = MAKING - 1;
+/// The byte that who makes an object keeps locked until it bears its key.
+const NAMING: u64 = MAKING - 2;
 /// How often a key may vanish or appear between two looks before that is an error.
 const RACES: u32 = 1000;
 
@@ -55,6 +58,8 @@ const RACES: u32 = 1000;
 const READ: u32 = 0o4;
 /// Changing.
 const ALTER: u32 = 0o2;
+/// Executing what is in it.
+const EXECUTE: u32 = 0o1;
 
 /// What every System V object has: `struct ipc_perm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +99,13 @@ struct Noun {
     kind: &'static str,
     /// As people call it.
     noun: &'static str,
+    /// Whether what was removed is used still, and keeps its identifier's name as long.
+    is_used: fn(&Found) -> bool,
+}
+
+/// Once removed, it is gone for everybody.
+fn never(_: &Found) -> bool {
+    false
 }
 
 impl Noun {
@@ -112,6 +124,17 @@ impl Noun {
     fn unknown(self, id: i32) -> Error {
         let what = format!("there is no {} with the identifier {id}: it was removed, or never made", self.noun);
         Error::new(libc::EINVAL, what)
+    }
+
+    /// It was removed between two looks.
+    #[cold]
+    fn if_gone(self, id: i32, error: Error) -> Error {
+        if error.errno() == libc::ENOENT { self.unknown(id) } else { error }
+    }
+
+    #[cold]
+    fn none_at(self, index: i32) -> Error {
+        Error::new(libc::EINVAL, format!("there is no {} at index {index}", self.noun))
     }
 
     #[cold]
@@ -134,6 +157,10 @@ impl Found {
     fn at(name: &Name) -> Result<Self> {
         let options = object::Options { any_owner: true, ..object::Options::default() };
         let Object { fd, stat, .. } = object::find(name, options)?;
+        Self::of(name, fd, stat)
+    }
+
+    fn of(name: &Name, fd: OwnedFd, stat: Stat) -> Result<Self> {
         let strange = || Error::new(libc::EUCLEAN, format!("{name}: it wasn't made by a System V call: remove it"));
         if stat.size < ALIGNMENT {
             return Err(strange());
@@ -148,16 +175,21 @@ impl Found {
         permissions(&self.block)
     }
 
-    /// Takes its names away, if it was removed.
+    /// Takes its names away, if it was removed: its key's, and its identifier's unless it is used still.
     fn take_names_away(&self, noun: Noun) -> Result<()> {
-        if !ofd::try_lock(self.fd.as_fd(), REMOVING).unwrap_or(false) {
-            // Another does it.
+        if !self.block.is_removed() {
             return Ok(());
         }
-        let id = self.block.id.get() as i32;
-        let taken = self.take_key_away(noun).and_then(|()| self.take_away(&noun.by_id(id)?));
-        let _ = ofd::unlock(self.fd.as_fd(), REMOVING);
-        taken
+        for _ in 0..RACES {
+            if ofd::try_lock(self.fd.as_fd(), REMOVING).unwrap_or(false) {
+                let taken = self.take_key_away(noun).and_then(|()| self.take_identifier_away(noun));
+                let _ = ofd::unlock(self.fd.as_fd(), REMOVING);
+                return taken;
+            }
+            // Another does it.
+            process::yield_now();
+        }
+        Ok(())
     }
 
     fn take_key_away(&self, noun: Noun) -> Result<()> {
@@ -167,12 +199,28 @@ impl Found {
         }
     }
 
+    fn take_identifier_away(&self, noun: Noun) -> Result<()> {
+        if (noun.is_used)(self) {
+            return Ok(());
+        }
+        self.take_away(&noun.by_id(self.block.id.get() as i32)?)
+    }
+
     fn take_away(&self, name: &Name) -> Result<()> {
-        let is_mine = file::look(name.path()).is_ok_and(|stat| stat.identity == self.stat.identity);
-        match is_mine.then(|| object::unlink(name)) {
+        match self.bears(name).then(|| object::unlink(name)) {
             Some(Err(error)) if error.errno() != libc::ENOENT => Err(error),
             _ => Ok(()),
         }
+    }
+
+    fn bears(&self, name: &Name) -> bool {
+        file::look(name.path()).is_ok_and(|stat| stat.identity == self.stat.identity)
+    }
+
+    /// Whether its maker died before it had its key. (In this order: who isn't at it any more has given it its name, or never will.)
+    fn is_left_half_made(&self, noun: Noun) -> Result<bool> {
+        let is_left = self.block.is_being_made() && !ofd::is_locked(self.fd.as_fd(), NAMING).unwrap_or(true);
+        Ok(is_left && !self.bears(&noun.by_key(self.block.key.get() as i32)?))
     }
 }
 
@@ -213,29 +261,33 @@ impl Permissions {
 /// What the caller may do with an object, as it was last judged: to ask who he is takes system calls. (A process that becomes another
 /// user goes on with what it was judged by, until the permissions change: so it is with an open file.)
 ///
+/// A forked child is judged anew: mostly it is there that a program becomes another user.
+///
 /// ```text
-///   31 ..... 4   3        2 .. 0
-///   version      judged   bits
+///   63 ... 32   31 ... 4   3        2 .. 0
+///   version     epoch      judged   bits
 /// ```
 #[derive(Debug, Default)]
-struct Judged(AtomicU32);
+struct Judged(AtomicU64);
 
 impl Judged {
-    const IS_JUDGED: u32 = 1 << 3;
+    const IS_JUDGED: u64 = 1 << 3;
+    const BITS: u64 = 0o7;
 
     #[inline]
     fn permit(&self, block: &Block, wanted: u32) -> bool {
-        let version = block.version.get() << 4 | Self::IS_JUDGED;
+        let epoch = process::epoch() << 4 & u64::from(u32::MAX);
+        let situation = u64::from(block.version.get()) << 32 | epoch | Self::IS_JUDGED;
         let judged = self.0.load(Ordering::Relaxed);
-        let bits = if judged & !0o7 == version { judged } else { self.judge(block, version) };
-        wanted & !bits & 0o7 == 0
+        let bits = if judged & !Self::BITS == situation { judged } else { self.judge(block, situation) };
+        u64::from(wanted) & !bits & Self::BITS == 0
     }
 
     #[cold]
-    fn judge(&self, block: &Block, version: u32) -> u32 {
+    fn judge(&self, block: &Block, situation: u64) -> u64 {
         let told = permissions(block);
-        let bits = [READ, ALTER].iter().filter(|&&bit| told.permit(bit)).sum::<u32>();
-        self.0.store(version | bits, Ordering::Relaxed);
+        let bits = u64::from([READ, ALTER, EXECUTE].iter().filter(|&&bit| told.permit(bit)).sum::<u32>());
+        self.0.store(situation | bits, Ordering::Relaxed);
         bits
     }
 }
@@ -248,9 +300,9 @@ fn file_mode(mode: u32) -> u32 {
 }
 
 /// Makes an object of that name, with that mode, to be described further before anybody sees it. `EEXIST` if the name is taken.
-type Make<'a> = &'a dyn Fn(&Name, u32, Describe) -> Result<()>;
+type Make<'a> = &'a dyn Fn(&Name, u32, Describe) -> Result<Object>;
 /// Writes into a new object what System V keeps of it.
-type Describe<'a> = &'a dyn Fn(&Arc<Mapping>);
+type Describe<'a> = &'a dyn Fn(BorrowedFd, &Arc<Mapping>);
 
 /// What `…get` needs to know of a kind.
 struct Get<'a> {
@@ -272,7 +324,9 @@ impl Get<'_> {
         for _ in 0..RACES {
             match Found::at(&name) {
                 Ok(found) if found.block.is_removed() => found.take_names_away(self.noun)?,
+                Ok(found) if !found.block.is_complete() => {}
                 Ok(found) => return self.existing(&name, &found),
+                Err(error) if error.errno() == libc::EACCES => return self.hidden(&name, error),
                 Err(error) if error.errno() != libc::ENOENT => return Err(error),
                 Err(_) if self.flags & libc::IPC_CREAT == 0 => {
                     let what = format!("there is no {} with the key {:#x}", self.noun.noun, self.key);
@@ -288,38 +342,67 @@ impl Get<'_> {
     }
 
     fn existing(&self, name: &Name, found: &Found) -> Result<i32> {
-        let (noun, key, flags) = (self.noun.noun, self.key, self.flags);
         let told = found.permissions();
-        if told.key != key {
+        if told.key != self.key {
             let what = format!("{name}: it says that its key is {:#x}: remove it", told.key);
             return Err(Error::new(libc::EUCLEAN, what));
         }
-        // Its maker has given it its name, and said so to nobody yet.
-        found.block.is_complete();
-        if flags & libc::IPC_CREAT != 0 && flags & libc::IPC_EXCL != 0 {
-            let what = format!("there is a {noun} with the key {key:#x}, and the call only creates");
-            return Err(Error::new(libc::EEXIST, what));
+        if self.only_creates() {
+            return Err(self.exists());
         }
-        let wanted = (flags >> 6 | flags >> 3 | flags) as u32 & 0o7;
-        if !told.permit(wanted) {
+        // In this order: as the kernel.
+        (self.fits)(name)?;
+        if !told.permit(self.wanted()) {
             return Err(self.noun.refused(told.id));
         }
-        (self.fits)(name)?;
         Ok(told.id)
     }
 
+    /// What the caller may not even look at. Who wants nothing of it is told its identifier all the same.
+    #[cold]
+    fn hidden(&self, name: &Name, error: Error) -> Result<i32> {
+        if self.only_creates() {
+            return Err(self.exists());
+        }
+        if self.wanted() != 0 {
+            return Err(error);
+        }
+        let looked = file::look(name.path()).map_err(|errno| errno.during(format!("look at {name}")))?;
+        let identity = |name: Name| file::look(name.path()).ok().map(|stat| stat.identity);
+        let is_it = |&id: &i32| self.noun.by_id(id).ok().and_then(identity) == Some(looked.identity);
+        identifiers(self.noun)?.into_iter().find(is_it).ok_or(error)
+    }
+
+    fn only_creates(&self) -> bool {
+        self.flags & libc::IPC_CREAT != 0 && self.flags & libc::IPC_EXCL != 0
+    }
+
+    #[cold]
+    fn exists(&self) -> Error {
+        let (noun, key) = (self.noun.noun, self.key);
+        Error::new(libc::EEXIST, format!("there is a {noun} with the key {key:#x}, and the call only creates"))
+    }
+
+    /// The permission bits that the caller asks for, whatever class they are written for.
+    fn wanted(&self) -> u32 {
+        let flags = self.flags as u32;
+        (flags >> 6 | flags >> 3 | flags) & 0o7
+    }
+
     fn make_private(&self) -> Result<i32> {
-        self.make_with_id().map(|(id, _)| id)
+        self.make_with_id().map(|(id, ..)| id)
     }
 
     fn make_with_key(&self, key_name: &Name) -> Result<i32> {
-        let (id, name) = self.make_with_id()?;
-        let linked = file::link(name.path(), key_name.path());
-        let found = Found::at(&name)?;
-        match linked {
+        // Its lock goes with the descriptor, at the end.
+        let (id, name, Object { fd, stat, .. }) = self.make_with_id()?;
+        let found = Found::of(&name, fd, stat)?;
+        match file::link(name.path(), key_name.path()) {
+            Ok(()) if found.block.is_complete() => Ok(id),
+            // Somebody found it, used it and removed it already.
             Ok(()) => {
-                found.block.is_complete();
-                Ok(id)
+                found.take_names_away(self.noun)?;
+                Err(Error::new(libc::EEXIST, "it was removed while it was made".to_owned()))
             }
             Err(errno) => {
                 found.block.remove();
@@ -330,19 +413,21 @@ impl Get<'_> {
     }
 
     /// Makes one under a new identifier.
-    fn make_with_id(&self) -> Result<(i32, Name)> {
+    fn make_with_id(&self) -> Result<(i32, Name, Object)> {
         let (uid, gid) = process::effective_ids();
         let mode = self.flags as u32 & 0o777;
         for _ in 0..RACES {
             let id = (process::random() & 0x7fff_ffff) as u32;
             let name = self.noun.by_id(id as i32)?;
             let identity = Identity { id, key: self.key as u32, uid, gid, mode, now: clock::coarse_s() };
-            let describe = |mapping: &Arc<Mapping>| {
+            let describe = |fd: BorrowedFd, mapping: &Arc<Mapping>| {
+                // Without locks there is no sweeping either.
+                let _ = ofd::try_lock(fd, NAMING);
                 Home::<Block>::new(mapping.clone(), SYSV).expect("it lies in the header").begin(&identity);
             };
             match (self.make)(&name, file_mode(mode), &describe) {
                 Err(error) if error.errno() == libc::EEXIST => {}
-                made => return made.map(|()| (id as i32, name)),
+                made => return made.map(|object| (id as i32, name, object)),
             }
         }
         Err(Error::new(libc::ENOSPC, "there is no identifier left".to_owned()))
@@ -367,9 +452,8 @@ fn find(noun: Noun, id: i32) -> Result<Found> {
 }
 
 /// `IPC_SET`, but for what only one kind has.
-fn change(noun: Noun, block: &Block, id: i32, change: &Change) -> Result<()> {
-    let found = find(noun, id)?;
-    let told = found.permissions();
+fn change(noun: Noun, found: &Found, id: i32, change: &Change) -> Result<()> {
+    let (told, block) = (found.permissions(), &found.block);
     if !told.may_be_changed() {
         return Err(not_yours(noun, id));
     }
@@ -379,7 +463,7 @@ fn change(noun: Noun, block: &Block, id: i32, change: &Change) -> Result<()> {
         file::set_owner(fd, change.uid, change.gid)
             .map_err(|errno| errno.during(format!("{} {id}: only root gives a file away", noun.noun)))?;
     }
-    let mode = change.mode & 0o777;
+    let mode = told.mode & !0o777 | change.mode & 0o777;
     file::set_mode(fd, file_mode(mode)).map_err(|errno| {
         errno.during(format!("{} {id}: only the owner of its file, and root, changes it", noun.noun))
     })?;
@@ -412,6 +496,34 @@ fn not_yours(noun: Noun, id: i32) -> Error {
     Error::new(libc::EPERM, format!("{} {id}: only owner, creator and root change or remove it", noun.noun))
 }
 
+/// Who may not even open it isn't its owner.
+fn if_hidden_not_yours<T>(noun: Noun, id: i32, done: Result<T>) -> Result<T> {
+    done.map_err(|error| if error.errno() == libc::EACCES { not_yours(noun, id) } else { error })
+}
+
+/// Takes away of that kind what was removed and bears a name still, and what somebody died at who made it. How many files went.
+fn sweep_kind(noun: Noun, ids: impl Iterator<Item = i32>) -> u64 {
+    let is_swept = |id| -> Result<bool> {
+        let name = noun.by_id(id)?;
+        let found = Found::at(&name)?;
+        if found.is_left_half_made(noun)? {
+            found.block.give_up();
+        }
+        found.take_names_away(noun)?;
+        Ok(found.block.is_removed() && !found.bears(&name))
+    };
+    ids.filter(|&id| is_swept(id).is_ok_and(|swept| swept)).count() as u64
+}
+
+/// As [`sweep_kind`], of every kind, for [`gc`](crate::gc).
+pub(crate) fn sweep() -> Result<u64> {
+    let mut swept = 0;
+    for noun in [msg::NOUN, sem::NOUN, shm::NOUN] {
+        swept += sweep_kind(noun, identifiers(noun)?.into_iter());
+    }
+    Ok(swept)
+}
+
 /// The identifiers of all objects of a kind, in their order: the indices of `…_STAT`.
 fn identifiers(noun: Noun) -> Result<Vec<i32>> {
     let begin = format!("{PREFIX}{}.sysv.id.", noun.kind);
@@ -421,13 +533,38 @@ fn identifiers(noun: Noun) -> Result<Vec<i32>> {
     Ok(found)
 }
 
-/// The identifier at an index of [`identifiers`], for who loops over them.
+/// What a thread is about to list: the identifiers of a kind as they were when it began, and the index after the last that it asked for.
+#[derive(Debug)]
+struct Listed {
+    kind: &'static str,
+    ids: Vec<i32>,
+    next: usize,
+}
+
+thread_local! {
+    static LISTED: RefCell<Listed> = const { RefCell::new(Listed { kind: "", ids: Vec::new(), next: 0 }) };
+}
+
+/// The identifier at an index of [`identifiers`]. Who loops over them reads the directory once, when he begins.
 fn identifier_at(noun: Noun, index: i32) -> Result<i32> {
-    let found = identifiers(noun)?;
-    let id = usize::try_from(index).ok().and_then(|index| found.get(index));
-    id.copied().ok_or_else(|| {
-        Error::new(libc::EINVAL, format!("there are {} objects of that kind, none at index {index}", found.len()))
-    })
+    let Ok(index) = usize::try_from(index) else { return Err(noun.none_at(index)) };
+    let goes_on = |listed: &mut Listed| {
+        let known = listed.ids.get(index).copied().filter(|_| listed.kind == noun.kind && listed.next <= index);
+        listed.next = index + 1;
+        known
+    };
+    let known = LISTED.try_with(|listed| goes_on(&mut *listed.try_borrow_mut().ok()?));
+    if let Ok(Some(id)) = known {
+        return Ok(id);
+    }
+    let ids = identifiers(noun)?;
+    let id = ids.get(index).copied();
+    let _ = LISTED.try_with(|listed| {
+        if let Ok(mut listed) = listed.try_borrow_mut() {
+            *listed = Listed { kind: noun.kind, ids, next: index + 1 };
+        }
+    });
+    id.ok_or_else(|| noun.none_at(index as i32))
 }
 
 /// Errors that System V's calls don't have.
@@ -436,7 +573,8 @@ fn as_system_v(error: Error, would_block: i32) -> Error {
     let errno = match error.errno() {
         libc::EAGAIN | libc::EBUSY => would_block,
         libc::ENOSPC => libc::ENOMEM,
-        libc::EOWNERDEAD => libc::EIDRM,
+        // Also removed, before a forked child could take part.
+        libc::EOWNERDEAD | libc::ENOENT => libc::EIDRM,
         _ => return error,
     };
     Error::new(errno, error.message().to_owned())

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::{Errno, check};
 
@@ -109,13 +109,15 @@ pub(crate) fn create_new(path: &CStr) -> Result<OwnedFd, Errno> {
 
 /// What `fd` is (statx(2): one layout on every architecture).
 pub(crate) fn stat(fd: BorrowedFd) -> Result<Stat, Errno> {
+    stat_at(fd.as_raw_fd(), c"", libc::AT_EMPTY_PATH)
+}
+
+fn stat_at(directory: i32, path: &CStr, flags: i32) -> Result<Stat, Errno> {
     // SAFETY: all-zero is a valid `statx`.
     let mut found: libc::statx = unsafe { std::mem::zeroed() };
     let wanted = libc::STATX_BASIC_STATS;
-    // SAFETY: the path is an empty C string, `found` a valid place for the answer.
-    check(unsafe {
-        libc::syscall(libc::SYS_statx, fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, wanted, &raw mut found)
-    })?;
+    // SAFETY: the path is a C string, `found` a valid place for the answer.
+    check(unsafe { libc::syscall(libc::SYS_statx, directory, path.as_ptr(), flags, wanted, &raw mut found) })?;
     Ok(Stat {
         identity: Identity(found.stx_dev_major, found.stx_dev_minor, found.stx_ino),
         size: found.stx_size,
@@ -205,7 +207,7 @@ pub(crate) fn exists(path: &CStr) -> bool {
 
 /// What bears the name, whether or not one may open it; of a symbolic link, the link.
 pub(crate) fn look(path: &CStr) -> Result<Stat, Errno> {
-    stat(open_at(path, libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC, 0)?.as_fd())
+    stat_at(libc::AT_FDCWD, path, libc::AT_SYMLINK_NOFOLLOW)
 }
 
 /// The beginning of a small file, as those in `/proc/sys`.

@@ -6,7 +6,6 @@
 
 use std::ffi::CStr;
 use std::ptr::NonNull;
-use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::{Errno, memory};
@@ -141,19 +140,41 @@ fn next_epoch(page: &Wiped) -> u64 {
     }
 }
 
+/// Whether the fork handlers are registered: [`UNREGISTERED`], [`REGISTERED`], or the epoch of the process that is at it. (No `Once`: a child
+/// that was forked meanwhile would wait for a thread that it hasn't got.)
+static HANDLERS: AtomicU64 = AtomicU64::new(UNREGISTERED);
+const UNREGISTERED: u64 = 0;
+const REGISTERED: u64 = u64::MAX;
+
 /// Registers the fork handlers and maps the page, once in the life of the program. Before any handle is made.
 pub(crate) fn prepare() -> Result<(), Errno> {
-    static HANDLERS: Once = Once::new();
     if wiped().is_none() {
         map_page()?;
     }
     // After the page, and for every caller: to register waits for a fork in progress, so once this returns none is under way
     // whose handlers didn't see the page.
-    HANDLERS.call_once(|| {
-        // SAFETY: the handlers only touch one atomic word and call futex, both allowed around fork.
-        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(in_child)) };
-    });
+    while HANDLERS.load(Ordering::Acquire) != REGISTERED {
+        register_handlers();
+    }
     Ok(())
+}
+
+#[cold]
+fn register_handlers() {
+    let (epoch, before) = (epoch(), HANDLERS.load(Ordering::Acquire));
+    if before == REGISTERED {
+        return;
+    }
+    let is_mine =
+        before != epoch && HANDLERS.compare_exchange(before, epoch, Ordering::AcqRel, Ordering::Acquire).is_ok();
+    if !is_mine {
+        // Another thread is at it.
+        return yield_now();
+    }
+    // SAFETY: the handlers only touch atomic words and make system calls, both allowed around fork; `work` of `begin_children_with` is
+    // its caller's matter.
+    unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(in_child)) };
+    HANDLERS.store(REGISTERED, Ordering::Release);
 }
 
 fn map_page() -> Result<(), Errno> {
@@ -202,17 +223,33 @@ impl Drop for ForkExcluded<'_> {
     }
 }
 
-extern "C" fn before_fork() {
-    if let Some(page) = wiped() {
-        std::mem::forget(ForkExcluded::new(&page.fork));
-    }
+/// The thread that forks, and how often the handlers ran in it: a child that was forked while a thread registered them may register them again.
+static FORKER: AtomicU32 = AtomicU32::new(0);
+static DEPTH: AtomicU32 = AtomicU32::new(0);
+
+fn thread_id() -> u32 {
+    // SAFETY: no memory is passed, and the call can't fail.
+    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
 }
 
-/// In the parent, and in the child, where the word is wiped already.
+extern "C" fn before_fork() {
+    let Some(page) = wiped() else { return };
+    let me = thread_id();
+    if FORKER.load(Ordering::Relaxed) != me {
+        std::mem::forget(ForkExcluded::new(&page.fork));
+        FORKER.store(me, Ordering::Relaxed);
+        DEPTH.store(0, Ordering::Relaxed);
+    }
+    DEPTH.fetch_add(1, Ordering::Relaxed);
+}
+
 extern "C" fn after_fork() {
-    if let Some(page) = wiped()
-        && page.fork.load(Ordering::Relaxed) != 0
+    // Not if there was no page yet before it.
+    if FORKER.load(Ordering::Relaxed) == thread_id()
+        && DEPTH.fetch_sub(1, Ordering::Relaxed) == 1
+        && let Some(page) = wiped()
     {
+        FORKER.store(0, Ordering::Relaxed);
         drop(ForkExcluded(&page.fork));
     }
 }
@@ -225,8 +262,10 @@ pub(crate) fn begin_children_with(work: fn()) {
     IN_CHILD.store(work as *mut (), Ordering::Release);
 }
 
+/// In the child, where the lock's word is wiped already.
 extern "C" fn in_child() {
-    after_fork();
+    FORKER.store(0, Ordering::Relaxed);
+    HANDLERS.store(REGISTERED, Ordering::Release);
     let work = IN_CHILD.load(Ordering::Acquire);
     if !work.is_null() {
         // SAFETY: only `begin_children_with` stores there, and that is what it stores.

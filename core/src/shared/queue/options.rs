@@ -115,11 +115,11 @@ impl QueueOptions {
     /// `EUCLEAN` damaged; `EUSERS` if the roster is full; `EBUSY` if an end that is asked for alone is in use by one who has it alone,
     /// `ENOTSUP` if it can't be had alone for want of `membarrier(2)`.
     pub fn open(&self, name: &str) -> Result<Queue> {
-        self.open_as(Name::object(KIND, name)?, &|_| {})
+        self.open_as(Name::object(KIND, name)?, &|_, _| {})
     }
 
     /// Opens what bears the name; a new queue is described further by `describe` before anybody sees it.
-    pub(in crate::shared) fn open_as(&self, name: Name, describe: &dyn Fn(&Arc<Mapping>)) -> Result<Queue> {
+    pub(in crate::shared) fn open_as(&self, name: Name, describe: &dyn Fn(BorrowedFd, &Arc<Mapping>)) -> Result<Queue> {
         let (geometry, Object { fd, stat, is_new }) = self.find_or_make(&name, describe)?;
         let geometry = if is_new { geometry } else { self.check(&name, fd.as_fd(), stat.size)? };
         let mapping = Mapping::of_queue(fd.as_fd(), &geometry)
@@ -140,7 +140,7 @@ impl QueueOptions {
     pub(in crate::shared) fn find_or_make(
         &self,
         name: &Name,
-        describe: &dyn Fn(&Arc<Mapping>),
+        describe: &dyn Fn(BorrowedFd, &Arc<Mapping>),
     ) -> Result<(Geometry, Object)> {
         let geometry = self.geometry(name)?;
         if self.deliveries != 0 {
@@ -162,7 +162,7 @@ impl QueueOptions {
             }
             ring.set_dead_letters(self.deliveries.into(), &self.dead_letters);
             mapping.header().expect("a queue has a header").write(&geometry.shape());
-            describe(&mapping);
+            describe(fd, &mapping);
             Ok(())
         };
         let object = object::open(name, self.object, || Ok(geometry.shape().size), fill)?;

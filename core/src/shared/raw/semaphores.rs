@@ -494,6 +494,11 @@ impl Semaphores {
         }
     }
 
+    /// Whether a participant has something to be undone.
+    pub(crate) fn owes(&self, host: &impl Host) -> bool {
+        self.undoers()[host.me().slot() as usize].is(host.me())
+    }
+
     /// What a participant owns is given back: he closes his handle.
     pub(crate) fn part(&self, host: &impl Host) {
         let slot = host.me().slot();

@@ -83,9 +83,18 @@ impl Block {
         self.state.set(if key == 0 { READY } else { MAKING });
     }
 
-    /// It bears its key.
-    pub(crate) fn is_complete(&self) {
-        let _ = self.state.swap_if(MAKING, READY);
+    /// It bears its key, whoever says so first. Whether it is there for everybody.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.state.swap_if(MAKING, READY).is_ok() || self.is_ready()
+    }
+
+    pub(crate) fn is_being_made(&self) -> bool {
+        self.state.get() == MAKING
+    }
+
+    /// Removes it if it still is being made.
+    pub(crate) fn give_up(&self) {
+        let _ = self.state.swap_if(MAKING, REMOVED);
     }
 
     /// Whether it is there for everybody.

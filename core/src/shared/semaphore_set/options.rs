@@ -91,11 +91,15 @@ impl SemaphoreSetOptions {
     /// another user's; `EISDIR`, `ELOOP`, `ENODEV` where the name is something else than a file; `EPROTOTYPE` where it is another kind of
     /// object; `EPROTO` another layout; `EUCLEAN` damaged; `EUSERS` if the roster is full.
     pub fn open(&self, name: &str) -> Result<SemaphoreSet> {
-        self.open_as(Name::object(KIND, name)?, &|_| {})
+        self.open_as(Name::object(KIND, name)?, &|_, _| {})
     }
 
     /// Opens what bears the name; a new set is described further by `describe` before anybody sees it.
-    pub(in crate::shared) fn open_as(&self, name: Name, describe: &dyn Fn(&Arc<Mapping>)) -> Result<SemaphoreSet> {
+    pub(in crate::shared) fn open_as(
+        &self,
+        name: Name,
+        describe: &dyn Fn(BorrowedFd, &Arc<Mapping>),
+    ) -> Result<SemaphoreSet> {
         let (geometry, Object { fd, stat, is_new }) = self.find_or_make(&name, describe)?;
         let geometry = if is_new { geometry } else { self.check(&name, fd.as_fd(), stat.size)? };
         let mapping = Mapping::of_file(fd.as_fd(), 0, geometry.size(), true)
@@ -110,7 +114,7 @@ impl SemaphoreSetOptions {
     pub(in crate::shared) fn find_or_make(
         &self,
         name: &Name,
-        describe: &dyn Fn(&Arc<Mapping>),
+        describe: &dyn Fn(BorrowedFd, &Arc<Mapping>),
     ) -> Result<(Geometry, Object)> {
         let geometry = self.geometry(name)?;
         let fill = |fd: BorrowedFd| {
@@ -121,7 +125,7 @@ impl SemaphoreSetOptions {
             let mapping = Arc::new(mapping);
             mapping.semaphores(geometry).create(self.values.iter().copied());
             mapping.header().expect("a set has a header").write(&geometry.shape());
-            describe(&mapping);
+            describe(fd, &mapping);
             Ok(())
         };
         let object = object::open(name, self.object, || Ok(geometry.size()), fill)?;

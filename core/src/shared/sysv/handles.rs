@@ -3,8 +3,9 @@
 //! A call has nothing but a number; to open the object each time would cost thousands of times a message. So each kind has a table of
 //! handles, and each thread remembers those that it used last, which it finds without a lock.
 //!
-//! The table changes only where fork is excluded: no child inherits it locked. A handle that was removed goes with the next who looks for
-//! it.
+//! The table changes only where fork is excluded: no child inherits it locked. A handle of what was removed goes with the next who looks for
+//! it, or when the table has doubled. There are never very many, since each takes several mappings, of which a process has 65,530: of
+//! those beyond [`MOST`] the idle are closed.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,8 +18,19 @@ use crate::sys::process;
 /// How many a thread remembers.
 const RECENT: usize = 4;
 
+/// How many a process keeps, unless it has more in use.
+const MOST: usize = 1000;
+/// How many it keeps before it looks for the first time whether some are gone.
+const FEW: usize = 64;
+
 /// The handles of one kind.
-pub(super) struct Handles<T>(Mutex<BTreeMap<i32, Arc<T>>>);
+pub(super) struct Handles<T>(Mutex<Table<T>>);
+
+struct Table<T> {
+    all: BTreeMap<i32, Arc<T>>,
+    /// At so many room is made.
+    limit: usize,
+}
 
 /// What a thread used last.
 pub(super) struct Recent<T> {
@@ -35,11 +47,45 @@ impl<T> Recent<T> {
 /// Something that others may remove.
 pub(super) trait Removable {
     fn is_gone(&self) -> bool;
+
+    /// Whether something would be lost if it were closed while nobody uses it.
+    fn is_bound(&self) -> bool;
+}
+
+impl<T: Removable> Recent<T> {
+    #[inline]
+    fn find(&self, id: i32) -> Option<&Arc<T>> {
+        let is_it = |kept: &&(i32, Arc<T>)| kept.0 == id && !kept.1.is_gone();
+        self.handles.iter().flatten().find(is_it).map(|(_, handle)| handle)
+    }
+}
+
+impl<T: Removable> Table<T> {
+    /// Forgets what is gone, and if there are very many, what is idle; gives it back to be closed.
+    fn make_room(&mut self) -> Vec<Arc<T>> {
+        let mut forgotten = Vec::new();
+        let mut forget = |is_meant: &dyn Fn(&Arc<T>) -> bool| {
+            self.all.retain(|_, handle| {
+                let is_meant = is_meant(handle);
+                if is_meant {
+                    forgotten.push(handle.clone());
+                }
+                !is_meant
+            });
+            self.all.len()
+        };
+        let mut left = forget(&|handle| handle.is_gone());
+        if left >= MOST {
+            left = forget(&|handle| Arc::strong_count(handle) == 1 && !handle.is_bound());
+        }
+        self.limit = if left < MOST { (2 * left).clamp(FEW, MOST) } else { 2 * left };
+        forgotten
+    }
 }
 
 impl<T: Removable> Handles<T> {
     pub(super) const fn new() -> Self {
-        Self(Mutex::new(BTreeMap::new()))
+        Self(Mutex::new(Table { all: BTreeMap::new(), limit: FEW }))
     }
 
     /// Does `work` with the handle of that identifier, which `open` opens if need be.
@@ -55,14 +101,27 @@ impl<T: Removable> Handles<T> {
         // Not there while the thread ends, nor in a signal handler that came while the thread was at it: then without.
         let done = recent.try_with(|recent| {
             let recent = recent.try_borrow().ok()?;
-            let (_, handle) =
-                recent.handles.iter().flatten().find(|(known, handle)| *known == id && !handle.is_gone())?;
+            let handle = recent.find(id)?;
             Some((work.take()?)(handle))
         });
         match (done, work) {
             (Ok(Some(done)), _) => done,
             (_, Some(work)) => work(&*self.remember(recent, id, open)?),
             _ => unreachable!("work is taken only where it is done"),
+        }
+    }
+
+    /// The handle of that identifier, which `open` opens if need be.
+    pub(super) fn handle(
+        &self,
+        recent: &'static LocalKey<RefCell<Recent<T>>>,
+        id: i32,
+        open: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let known = recent.try_with(|recent| recent.try_borrow().ok()?.find(id).cloned());
+        match known {
+            Ok(Some(known)) => Ok(known),
+            _ => self.remember(recent, id, open),
         }
     }
 
@@ -89,13 +148,13 @@ impl<T: Removable> Handles<T> {
         Ok(handle)
     }
 
-    fn change<U>(&self, change: impl FnOnce(&mut BTreeMap<i32, Arc<T>>) -> U) -> U {
+    fn change<U>(&self, change: impl FnOnce(&mut Table<T>) -> U) -> U {
         process::without_fork(|| change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     fn known(&self, id: i32) -> Option<Arc<T>> {
-        let (known, gone) = self.change(|all| match all.get(&id) {
-            Some(handle) if handle.is_gone() => (None, all.remove(&id)),
+        let (known, gone) = self.change(|table| match table.all.get(&id) {
+            Some(handle) if handle.is_gone() => (None, table.all.remove(&id)),
             known => (known.cloned(), None),
         });
         // To close it may exclude fork by itself.
@@ -105,11 +164,16 @@ impl<T: Removable> Handles<T> {
 
     /// Keeps a new handle; if another thread was faster, that one's.
     fn add(&self, id: i32, handle: Arc<T>) -> Arc<T> {
-        self.change(|all| all.entry(id).or_insert(handle).clone())
+        let (handle, forgotten) = self.change(|table| {
+            let forgotten = if table.all.len() >= table.limit { table.make_room() } else { Vec::new() };
+            (table.all.entry(id).or_insert(handle).clone(), forgotten)
+        });
+        drop(forgotten);
+        handle
     }
 
     /// Forgets it.
     pub(super) fn forget(&self, id: i32) {
-        drop(self.change(|all| all.remove(&id)));
+        drop(self.change(|table| table.all.remove(&id)));
     }
 }

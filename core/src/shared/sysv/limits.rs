@@ -38,27 +38,35 @@ pub struct Limits {
     pub shmmni: u64,
 }
 
+static LIMITS: OnceLock<Limits> = OnceLock::new();
+
 /// The limits in force in this process.
 #[must_use]
+#[inline]
 pub fn limits() -> &'static Limits {
-    static LIMITS: OnceLock<Limits> = OnceLock::new();
-    LIMITS.get_or_init(|| {
-        let [semmsl, semmns, semopm, semmni] = [0, 1, 2, 3].map(|at| (c"/proc/sys/kernel/sem", at));
-        let largest = u64::MAX - (1 << 24);
-        Limits {
-            msgmax: limit(c"MADANG_MSGMAX", (c"/proc/sys/kernel/msgmax", 0), 8192),
-            msgmnb: limit(c"MADANG_MSGMNB", (c"/proc/sys/kernel/msgmnb", 0), 16384),
-            msgmni: limit(c"MADANG_MSGMNI", (c"/proc/sys/kernel/msgmni", 0), 32000),
-            semmsl: limit(c"MADANG_SEMMSL", semmsl, 32000),
-            semmns: limit(c"MADANG_SEMMNS", semmns, 1_024_000_000),
-            semopm: limit(c"MADANG_SEMOPM", semopm, 500),
-            semmni: limit(c"MADANG_SEMMNI", semmni, 32000),
-            semvmx: 32767,
-            shmmax: limit(c"MADANG_SHMMAX", (c"/proc/sys/kernel/shmmax", 0), largest),
-            shmall: limit(c"MADANG_SHMALL", (c"/proc/sys/kernel/shmall", 0), largest),
-            shmmni: limit(c"MADANG_SHMMNI", (c"/proc/sys/kernel/shmmni", 0), 4096),
-        }
-    })
+    LIMITS.get().unwrap_or_else(|| learn())
+}
+
+#[cold]
+fn learn() -> &'static Limits {
+    let [semmsl, semmns, semopm, semmni] = [0, 1, 2, 3].map(|at| (c"/proc/sys/kernel/sem", at));
+    let largest = u64::MAX - (1 << 24);
+    let learnt = Limits {
+        msgmax: limit(c"MADANG_MSGMAX", (c"/proc/sys/kernel/msgmax", 0), 8192),
+        msgmnb: limit(c"MADANG_MSGMNB", (c"/proc/sys/kernel/msgmnb", 0), 16384),
+        msgmni: limit(c"MADANG_MSGMNI", (c"/proc/sys/kernel/msgmni", 0), 32000),
+        semmsl: limit(c"MADANG_SEMMSL", semmsl, 32000),
+        semmns: limit(c"MADANG_SEMMNS", semmns, 1_024_000_000),
+        semopm: limit(c"MADANG_SEMOPM", semopm, 500),
+        semmni: limit(c"MADANG_SEMMNI", semmni, 32000),
+        semvmx: 32767,
+        shmmax: limit(c"MADANG_SHMMAX", (c"/proc/sys/kernel/shmmax", 0), largest),
+        shmall: limit(c"MADANG_SHMALL", (c"/proc/sys/kernel/shmall", 0), largest),
+        shmmni: limit(c"MADANG_SHMMNI", (c"/proc/sys/kernel/shmmni", 0), 4096),
+    };
+    // A child that was forked meanwhile would wait for this thread, which it hasn't got. (Where that can't be excluded, nothing else works.)
+    let _ = process::prepare();
+    process::without_fork(|| LIMITS.get_or_init(|| learnt))
 }
 
 /// What the environment says, else the kernel, else its default.

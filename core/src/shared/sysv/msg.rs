@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
 use std::mem::MaybeUninit;
 
 use super::handles::{Handles, Recent, Removable};
@@ -12,7 +11,7 @@ use crate::shared::Create;
 use crate::shared::queue::{KIND, Queue, QueueOptions, Select};
 use crate::{Deadline, Received};
 
-const NOUN: Noun = Noun { kind: KIND, noun: "message queue" };
+pub(super) const NOUN: Noun = Noun { kind: KIND, noun: "message queue", is_used: never };
 
 /// What a queue can be given at most by `IPC_SET` without being made anew, in bytes, and in messages.
 const MOST_BYTES: u64 = 1 << 20;
@@ -56,6 +55,10 @@ impl Removable for Handle {
     fn is_gone(&self) -> bool {
         !self.block.is_ready()
     }
+
+    fn is_bound(&self) -> bool {
+        false
+    }
 }
 
 static HANDLES: Handles<Handle> = Handles::new();
@@ -72,7 +75,8 @@ impl Handle {
     fn open(id: i32) -> Result<Self> {
         let found = find(NOUN, id)?;
         drop(found);
-        let mut queue = options().create(Create::Never).open_as(NOUN.by_id(id)?, &|_| {})?;
+        let queue = options().create(Create::Never).open_as(NOUN.by_id(id)?, &|_, _| {});
+        let mut queue = queue.map_err(|error| NOUN.if_gone(id, error))?;
         let block = queue.becomes_sysv();
         let handle = Self { queue, block, judged: Judged::default() };
         if handle.is_gone() { Err(NOUN.unknown(id)) } else { Ok(handle) }
@@ -104,7 +108,7 @@ pub fn msgget(key: i32, flags: i32) -> Result<i32> {
         .max_participants(PARTICIPANTS)
         .lean();
     let make = |name: &Name, mode, describe: Describe| {
-        made.clone().mode(mode).limits(limit, limit).find_or_make(name, describe).map(drop)
+        made.clone().mode(mode).limits(limit, limit).find_or_make(name, describe).map(|(_, object)| object)
     };
     Get { noun: NOUN, key, flags, make: &make, fits: &|_| Ok(()) }.id()
 }
@@ -216,12 +220,12 @@ fn copy(handle: &Handle, buffer: &mut [MaybeUninit<u8>], position: i64, flags: i
     }
     let none = || Error::new(libc::ENOMSG, format!("msgrcv: there is no message at position {position}"));
     let position = u64::try_from(position).map_err(|_| none())?;
-    let shown = if flags & libc::MSG_NOERROR != 0 {
-        handle.queue.peek_cut(position, buffer, Deadline::NOW)
-    } else {
-        handle.queue.peek_into_uninit(position, buffer, Deadline::NOW)
-    };
-    let Received { length, mtype, .. } = shown.map_err(|error| as_system_v(error, libc::ENOMSG))?;
+    let shown = handle.queue.peek_into_uninit(position, buffer, Deadline::NOW);
+    let Received { length, mtype, .. } = shown.map_err(|error| match error.errno() {
+        // As the kernel: a copy isn't cut.
+        libc::E2BIG if flags & libc::MSG_NOERROR != 0 => Error::new(libc::EINVAL, error.message().to_owned()),
+        _ => as_system_v(error, libc::ENOMSG),
+    })?;
     Ok((length, mtype))
 }
 
@@ -236,12 +240,13 @@ pub fn stat(id: i32) -> Result<Status> {
     })
 }
 
-/// `MSG_STAT_ANY`: what [`stat`] tells of the queue at an index of [`identifiers`], whoever may read it.
+/// `MSG_STAT`: what [`stat`] tells of the queue at an index of [`identifiers`]. `MSG_STAT_ANY`: whoever may read it, if `any`.
 ///
 /// # Errors
-/// `EINVAL` for an index at which there is none.
-pub fn stat_at(index: i32) -> Result<Status> {
-    with(identifier_at(NOUN, index)?, Handle::status)
+/// `EINVAL` for an index at which there is none; `EACCES`.
+pub fn stat_at(index: i32, any: bool) -> Result<Status> {
+    let id = identifier_at(NOUN, index)?;
+    if any { with(id, Handle::status) } else { stat(id) }
 }
 
 /// What [`stat`] tells of all queues, in the order of their identifiers, whoever may read them. What this process can't open, or is gone
@@ -288,16 +293,16 @@ impl Handle {
 /// # Errors
 /// `EPERM`, `EINVAL` as msgctl(2); `EINVAL` too for more than the queue was made for: the greater of 1 MiB and `MSGMNB`.
 pub fn set(id: i32, change: &Change, limit: u64) -> Result<()> {
-    with(id, |handle| {
-        let Handle { queue, block, .. } = handle;
+    let done = with(id, |Handle { queue, .. }| {
         if limit > queue.capacity() {
             let most = queue.capacity();
             let what = format!("message queue {id}: {limit} bytes: it was made for {most}; see MADANG_MSGMNB");
             return Err(Error::new(libc::EINVAL, what));
         }
-        super::change(NOUN, block, id, change)?;
+        super::change(NOUN, &find(NOUN, id)?, id, change)?;
         queue.set_limits(limit, limit).map_err(|error| as_system_v(error, libc::EAGAIN))
-    })
+    });
+    if_hidden_not_yours(NOUN, id, done)
 }
 
 /// `IPC_RMID`: who waits gets `EIDRM`.
@@ -305,7 +310,8 @@ pub fn set(id: i32, change: &Change, limit: u64) -> Result<()> {
 /// # Errors
 /// `EPERM`, `EINVAL` as msgctl(2).
 pub fn remove(id: i32) -> Result<()> {
-    with(id, |Handle { queue, block, .. }| super::remove(NOUN, block, id, || queue.wake_all()))?;
+    let done = with(id, |Handle { queue, block, .. }| super::remove(NOUN, block, id, || queue.wake_all()));
+    if_hidden_not_yours(NOUN, id, done)?;
     HANDLES.forget(id);
     Ok(())
 }

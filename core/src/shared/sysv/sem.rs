@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use super::handles::{Handles, Recent, Removable};
@@ -12,7 +11,7 @@ use crate::shared::Create;
 use crate::shared::semaphore_set::{KIND, Operation, SemaphoreSet, SemaphoreSetOptions};
 use crate::{Deadline, Waiting};
 
-const NOUN: Noun = Noun { kind: KIND, noun: "set of semaphores" };
+pub(super) const NOUN: Noun = Noun { kind: KIND, noun: "set of semaphores", is_used: never };
 
 /// How many processes and handles may use one at once.
 const PARTICIPANTS: u32 = 1000;
@@ -43,6 +42,10 @@ impl Removable for Handle {
     fn is_gone(&self) -> bool {
         !self.block.is_ready()
     }
+
+    fn is_bound(&self) -> bool {
+        self.set.owes()
+    }
 }
 
 static HANDLES: Handles<Handle> = Handles::new();
@@ -58,7 +61,8 @@ fn options() -> SemaphoreSetOptions {
 impl Handle {
     fn open(id: i32) -> Result<Self> {
         drop(find(NOUN, id)?);
-        let mut set = options().create(Create::Never).open_as(NOUN.by_id(id)?, &|_| {})?;
+        let set = options().create(Create::Never).open_as(NOUN.by_id(id)?, &|_, _| {});
+        let mut set = set.map_err(|error| NOUN.if_gone(id, error))?;
         let block = set.becomes_sysv();
         let handle = Self { set, block, judged: Judged::default() };
         if handle.is_gone() { Err(NOUN.unknown(id)) } else { Ok(handle) }
@@ -108,7 +112,7 @@ pub fn semget(key: i32, count: i32, flags: i32) -> Result<i32> {
         if count == 0 {
             return Err(bad());
         }
-        made.clone().mode(mode).find_or_make(name, describe).map(drop)
+        made.clone().mode(mode).find_or_make(name, describe).map(|(_, object)| object)
     };
     let fits = |name: &Name| match options().semaphores(count).look(name) {
         Err(error) if error.errno() == libc::EINVAL => Err(bad()),
@@ -159,12 +163,13 @@ pub fn stat(id: i32) -> Result<Status> {
     })
 }
 
-/// `SEM_STAT_ANY`: what [`stat`] tells of the set at an index, whoever may read it.
+/// `SEM_STAT`: what [`stat`] tells of the set at an index of [`identifiers`]. `SEM_STAT_ANY`: whoever may read it, if `any`.
 ///
 /// # Errors
-/// `EINVAL` for an index at which there is none.
-pub fn stat_at(index: i32) -> Result<Status> {
-    with(identifier_at(NOUN, index)?, |handle| Ok(handle.status()))
+/// `EINVAL` for an index at which there is none; `EACCES`.
+pub fn stat_at(index: i32, any: bool) -> Result<Status> {
+    let id = identifier_at(NOUN, index)?;
+    if any { with(id, |handle| Ok(handle.status())) } else { stat(id) }
 }
 
 /// What [`stat`] tells of all sets, in the order of their identifiers, whoever may read them. What this process can't open, or is gone
@@ -249,9 +254,9 @@ pub fn waiting(id: i32, index: u32) -> Result<Waiting> {
 /// # Errors
 /// `EINVAL`, `EACCES`, `ERANGE` as semctl(2).
 pub fn set_value(id: i32, index: u32, value: i32) -> Result<()> {
+    // Before all else, and the index before who may: as the kernel.
+    let value = in_range(value)?;
     with(id, |handle| {
-        // Before who may: as the kernel.
-        let value = in_range(value)?;
         handle.check(id, index)?;
         handle.permits(id, ALTER)?;
         handle.set.set_value(index, value).map_err(|error| as_system_v(error, libc::EAGAIN))?;
@@ -295,7 +300,8 @@ pub fn count(id: i32) -> Result<u32> {
 /// # Errors
 /// `EPERM`, `EINVAL` as semctl(2).
 pub fn set(id: i32, change: &Change) -> Result<()> {
-    with(id, |handle| super::change(NOUN, &handle.block, id, change))
+    let done = find(NOUN, id).and_then(|found| super::change(NOUN, &found, id, change));
+    if_hidden_not_yours(NOUN, id, done)
 }
 
 /// `IPC_RMID`: who waits gets `EIDRM`.
@@ -303,7 +309,8 @@ pub fn set(id: i32, change: &Change) -> Result<()> {
 /// # Errors
 /// `EPERM`, `EINVAL` as semctl(2).
 pub fn remove(id: i32) -> Result<()> {
-    with(id, |Handle { set, block, .. }| super::remove(NOUN, block, id, || set.wake_all()))?;
+    let done = with(id, |Handle { set, block, .. }| super::remove(NOUN, block, id, || set.wake_all()));
+    if_hidden_not_yours(NOUN, id, done)?;
     HANDLES.forget(id);
     Ok(())
 }

@@ -9,26 +9,29 @@
 //! opened: then parent and child count as one, as long as one of them lives).
 //!
 //! **Removed** segments live on until the last attachment goes, and can be attached by their identifier until then, as on Linux. Who
-//! detaches last takes the name away. A process that ends without detaching leaves that to the next: [`sweep`], which is called with the first
-//! `shmget` of a process and by `gc`.
+//! detaches last takes the name away. A process that ends without detaching leaves that to the next who meets it: by its identifier, in a list, by `gc`, when
+//! there is no memory left; and the first call of a process looks at some.
 
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::os::fd::BorrowedFd;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
+use super::handles::{Handles, Recent, Removable};
 use super::limits::limits;
 use super::*;
 use crate::shared::Create;
 use crate::shared::mapping::Attachment;
 use crate::shared::raw::header::{Kind, ROSTER, Shape};
 use crate::shared::shape;
+use crate::sys::Errno;
+use crate::sys::file::Identity;
 use crate::sys::memory::{self, Wanted};
 
 /// What such an object is called in its file's name.
 pub(crate) const KIND: &str = "memory";
-const NOUN: Noun = Noun { kind: KIND, noun: "shared memory segment" };
+pub(super) const NOUN: Noun = Noun { kind: KIND, noun: "shared memory segment", is_used: is_attached };
 
 /// Where the memory begins.
 const DATA: u64 = ALIGNMENT;
@@ -38,6 +41,12 @@ const MOST_ATTACHED: u64 = 1 << 32;
 /// How many numbers are tried for an attachment.
 const MOST_NUMBERS: u32 = 1000;
 
+/// A bit of the mode: it is locked (`SHM_LOCKED`).
+const LOCKED: u32 = 0o2000;
+
+/// How many segments the first call of a process looks at, for those that nobody is attached to any more.
+const FIRST_LOOKS: usize = 64;
+
 /// What `IPC_STAT` tells of a segment: `struct shmid_ds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -46,6 +55,8 @@ pub struct Status {
     pub permissions: Permissions,
     /// Whether it was removed, and goes with its last attachment (`SHM_DEST`).
     pub removed: bool,
+    /// Whether it was locked (`SHM_LOCKED`).
+    pub locked: bool,
     /// Its length in bytes.
     pub size: u64,
     /// Bytes of memory that it takes.
@@ -64,24 +75,75 @@ pub struct Status {
     pub attachments: u64,
 }
 
+/// A segment that this process has attached lately: its header, and what doesn't change.
+struct Handle {
+    name: Name,
+    identity: Identity,
+    size: u64,
+    block: Home<Block>,
+    judged: Judged,
+}
+
+impl Removable for Handle {
+    fn is_gone(&self) -> bool {
+        !self.block.is_ready()
+    }
+
+    fn is_bound(&self) -> bool {
+        false
+    }
+}
+
+static HANDLES: Handles<Handle> = Handles::new();
+
+thread_local! {
+    static RECENT: RefCell<Recent<Handle>> = const { RefCell::new(Recent::new()) };
+}
+
+impl Handle {
+    fn open(id: i32) -> Result<Self> {
+        let (name, found) = find(id)?;
+        let size = size_of_file(&name, &found)?;
+        let Found { stat, block, .. } = found;
+        Ok(Self { name, identity: stat.identity, size, block, judged: Judged::default() })
+    }
+}
+
+/// Something attached.
+struct Here {
+    id: i32,
+    /// Unless it was attached at a certain address.
+    handle: Option<Arc<Handle>>,
+    attachment: Attachment,
+}
+
 /// What this process has attached, by address.
-static HERE: Mutex<BTreeMap<usize, (i32, Attachment)>> = Mutex::new(BTreeMap::new());
+static HERE: Mutex<BTreeMap<usize, Here>> = Mutex::new(BTreeMap::new());
 
 /// Changes that only where fork is excluded: no child inherits it locked.
-fn here<T>(change: impl FnOnce(&mut BTreeMap<usize, (i32, Attachment)>) -> T) -> T {
+fn here<T>(change: impl FnOnce(&mut BTreeMap<usize, Here>) -> T) -> T {
     process::without_fork(|| change(&mut HERE.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 /// What must be so before a first segment is used.
 fn prepare() -> Result<()> {
-    static FIRST: Once = Once::new();
+    static LOOKED: AtomicBool = AtomicBool::new(false);
     process::prepare().map_err(|errno| errno.during("shmget: a page that fork wipes"))?;
-    FIRST.call_once(|| {
-        process::begin_children_with(count_in_child);
-        // What can't be read can't be swept; whoever makes a segment there is told.
-        let _ = sweep();
-    });
+    process::begin_children_with(count_in_child);
+    if !LOOKED.load(Ordering::Relaxed) && !LOOKED.swap(true, Ordering::Relaxed) {
+        look_at_some();
+    }
     Ok(())
+}
+
+/// Takes away what nobody is attached to any more. What can't be read can't be swept; whoever makes a segment there is told. Any of
+/// them: others look at others.
+#[cold]
+fn look_at_some() {
+    if let Ok(ids) = identifiers() {
+        let first = process::random() as usize % ids.len().max(1);
+        sweep_kind(NOUN, ids.iter().cycle().skip(first).take(ids.len().min(FIRST_LOOKS)).copied());
+    }
 }
 
 /// The identifier of the segment of that key, which is made of `size` bytes if `flags` say so: `shmget(2)`.
@@ -103,7 +165,12 @@ pub fn shmget(key: i32, size: usize, flags: i32) -> Result<i32> {
         if size == 0 || size as u64 > limits().shmmax {
             return Err(bad());
         }
-        make(name, size as u64, mode, describe)
+        match make(name, size as u64, mode, describe) {
+            Err(error) if error.errno() == libc::ENOSPC && sweep_kind(NOUN, identifiers()?.into_iter()) > 0 => {
+                make(name, size as u64, mode, describe)
+            }
+            made => made,
+        }
     };
     let fits = |name: &Name| if size as u64 > find_size(name)? { Err(bad()) } else { Ok(()) };
     Get { noun: NOUN, key, flags, make: &make, fits: &fits }.id()
@@ -114,7 +181,7 @@ fn in_pages(size: u64) -> Option<u64> {
     size.checked_next_multiple_of(memory::page_size() as u64)
 }
 
-fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<()> {
+fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<Object> {
     let no_memory = || Error::new(libc::ENOMEM, format!("shmget: {size} bytes: nothing is so large"));
     let whole = in_pages(size).and_then(|size| size.checked_add(DATA)).ok_or_else(no_memory)?;
     let fill = |fd: BorrowedFd| {
@@ -126,12 +193,12 @@ fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<()> {
         let shape = Shape { kind: Kind::Memory, slots: 1, size: whole, parameters };
         mapping.header().expect("it has a header").write(&shape);
         let mapping = Arc::new(mapping);
-        describe(&mapping);
+        describe(fd, &mapping);
         Home::<Block>::new(mapping, SYSV).expect("it lies in the header").second.note(process::id(), 0);
         Ok(())
     };
     let options = object::Options { create: Create::Only, mode, any_owner: true, write: true };
-    object::open(name, options, || Ok(whole), fill).map(drop)
+    object::open(name, options, || Ok(whole), fill)
 }
 
 /// The size of the segment of that name.
@@ -160,7 +227,7 @@ fn find(id: i32) -> Result<(Name, Found)> {
     let name = NOUN.by_id(id)?;
     match Found::at(&name) {
         Ok(found) if found.block.id.get() as i32 != id => super::find(NOUN, id).map(|found| (name, found)),
-        Ok(found) if found.block.is_removed() && attachments(&found) == 0 => {
+        Ok(found) if found.block.is_removed() && !is_attached(&found) => {
             let _ = found.take_names_away(NOUN);
             Err(NOUN.unknown(id))
         }
@@ -168,6 +235,11 @@ fn find(id: i32) -> Result<(Name, Found)> {
         Err(error) if error.errno() == libc::ENOENT => Err(NOUN.unknown(id)),
         Err(error) => Err(error),
     }
+}
+
+fn is_attached(found: &Found) -> bool {
+    // An error is no proof that nobody is.
+    !matches!(ofd::one_locked(found.fd.as_fd(), ATTACHED, MOST_ATTACHED), Ok(None))
 }
 
 /// How many attachments there are.
@@ -183,21 +255,27 @@ fn attachments(found: &Found) -> u64 {
     count
 }
 
-/// A description of the file that stands for one attachment.
-fn proof(found: &Found, write: bool) -> Result<OwnedFd> {
-    let name = NOUN.by_id(found.block.id.get() as i32)?;
-    let during =
-        |errno: crate::sys::Errno| errno.during(format!("attach {name}: a lock that says that it is attached"));
-    let description = match file::reopen(found.fd.as_fd()) {
-        Ok(description) => description,
-        Err(_) => file::open(name.path(), write).map_err(during)?,
-    };
+/// A description of the file of that name, which must be that file still.
+fn description(name: &Name, identity: Identity, write: bool) -> std::result::Result<OwnedFd, Errno> {
+    let fd = file::open(name.path(), write)?;
+    if file::stat(fd.as_fd())?.identity == identity { Ok(fd) } else { Err(Errno(libc::ENOENT)) }
+}
+
+/// One that stands for one attachment: it holds a lock.
+fn proof(name: &Name, identity: Identity) -> std::result::Result<OwnedFd, Errno> {
+    /// The byte that is tried next; 0 is none yet. What somebody else has by chance is found locked.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let description = description(name, identity, true)?;
+    if NEXT.load(Ordering::Relaxed) == 0 {
+        NEXT.store(process::random() | 1, Ordering::Relaxed);
+    }
     for _ in 0..MOST_NUMBERS {
-        if ofd::try_lock(description.as_fd(), ATTACHED + (process::random() & 0xffff_ffff)).map_err(during)? {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed) % MOST_ATTACHED;
+        if ofd::try_lock(description.as_fd(), ATTACHED + number)? {
             return Ok(description);
         }
     }
-    Err(Error::new(libc::ENOMEM, format!("attach {name}: it is attached too often")))
+    Err(Errno(libc::ENOMEM))
 }
 
 /// Attaches the segment, and says where: `shmat(2)`.
@@ -208,27 +286,64 @@ fn proof(found: &Found, write: bool) -> Result<OwnedFd> {
 /// `EINVAL`, `EACCES`, `EIDRM`, `ENOMEM` as shmat(2).
 pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
     prepare()?;
-    let (name, found) = find(id)?;
-    let write = flags & libc::SHM_RDONLY == 0;
-    if !found.permissions().permit(if write { READ | ALTER } else { READ }) {
+    let (write, execute) = (flags & libc::SHM_RDONLY == 0, flags & libc::SHM_EXEC != 0);
+    let wanted =
+        Wanted { address: wanted_address(address, flags)?, replaces: flags & libc::SHM_REMAP != 0, write, execute };
+    let needed = READ | if write { ALTER } else { 0 } | if execute { EXECUTE } else { 0 };
+    if wanted.address != 0 {
+        return shmat_at(id, wanted, needed);
+    }
+    let handle = HANDLES.handle(&RECENT, id, || Handle::open(id))?;
+    if !handle.judged.permit(&handle.block, needed) {
         return Err(NOUN.refused(id));
     }
-    let length = in_pages(size_of_file(&name, &found)?).and_then(|length| usize::try_from(length).ok());
+    let at = attach(id, &handle.name, handle.identity, handle.size, wanted, Some(&handle))?;
+    handle.block.first.note(process::id(), clock::coarse_s());
+    Ok(at)
+}
+
+/// Who wants a certain place has seen that it is free: nothing of ours may slip in before, as the header of a handle that is kept.
+fn shmat_at(id: i32, wanted: Wanted, needed: u32) -> Result<usize> {
+    let (name, found) = find(id)?;
+    if !found.permissions().permit(needed) {
+        return Err(NOUN.refused(id));
+    }
+    let size = size_of_file(&name, &found)?;
+    let Found { fd, stat, block } = found;
+    drop(block);
+    let at = attach(id, &name, stat.identity, size, wanted, None)?;
+    // It is attached, whatever becomes of the note.
+    if let Ok(found) = Found::of(&name, fd, stat) {
+        found.block.first.note(process::id(), clock::coarse_s());
+    }
+    Ok(at)
+}
+
+fn attach(
+    id: i32,
+    name: &Name,
+    identity: Identity,
+    size: u64,
+    wanted: Wanted,
+    handle: Option<&Arc<Handle>>,
+) -> Result<usize> {
+    let length = in_pages(size).and_then(|length| usize::try_from(length).ok());
     let length = length.ok_or_else(|| Error::new(libc::ENOMEM, format!("attach {name}: it is too large")))?;
-    let wanted = Wanted {
-        address: wanted_address(address, flags)?,
-        replaces: flags & libc::SHM_REMAP != 0,
-        write,
-        execute: flags & libc::SHM_EXEC != 0,
-    };
-    let proof = proof(&found, write)?;
-    let attachment = Attachment::new(found.fd.as_fd(), DATA, length, wanted, proof.as_fd())
-        .map_err(|errno| errno.during(format!("attach {name}: mmap of {length} bytes at {address:#x}")))?;
-    let at = attachment.address();
-    found.block.first.note(process::id(), clock::coarse_s());
+    // A child that was forked in between would have the proof.
+    let attached = here(|all| {
+        let proof = proof(name, identity)?;
+        // By a description that can't write, nobody makes it writable later.
+        let data = description(name, identity, wanted.write)?;
+        let attachment = Attachment::new(data.as_fd(), DATA, length, wanted, proof.as_fd())?;
+        let at = attachment.address();
+        Ok((at, all.insert(at, Here { id, handle: handle.cloned(), attachment })))
+    });
+    let (at, replaced) = attached.map_err(|errno: Errno| {
+        NOUN.if_gone(id, errno.during(format!("attach {name}: {length} bytes at {:#x}", wanted.address)))
+    })?;
     // What it replaced, if that was one, is unmapped already in part or as a whole: it only isn't counted any more.
-    if let Some((_, replaced)) = here(|all| all.insert(at, (id, attachment))) {
-        replaced.forget_memory();
+    if let Some(replaced) = replaced {
+        replaced.attachment.forget_memory();
     }
     Ok(at)
 }
@@ -252,32 +367,36 @@ fn wanted_address(address: usize, flags: i32) -> Result<usize> {
 /// # Errors
 /// `EINVAL` if nothing is.
 pub fn shmdt(address: usize) -> Result<()> {
-    let Some((id, attachment)) = here(|all| all.remove(&address)) else {
+    let Some(Here { id, handle, attachment }) = here(|all| all.remove(&address)) else {
         return Err(Error::new(libc::EINVAL, format!("shmdt: nothing is attached at {address:#x}")));
     };
     drop(attachment);
+    let note = |block: &Block| {
+        block.second.note_time(clock::coarse_s());
+        block.first.note_pid(process::id());
+        block.is_removed()
+    };
+    if handle.is_some_and(|handle| !note(&handle.block)) {
+        return Ok(());
+    }
     // It may be gone by now, with the last of them.
     if let Ok(found) = Found::at(&NOUN.by_id(id)?) {
-        found.block.second.note_time(clock::coarse_s());
-        found.block.first.note_pid(process::id());
-        take_away_if_last(&found);
-    }
-    Ok(())
-}
-
-fn take_away_if_last(found: &Found) {
-    if found.block.is_removed() && attachments(found) == 0 {
+        note(&found.block);
         let _ = found.take_names_away(NOUN);
     }
+    Ok(())
 }
 
 /// In a forked child: what it inherited is attached by it, too.
 fn count_in_child() {
     let mut all = HERE.lock().unwrap_or_else(PoisonError::into_inner);
-    for (id, attachment) in all.values_mut() {
+    for Here { id, handle, attachment } in all.values_mut() {
         // One without a name counts with its parent's.
-        let own = NOUN.by_id(*id).and_then(|name| Found::at(&name)).and_then(|found| proof(&found, true));
-        if let Ok(own) = own {
+        let own = match handle {
+            Some(handle) => proof(&handle.name, handle.identity).ok(),
+            None => NOUN.by_id(*id).ok().and_then(|name| proof(&name, file::look(name.path()).ok()?.identity).ok()),
+        };
+        if let Some(own) = own {
             let _ = attachment.prove(own.as_fd());
         }
     }
@@ -289,19 +408,6 @@ pub fn detach_all() {
     for address in addresses {
         let _ = shmdt(address);
     }
-}
-
-/// Takes away what was removed, and whose last attachment went with a process that didn't detach it.
-///
-/// # Errors
-/// As [`list`](crate::list).
-pub fn sweep() -> Result<()> {
-    for id in identifiers()? {
-        if let Ok(found) = Found::at(&NOUN.by_id(id)?) {
-            take_away_if_last(&found);
-        }
-    }
-    Ok(())
 }
 
 /// `IPC_STAT`.
@@ -316,12 +422,16 @@ pub fn stat(id: i32) -> Result<Status> {
     status(&name, &found)
 }
 
-/// `SHM_STAT_ANY`: what [`stat`] tells of the segment at an index, whoever may read it.
+/// `SHM_STAT`: what [`stat`] tells of the segment at an index of [`identifiers`]. `SHM_STAT_ANY`: whoever may read it, if `any`.
 ///
 /// # Errors
-/// `EINVAL` for an index at which there is none.
-pub fn stat_at(index: i32) -> Result<Status> {
-    let (name, found) = find(identifier_at(NOUN, index)?)?;
+/// `EINVAL` for an index at which there is none; `EACCES`.
+pub fn stat_at(index: i32, any: bool) -> Result<Status> {
+    let id = identifier_at(NOUN, index)?;
+    if !any {
+        return stat(id);
+    }
+    let (name, found) = find(id)?;
     status(&name, &found)
 }
 
@@ -350,10 +460,12 @@ fn status(name: &Name, found: &Found) -> Result<Status> {
     if removed {
         permissions.key = libc::IPC_PRIVATE;
     }
+    permissions.mode &= 0o777;
     let ((last, attached), (creator, detached)) = (block.first.get(), block.second.get());
     Ok(Status {
         permissions,
         removed,
+        locked: block.mode.get() & LOCKED != 0,
         size: size_of_file(name, found)?,
         allocated: stat.allocated.saturating_sub(ROSTER),
         attached,
@@ -370,8 +482,8 @@ fn status(name: &Name, found: &Found) -> Result<Status> {
 /// # Errors
 /// `EPERM`, `EINVAL` as shmctl(2).
 pub fn set(id: i32, change: &Change) -> Result<()> {
-    let (_, found) = find(id)?;
-    super::change(NOUN, &found.block, id, change)
+    let done = find(id).and_then(|(_, found)| super::change(NOUN, &found, id, change));
+    if_hidden_not_yours(NOUN, id, done)
 }
 
 /// `IPC_RMID`: it goes with its last attachment.
@@ -379,22 +491,25 @@ pub fn set(id: i32, change: &Change) -> Result<()> {
 /// # Errors
 /// `EPERM`, `EINVAL` as shmctl(2).
 pub fn remove(id: i32) -> Result<()> {
-    let (_, found) = find(id)?;
-    if !found.permissions().may_be_changed() {
-        return Err(not_yours(NOUN, id));
-    }
+    let found = find_to_change(id)?;
     // Who removes it again does no harm.
     found.block.remove();
-    found.take_key_away(NOUN)?;
-    take_away_if_last(&found);
+    // A directory that keeps others' names, or a death here: the next who meets it goes on.
+    let _ = found.take_names_away(NOUN);
     Ok(())
 }
 
-/// `SHM_LOCK`, `SHM_UNLOCK`: whether the caller might. (Memory in a file system can't be locked for others; see `docs/parity.md`.)
+/// `SHM_LOCK`, `SHM_UNLOCK`: says that it is locked, or not. (Memory in a file system can't be locked for others; see `docs/parity.md`.)
 ///
 /// # Errors
 /// `EPERM`, `EINVAL` as shmctl(2).
-pub fn lock(id: i32) -> Result<()> {
-    let (_, found) = find(id)?;
-    if found.permissions().may_be_changed() { Ok(()) } else { Err(not_yours(NOUN, id)) }
+pub fn lock(id: i32, locked: bool) -> Result<()> {
+    let mode = &find_to_change(id)?.block.mode;
+    mode.set(mode.get() & !LOCKED | if locked { LOCKED } else { 0 });
+    Ok(())
+}
+
+fn find_to_change(id: i32) -> Result<Found> {
+    let (_, found) = if_hidden_not_yours(NOUN, id, find(id))?;
+    if found.permissions().may_be_changed() { Ok(found) } else { Err(not_yours(NOUN, id)) }
 }
