@@ -140,7 +140,7 @@ static AT_EXIT: extern "C" fn() = at_exit;
 
 extern "C" fn at_exit() {
     call((), || {
-        shm::detach_all();
+        shm::end();
         Ok(())
     });
 }
