@@ -521,6 +521,77 @@ static void leaves_removed(void)
     raise(SIGKILL);
 }
 
+static void *write_for_ever(void *with)
+{
+    for (volatile char *at = with;; at[0]++)
+        ;
+    return NULL;
+}
+
+static int exit_in_use(void *with)
+{
+    int id = *(int *)with;
+    pthread_t thread;
+    pthread_create(&thread, NULL, write_for_ever, shmat(id, NULL, 0));
+    return 0;
+}
+
+/* A process ends while its threads write to what it has attached; and the last takes it along. */
+static void exits_while_used(void)
+{
+    struct shmid_ds told;
+    for (int i = 0; i < number; i++) {
+        int id = get(SHM, IPC_PRIVATE, 0);
+        void *at = shmat(id, NULL, 0);
+        pid_t children[2];
+        for (int j = 0; j < 2; j++)
+            children[j] = start(exit_in_use, &id);
+        CHECK(removed(SHM, id) == 0);
+        for (int j = 0; j < 2; j++)
+            succeeds(children[j]);
+        CHECK(shmctl(id, IPC_STAT, &told) == 0 && told.shm_nattch == 1);
+        CHECK(shmdt(at) == 0 && shmctl(id, IPC_STAT, &told) == -1 && errno == EINVAL);
+    }
+}
+
+static int hold(void *with)
+{
+    struct sembuf take = {0, -1, SEM_UNDO};
+    CHECK(semop(*(int *)with, &take, 1) == 0);
+    reach();
+    pause();
+    return 0;
+}
+
+static int take(void *with)
+{
+    struct sembuf take = {0, -1, 0};
+    reach();
+    return semop(*(int *)with, &take, 1) == 0 ? 0 : errno;
+}
+
+/* Who is killed gives back what he holds: how long the sleeper waits for that. */
+static void given_back(void)
+{
+    double longest = 0;
+    for (int i = 0; i < number; i++) {
+        int id = semget(IPC_PRIVATE, 1, 0600);
+        CHECK(semctl(id, 0, SETVAL, 1) == 0);
+        pid_t holder = start(hold, &id);
+        wait_checkpoint();
+        pid_t sleeper = start_sleeper(take, &id);
+        double begun = now();
+        kill(holder, SIGKILL);
+        waitpid(holder, NULL, 0);
+        succeeds(sleeper);
+        double took = now() - begun;
+        longest = took > longest ? took : longest;
+        CHECK(removed(SEM, id) == 0);
+    }
+    say("given back after %.0f ms at most", longest * 1000);
+    CHECK(longest < 10);
+}
+
 static int anew(const char *what, long with)
 {
     (void)what;
@@ -534,6 +605,7 @@ int main(int argc, char **argv)
         CASE(races),           CASE(one_id),         CASE(killed),         CASE(attached_races), CASE(forks_at_first_calls),
         CASE(forks_among_threads), CASE(few_descriptors), CASE(signals),   CASE(removed_by_others), CASE(starts_programs),
         CASE(loads_late),      CASE(many),           CASE(leaves),         CASE(leaves_removed),
+        CASE(exits_while_used), CASE(given_back),
     };
     program = argv[0];
     (void)run_cases;

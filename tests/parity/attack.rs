@@ -89,6 +89,16 @@ fn starts_programs() {
     leaves_nothing("starts_programs", 10);
 }
 
+#[test]
+fn exits_while_used() {
+    leaves_nothing("exits_while_used", 30);
+}
+
+#[test]
+fn the_killed_give_back() {
+    leaves_nothing("given_back", 10);
+}
+
 /// A library that makes its calls in its constructor, before that of the drop-in: preloaded besides, and loaded late.
 #[test]
 fn before_constructors_and_late() {

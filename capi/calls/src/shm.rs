@@ -141,7 +141,7 @@ unsafe fn tell(told: &shm::Status, buffer: *mut shmid_ds) -> Result<()> {
 /// When the program ends: what was removed goes with its last attachment, also if nobody detaches.
 pub fn detach_all() {
     call((), || {
-        shm::detach_all();
+        shm::end();
         Ok(())
     });
 }

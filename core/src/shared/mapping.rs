@@ -176,6 +176,11 @@ impl Attachment {
         (self.address, self.length) = (0, 0);
     }
 
+    /// Gives the proof up; the memory stays where it is.
+    pub(crate) fn give_up(&mut self) {
+        unmap(std::mem::take(&mut self.proof));
+    }
+
     /// Puts another proof in its place: a forked child's own.
     pub(crate) fn prove(&mut self, proof: BorrowedFd) -> Result<(), Errno> {
         let page = memory::page_size();

@@ -371,6 +371,11 @@ pub fn shmdt(address: usize) -> Result<()> {
         return Err(Error::new(libc::EINVAL, format!("shmdt: nothing is attached at {address:#x}")));
     };
     drop(attachment);
+    note_detached(id, handle.as_deref())
+}
+
+/// What isn't attached any more goes, if it was removed and that was the last.
+fn note_detached(id: i32, handle: Option<&Handle>) -> Result<()> {
     let note = |block: &Block| {
         block.second.note_time(clock::coarse_s());
         block.first.note_pid(process::id());
@@ -402,11 +407,17 @@ fn count_in_child() {
     }
 }
 
-/// Detaches all: the process ends.
-pub fn detach_all() {
-    let addresses: Vec<_> = here(|all| all.keys().copied().collect());
-    for address in addresses {
-        let _ = shmdt(address);
+/// The process ends: what it has attached counts no more. The memory stays, since other threads may be using it to the last.
+pub fn end() {
+    let ended: Vec<_> = here(|all| {
+        let end = |Here { id, handle, attachment }: &mut Here| {
+            attachment.give_up();
+            (*id, handle.clone())
+        };
+        all.values_mut().map(end).collect()
+    });
+    for (id, handle) in ended {
+        let _ = note_detached(id, handle.as_deref());
     }
 }
 
