@@ -234,6 +234,10 @@ pub extern "C" fn madang_strerror(error: c_int) -> *const c_char {
         ETOOMANYREFS "too many descriptors are on the way"
         ENODATA "the end: the other side has closed, or sends nothing more"
         ESRCH "there is no such process"
+        EISCONN "it is connected already"
+        ENOBUFS "the network has no room"
+        ENETDOWN "the network is down"
+        EHOSTDOWN "that host is down"
         EIO "a bug in madang, or a failure of the machine"
     };
     text.as_ptr()

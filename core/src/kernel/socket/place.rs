@@ -90,14 +90,7 @@ pub(super) fn bind(
     listen: impl FnOnce() -> std::result::Result<(), Errno>,
 ) -> Result<Place> {
     let doing = format!("bind {address}");
-    let during = |errno: Errno| {
-        errno.during(match errno.0 {
-            libc::ENOENT => format!("{doing}: there is no such directory"),
-            libc::EACCES | libc::EPERM | libc::EROFS => format!("{doing}: this process may not make a file there"),
-            libc::ENAMETOOLONG => format!("{doing}: the file's name is too long"),
-            _ => doing.clone(),
-        })
-    };
+    let during = |errno| cannot(errno, &doing);
     let Some((parent, name)) = split(path) else {
         return Err(Error::new(libc::EINVAL, format!("{doing}: the path has no file name at its end")));
     };
@@ -106,33 +99,50 @@ pub(super) fn bind(
 
     let private = Private::new(fd, directory.as_fd(), parent, mode).map_err(during)?;
     listen().map_err(during)?;
-    {
-        let _lock = Lock::new(directory.as_fd(), &doing)?;
-        match directory::link(directory.as_fd(), &private.name, &name) {
-            Ok(()) => {}
-            Err(Errno(libc::EEXIST)) if reclaim => {
-                refuse_living(directory.as_fd(), &name, &doing)?;
-                directory::rename(directory.as_fd(), &private.name, &name).map_err(|errno| {
-                    errno.during(format!("{doing}: nobody listens there, but this process may not replace the file"))
-                })?;
-            }
-            Err(Errno(libc::EEXIST)) => return Err(taken(&doing, "there is a file of that name")),
-            Err(errno) => return Err(during(errno)),
-        }
-    }
+    give_name(directory.as_fd(), &private.name, &name, reclaim, &doing)?;
     let identity = private.identity;
     drop(private);
     Ok(Place { directory, name, identity, owner: process::id() })
 }
 
+/// Calls the file `private` by its own name from now on, which may be free or, if `reclaim`, stale.
+fn give_name(directory: BorrowedFd, private: &CString, name: &CString, reclaim: bool, doing: &str) -> Result<()> {
+    let _lock = Lock::new(directory, doing)?;
+    loop {
+        match directory::link(directory, private, name) {
+            Err(Errno(libc::EEXIST)) if !reclaim => return Err(taken(doing, "there is a file of that name")),
+            Err(Errno(libc::EEXIST)) => {}
+            linked => return linked.map_err(|errno| cannot(errno, doing)),
+        }
+        // Else it has gone meanwhile.
+        if is_stale(directory, name, doing)? {
+            return directory::rename(directory, private, name).map_err(|errno| {
+                errno.during(format!("{doing}: nobody listens there, but this process may not replace the file"))
+            });
+        }
+    }
+}
+
+/// A file can't be made in the directory.
+#[cold]
+fn cannot(errno: Errno, doing: &str) -> Error {
+    errno.during(match errno.0 {
+        libc::ENOENT => format!("{doing}: there is no such directory"),
+        libc::EACCES | libc::EPERM | libc::EROFS => format!("{doing}: this process may not make a file there"),
+        libc::ENAMETOOLONG => format!("{doing}: the file's name is too long"),
+        _ => doing.to_owned(),
+    })
+}
+
+#[cold]
 fn taken(doing: &str, why: &str) -> Error {
     Error::new(libc::EADDRINUSE, format!("{doing}: {why}"))
 }
 
-/// `EADDRINUSE` unless what has the name is a socket at which nobody listens, or nothing.
-fn refuse_living(directory: BorrowedFd, name: &CString, doing: &str) -> Result<()> {
+/// Whether the name is that of a socket which nobody has open, and not free; if it is anything else, `EADDRINUSE`.
+fn is_stale(directory: BorrowedFd, name: &CString, doing: &str) -> Result<bool> {
     let found = match directory::point_to(Some(directory), name, false) {
-        Err(Errno(libc::ENOENT)) => return Ok(()),
+        Err(Errno(libc::ENOENT)) => return Ok(false),
         found => found.map_err(|errno| failed(errno, doing))?,
     };
     let stat = file::stat(found.as_fd()).map_err(|errno| failed(errno, doing))?;
@@ -143,13 +153,18 @@ fn refuse_living(directory: BorrowedFd, name: &CString, doing: &str) -> Result<(
         let probe = socket::open(libc::AF_UNIX, libc::SOCK_DGRAM)?;
         socket::connect(probe.as_fd(), &Name::Unix(path.into_bytes()))
     });
-    match asked {
-        Err(Errno(libc::ECONNREFUSED)) => Ok(()),
-        Err(Errno(libc::EACCES | libc::EPERM)) => {
-            Err(taken(doing, "there is a socket of that name, and this process may not ask whether somebody listens"))
+    Err(match asked {
+        Err(Errno(libc::ECONNREFUSED)) => return Ok(true),
+        Ok(()) | Err(Errno(libc::EPROTOTYPE)) => {
+            taken(doing, "somebody listens there: stop him, or choose another address")
         }
-        _ => Err(taken(doing, "somebody listens there: stop him, or choose another address")),
-    }
+        Err(Errno(libc::EACCES | libc::EPERM)) => {
+            taken(doing, "there is a socket of that name, and this process may not ask whether somebody listens")
+        }
+        Err(errno) => {
+            errno.during(format!("{doing}: whether somebody listens there can't be asked (is there a /proc?)"))
+        }
+    })
 }
 
 /// The file under its private name, which goes with this.
