@@ -311,7 +311,7 @@ struct Get<'a> {
     flags: i32,
     make: Make<'a>,
     /// Whether an existing one is what is asked for.
-    fits: &'a dyn Fn(&Name) -> Result<()>,
+    fits: &'a dyn Fn(&Name, &Found) -> Result<()>,
 }
 
 impl Get<'_> {
@@ -351,7 +351,7 @@ impl Get<'_> {
             return Err(self.exists());
         }
         // In this order: as the kernel.
-        (self.fits)(name)?;
+        (self.fits)(name, found)?;
         if !told.permit(self.wanted()) {
             return Err(self.noun.refused(told.id));
         }

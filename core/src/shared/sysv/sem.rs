@@ -114,10 +114,11 @@ pub fn semget(key: i32, count: i32, flags: i32) -> Result<i32> {
         }
         made.clone().mode(mode).find_or_make(name, describe).map(|(_, object)| object)
     };
-    let fits = |name: &Name| match options().semaphores(count).look(name) {
-        Err(error) if error.errno() == libc::EINVAL => Err(bad()),
-        looked => looked,
-    };
+    let fits =
+        |name: &Name, found: &Found| match options().semaphores(count).suits(name, found.fd.as_fd(), found.stat.size) {
+            Err(error) if error.errno() == libc::EINVAL => Err(bad()),
+            looked => looked,
+        };
     Get { noun: NOUN, key, flags, make: &make, fits: &fits }.id()
 }
 

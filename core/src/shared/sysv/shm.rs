@@ -172,7 +172,7 @@ pub fn shmget(key: i32, size: usize, flags: i32) -> Result<i32> {
             made => made,
         }
     };
-    let fits = |name: &Name| if size as u64 > find_size(name)? { Err(bad()) } else { Ok(()) };
+    let fits = |name: &Name, found: &Found| if size as u64 > size_of_file(name, found)? { Err(bad()) } else { Ok(()) };
     Get { noun: NOUN, key, flags, make: &make, fits: &fits }.id()
 }
 
@@ -201,11 +201,7 @@ fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<Object>
     object::open(name, options, || Ok(whole), fill)
 }
 
-/// The size of the segment of that name.
-fn find_size(name: &Name) -> Result<u64> {
-    size_of_file(name, &Found::at(name)?)
-}
-
+/// The size of a segment.
 fn size_of_file(name: &Name, found: &Found) -> Result<u64> {
     let shape = shape::read(name, found.fd.as_fd(), found.stat.size, Kind::Memory, "System V shared memory")?;
     let size = shape.parameters[0];
