@@ -142,7 +142,7 @@ fn prepare() -> Result<()> {
 fn look_at_some() {
     if let Ok(ids) = identifiers() {
         let first = process::random() as usize % ids.len().max(1);
-        sweep_kind(NOUN, ids.iter().cycle().skip(first).take(ids.len().min(FIRST_LOOKS)).copied());
+        sweep_kind(NOUN, ids.iter().cycle().skip(first).take(ids.len().min(FIRST_LOOKS)).copied(), Found::sweep);
     }
 }
 
@@ -165,12 +165,7 @@ pub fn shmget(key: i32, size: usize, flags: i32) -> Result<i32> {
         if size == 0 || size as u64 > limits().shmmax {
             return Err(bad());
         }
-        match make(name, size as u64, mode, describe) {
-            Err(error) if error.errno() == libc::ENOSPC && sweep_kind(NOUN, identifiers()?.into_iter()) > 0 => {
-                make(name, size as u64, mode, describe)
-            }
-            made => made,
-        }
+        make(name, size as u64, mode, describe)
     };
     let fits = |name: &Name, found: &Found| if size as u64 > size_of_file(name, found)? { Err(bad()) } else { Ok(()) };
     Get { noun: NOUN, key, flags, make: &make, fits: &fits }.id()
