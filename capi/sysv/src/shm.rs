@@ -5,7 +5,7 @@ use std::ffi::{c_ulong, c_void};
 use libc::{c_int, c_ushort, key_t, shmid_ds, size_t};
 use madang_core::Result;
 use madang_core::shared::sysv::limits::limits;
-use madang_core::shared::sysv::shm;
+use madang_core::shared::sysv::{self, shm};
 
 use crate::{call, change, check, check_mut, highest, invalid, perm};
 
@@ -133,14 +133,15 @@ unsafe fn tell(told: &shm::Status, buffer: *mut shmid_ds) -> Result<()> {
     Ok(())
 }
 
-/// Called by the loader when the program ends: what was removed goes with its last attachment, also if nobody detaches.
+/// Called by the loader when the program ends: what is to be undone is undone, and what was removed goes with its last attachment, also if
+/// nobody detaches.
 #[used]
 #[unsafe(link_section = ".fini_array")]
 static AT_EXIT: extern "C" fn() = at_exit;
 
 extern "C" fn at_exit() {
     call((), || {
-        shm::end();
+        sysv::end();
         Ok(())
     });
 }

@@ -361,6 +361,13 @@ impl SemaphoreSet {
         self.attached.present().is_some_and(|present| self.semaphores.owes(&present))
     }
 
+    /// Undoes what it has to; it is the end of the process.
+    pub(in crate::shared) fn undo_own(&self) {
+        if let Some(present) = self.attached.present() {
+            self.semaphores.undo_own(&present);
+        }
+    }
+
     /// Wakes all who wait: it was removed.
     pub(in crate::shared) fn wake_all(&self) {
         if let Some(present) = self.attached.present() {
@@ -514,7 +521,7 @@ impl SemaphoreSet {
     }
 
     /// Gives back what the dead had to be undone.
-    fn bury(&self) -> Result<()> {
+    pub(in crate::shared) fn bury(&self) -> Result<()> {
         self.bury_found(&self.enter()?, Deadline::NOW).map(drop)
     }
 

@@ -457,6 +457,12 @@ fn find(noun: Noun, id: i32) -> Result<Found> {
     }
 }
 
+/// The process ends: what it has is given back as soon as that can be, for nobody to look for it.
+pub fn end() {
+    sem::end();
+    shm::end();
+}
+
 /// `IPC_SET`, but for what only one kind has.
 fn change(noun: Noun, found: &Found, id: i32, change: &Change) -> Result<()> {
     let (told, block) = (found.permissions(), &found.block);

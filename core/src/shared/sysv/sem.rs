@@ -64,6 +64,8 @@ impl Handle {
         let set = options().create(Create::Never).open_as(NOUN.by_id(id)?, &|_, _| {});
         let mut set = set.map_err(|error| NOUN.if_gone(id, error))?;
         let block = set.becomes_sysv();
+        // Who died before this process came isn't in its way.
+        set.bury()?;
         let handle = Self { set, block, judged: Judged::default() };
         if handle.is_gone() { Err(NOUN.unknown(id)) } else { Ok(handle) }
     }
@@ -288,6 +290,11 @@ pub fn count(id: i32) -> Result<u32> {
 pub fn set(id: i32, change: &Change) -> Result<()> {
     let done = find(NOUN, id).and_then(|found| super::change(NOUN, &found, id, change));
     if_hidden_not_yours(NOUN, id, done)
+}
+
+/// The process ends: what it has to undo is undone at once. (Who is killed is found by the next who waits or asks.)
+pub(super) fn end() {
+    HANDLES.for_each(|handle| handle.set.undo_own());
 }
 
 /// `IPC_RMID`: who waits gets `EIDRM`.

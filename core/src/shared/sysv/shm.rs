@@ -392,7 +392,7 @@ fn count_in_child() {
 }
 
 /// The process ends: what it has attached counts no more. The memory stays, since other threads may be using it to the last.
-pub fn end() {
+pub(super) fn end() {
     let ended: Vec<_> = here(|all| {
         let end = |Here { id, handle, attachment }: &mut Here| {
             attachment.give_up();
