@@ -3,14 +3,13 @@
 //! The object is a file: a header, so that it is known for what it is, and from 64 KiB on the memory, which nobody but its users touches.
 //! It is sparse, as the kernel's is: a page is taken when it is first touched.
 //!
-//! **Attachments** are counted by who lives: each holds a lock on a byte of the file's, as a participant does (`attached.rs`), by a description that only
-//! a mapping keeps open. So the count is right however somebody went. A forked child inherits the memory, and the lock with it; at
-//! its very beginning it takes one of its own, so that it counts by itself (unless the segment was removed and has no name by which it could be
-//! opened: then parent and child count as one, as long as one of them lives).
+//! **Attachments** are counted by who lives: each holds a lock on a byte of the file's, as a participant does (`attached.rs`), by a description
+//! that only a mapping keeps open. So the count is right however somebody went. A forked child inherits the memory, and the lock with
+//! it; at its very beginning it takes one of its own, so that it counts by itself.
 //!
 //! **Removed** segments live on until the last attachment goes, and can be attached by their identifier until then, as on Linux. Who
-//! detaches last takes the name away. A process that ends without detaching leaves that to the next who meets it: by its identifier, in a list, by `gc`, when
-//! there is no memory left; and the first call of a process looks at some.
+//! detaches last takes the name away. A process that ends without detaching leaves that to the next who meets it: by its identifier, in a
+//! list, by `gc`, when there is no memory left; and the first call of a process looks at some.
 
 #![forbid(unsafe_code)]
 
