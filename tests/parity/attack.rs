@@ -31,7 +31,10 @@ fn gc(place: &Place) {
     let sweep = || {
         // SAFETY: a forked child has one thread, so its environment is its own.
         unsafe { libc::setenv(c"MADANG_DIR".as_ptr(), path.as_ptr(), 1) };
-        i32::from(madang::gc().is_err())
+        let there_are = madang::left_overs().unwrap().files;
+        assert_eq!(madang::gc().unwrap().files, there_are);
+        assert_eq!(madang::left_overs().unwrap().files, 0);
+        0
     };
     madang_tests::fork(sweep).succeeds();
 }

@@ -316,6 +316,23 @@ static void undone_at_exit(void)
     SAY(removed(id));
 }
 
+static int raise_and_go(void *with)
+{
+    return ERRNO(one(*(int *)with, 0, 1, SEM_UNDO));
+}
+
+/* What a process that is gone had raised isn't there for others. */
+static void raised_and_gone(void)
+{
+    int id = set(1);
+    SAY(one(id, 0, 1, 0));
+    ended("who raised", start(raise_and_go, &id));
+    SAY(one(id, 0, -2, IPC_NOWAIT));
+    SAY(one(id, 0, -1, IPC_NOWAIT));
+    SAY(one(id, 0, -1, IPC_NOWAIT));
+    SAY(removed(id));
+}
+
 static void undone_at_kill(void)
 {
     int id = set(2);
@@ -800,6 +817,7 @@ int main(int argc, char **argv)
         CASE(arrays),
         CASE(timeouts),
         CASE(undone_at_exit),
+        CASE(raised_and_gone),
         CASE(undone_at_kill),
         CASE(undo_is_forgotten),
         CASE(undo_is_cut),

@@ -18,8 +18,16 @@ pub mod shm;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use libc::{c_int, c_ushort, ipc_perm};
-use madang_core::shared::sysv::{Change, Permissions};
+use madang_core::shared::sysv::{self, Change, Permissions};
 use madang_core::{Error, Result};
+
+/// When the program ends: what is to be undone is undone, and what was removed goes with its last attachment, also if nobody detaches.
+pub fn end() {
+    call((), || {
+        sysv::end();
+        Ok(())
+    });
+}
 
 /// Where the calling thread's `errno` is.
 fn errno() -> *mut c_int {

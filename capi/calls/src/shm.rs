@@ -137,11 +137,3 @@ unsafe fn tell(told: &shm::Status, buffer: *mut shmid_ds) -> Result<()> {
     unsafe { buffer.write_unaligned(filled) };
     Ok(())
 }
-
-/// When the program ends: what was removed goes with its last attachment, also if nobody detaches.
-pub fn detach_all() {
-    call((), || {
-        shm::end();
-        Ok(())
-    });
-}

@@ -48,5 +48,5 @@ exports! {
 static AT_EXIT: extern "C" fn() = at_exit;
 
 extern "C" fn at_exit() {
-    shm::detach_all();
+    madang_calls::end();
 }

@@ -50,7 +50,9 @@ pub fn gc() -> Result<LeftOvers> {
 /// # Errors
 /// As [`gc`].
 pub fn left_overs() -> Result<LeftOvers> {
-    sweep(is_left)
+    let mut found = sweep(is_left)?;
+    found.files += sysv::left_over()?;
+    Ok(found)
 }
 
 /// Looks at every temporary name, in `MADANG_DIR` and in `/dev/shm`, where segments are made.

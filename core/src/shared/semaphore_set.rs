@@ -375,6 +375,13 @@ impl SemaphoreSet {
         self.attached.present().is_some_and(|present| self.semaphores.owes(&present))
     }
 
+    /// Undoes what it has to; it is the end of the process.
+    pub(in crate::shared) fn undo_own(&self) {
+        if let Some(present) = self.attached.present() {
+            self.semaphores.undo_own(&present);
+        }
+    }
+
     /// Wakes all who wait: it was removed.
     pub(in crate::shared) fn wake_all(&self) {
         if let Some(present) = self.attached.present() {
@@ -588,7 +595,7 @@ impl SemaphoreSet {
     }
 
     /// Gives back what the dead had to be undone. Whether something was.
-    fn bury(&self, deadline: Deadline) -> Result<bool> {
+    pub(in crate::shared) fn bury(&self, deadline: Deadline) -> Result<bool> {
         self.semaphores.bury(&self.enter()?, deadline).map_err(|fault| self.explain(fault, "operate", deadline))
     }
 

@@ -11,8 +11,8 @@
 //!
 //! **The file system is the registry.** A message queue is a [`Queue`](crate::Queue), a set of semaphores a
 //! [`SemaphoreSet`](crate::SemaphoreSet), whose file has one name by its identifier, `sysv.id.0000002a`, and, unless it is
-//! private, a second one by its key, `sysv.key.0000002a` (in hexadecimal). By these names the native API opens it too. Whose it is, and who used it last, is written
-//! in it (`raw/sysv.rs`).
+//! private, a second one by its key, `sysv.key.0000002a` (in hexadecimal). By these names the native API opens it too.
+//! Whose it is, and who used it last, is written in it (`raw/sysv.rs`).
 //!
 //! **To make one**: the file gets its identifier's name, 31 random bits, again if that is taken; then its key's: the commit. Who loses
 //! the race for the key removes his own and takes the winner's. A death between the two leaves an object that nobody can have
@@ -311,7 +311,7 @@ struct Get<'a> {
     flags: i32,
     make: Make<'a>,
     /// Whether an existing one is what is asked for.
-    fits: &'a dyn Fn(&Name) -> Result<()>,
+    fits: &'a dyn Fn(&Name, &Found) -> Result<()>,
 }
 
 impl Get<'_> {
@@ -351,7 +351,7 @@ impl Get<'_> {
             return Err(self.exists());
         }
         // In this order: as the kernel.
-        (self.fits)(name)?;
+        (self.fits)(name, found)?;
         if !told.permit(self.wanted()) {
             return Err(self.noun.refused(told.id));
         }
@@ -425,7 +425,13 @@ impl Get<'_> {
                 let _ = ofd::try_lock(fd, NAMING);
                 Home::<Block>::new(mapping.clone(), SYSV).expect("it lies in the header").begin(&identity);
             };
-            match (self.make)(&name, file_mode(mode), &describe) {
+            let make = || (self.make)(&name, file_mode(mode), &describe);
+            let made = match make() {
+                // Perhaps the dead have what is missing.
+                Err(error) if error.errno() == libc::ENOSPC && sweep()? > 0 => make(),
+                made => made,
+            };
+            match made {
                 Err(error) if error.errno() == libc::EEXIST => {}
                 made => return made.map(|object| (id as i32, name, object)),
             }
@@ -449,6 +455,12 @@ fn find(noun: Noun, id: i32) -> Result<Found> {
         Err(error) if error.errno() == libc::ENOENT => Err(noun.unknown(id)),
         Err(error) => Err(error),
     }
+}
+
+/// The process ends: what it has is given back as soon as that can be, for nobody to look for it.
+pub fn end() {
+    sem::end();
+    shm::end();
 }
 
 /// `IPC_SET`, but for what only one kind has.
@@ -501,27 +513,47 @@ fn if_hidden_not_yours<T>(noun: Noun, id: i32, done: Result<T>) -> Result<T> {
     done.map_err(|error| if error.errno() == libc::EACCES { not_yours(noun, id) } else { error })
 }
 
-/// Takes away of that kind what was removed and bears a name still, and what somebody died at who made it. How many files went.
-fn sweep_kind(noun: Noun, ids: impl Iterator<Item = i32>) -> u64 {
-    let is_swept = |id| -> Result<bool> {
-        let name = noun.by_id(id)?;
-        let found = Found::at(&name)?;
-        if found.is_left_half_made(noun)? {
-            found.block.give_up();
+/// What is done with what may be left over, and whether it is.
+type Sweep = fn(&Found, Noun) -> Result<bool>;
+
+impl Found {
+    /// Whether it was removed and bears a name still, or somebody died at it who made it.
+    fn is_left_over(&self, noun: Noun) -> Result<bool> {
+        Ok(self.is_left_half_made(noun)? || self.block.is_removed() && !(noun.is_used)(self))
+    }
+
+    /// Takes it away if it is left over.
+    fn sweep(&self, noun: Noun) -> Result<bool> {
+        if self.is_left_half_made(noun)? {
+            self.block.give_up();
         }
-        found.take_names_away(noun)?;
-        Ok(found.block.is_removed() && !found.bears(&name))
-    };
-    ids.filter(|&id| is_swept(id).is_ok_and(|swept| swept)).count() as u64
+        self.take_names_away(noun)?;
+        Ok(self.block.is_removed() && !self.bears(&noun.by_id(self.block.id.get() as i32)?))
+    }
 }
 
-/// As [`sweep_kind`], of every kind, for [`gc`](crate::gc).
-pub(crate) fn sweep() -> Result<u64> {
+/// How many of these are left over. What can't be looked at isn't.
+fn sweep_kind(noun: Noun, ids: impl Iterator<Item = i32>, sweep: Sweep) -> u64 {
+    let is_left = |id| sweep(&Found::at(&noun.by_id(id)?)?, noun);
+    ids.filter(|&id| is_left(id).is_ok_and(|left| left)).count() as u64
+}
+
+fn sweep_all(sweep: Sweep) -> Result<u64> {
     let mut swept = 0;
     for noun in [msg::NOUN, sem::NOUN, shm::NOUN] {
-        swept += sweep_kind(noun, identifiers(noun)?.into_iter());
+        swept += sweep_kind(noun, identifiers(noun)?.into_iter(), sweep);
     }
     Ok(swept)
+}
+
+/// Takes away what is left over, and says how much that was.
+pub(crate) fn sweep() -> Result<u64> {
+    sweep_all(Found::sweep)
+}
+
+/// How much is left over.
+pub(crate) fn left_over() -> Result<u64> {
+    sweep_all(Found::is_left_over)
 }
 
 /// The identifiers of all objects of a kind, in their order: the indices of `…_STAT`.

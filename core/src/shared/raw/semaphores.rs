@@ -501,16 +501,20 @@ impl Semaphores {
 
     /// What a participant owns is given back: he closes his handle.
     pub(crate) fn part(&self, host: &impl Host) {
-        let slot = host.me().slot();
-        if self.undoers()[slot as usize].is(host.me())
+        self.undo_own(host);
+        self.control().front.lock.give_back_for_good(host);
+    }
+
+    /// Undoes what a participant's operations have to be undone.
+    pub(crate) fn undo_own(&self, host: &impl Host) {
+        if self.owes(host)
             && let Ok(entered) = self.lock(host, Deadline::NOW)
         {
             let mut wakes = Wakes::default();
-            self.give_back(host, slot, &mut wakes);
+            self.give_back(host, host.me().slot(), &mut wakes);
             // Disowned: then the others have done it.
             let _ = self.unlock(host, entered, ANY, &wakes);
         }
-        self.control().front.lock.give_back_for_good(host);
     }
 
     /// Sees to what the former owners of the slot left that `heir` has now.

@@ -132,6 +132,11 @@ impl SemaphoreSetOptions {
         Ok((geometry, object))
     }
 
+    /// What opening that file would say.
+    pub(in crate::shared) fn suits(&self, name: &Name, fd: BorrowedFd, size: u64) -> Result<()> {
+        self.check(name, fd, size).map(drop)
+    }
+
     /// What opening an existing set would say, short of taking part.
     pub(crate) fn look(&self, name: &Name) -> Result<()> {
         let Object { fd, stat, .. } = object::find(name, self.object)?;

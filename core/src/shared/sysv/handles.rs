@@ -172,6 +172,12 @@ impl<T: Removable> Handles<T> {
         handle
     }
 
+    /// Does something with each.
+    pub(super) fn for_each(&self, work: impl FnMut(Arc<T>)) {
+        let all: Vec<_> = self.change(|table| table.all.values().cloned().collect());
+        all.into_iter().for_each(work);
+    }
+
     /// Forgets it.
     pub(super) fn forget(&self, id: i32) {
         drop(self.change(|table| table.all.remove(&id)));

@@ -110,7 +110,7 @@ pub fn msgget(key: i32, flags: i32) -> Result<i32> {
     let make = |name: &Name, mode, describe: Describe| {
         made.clone().mode(mode).limits(limit, limit).find_or_make(name, describe).map(|(_, object)| object)
     };
-    Get { noun: NOUN, key, flags, make: &make, fits: &|_| Ok(()) }.id()
+    Get { noun: NOUN, key, flags, make: &make, fits: &|_, _| Ok(()) }.id()
 }
 
 /// Sends a message: `msgsnd(2)`. Waits while the queue is full, unless `flags` has `IPC_NOWAIT`.

@@ -64,6 +64,8 @@ impl Handle {
         let set = options().create(Create::Never).open_as(NOUN.by_id(id)?, &|_, _| {});
         let mut set = set.map_err(|error| NOUN.if_gone(id, error))?;
         let block = set.becomes_sysv();
+        // Who died before this process came isn't in its way.
+        set.bury(Deadline::NOW)?;
         let handle = Self { set, block, judged: Judged::default() };
         if handle.is_gone() { Err(NOUN.unknown(id)) } else { Ok(handle) }
     }
@@ -114,10 +116,11 @@ pub fn semget(key: i32, count: i32, flags: i32) -> Result<i32> {
         }
         made.clone().mode(mode).find_or_make(name, describe).map(|(_, object)| object)
     };
-    let fits = |name: &Name| match options().semaphores(count).look(name) {
-        Err(error) if error.errno() == libc::EINVAL => Err(bad()),
-        looked => looked,
-    };
+    let fits =
+        |name: &Name, found: &Found| match options().semaphores(count).suits(name, found.fd.as_fd(), found.stat.size) {
+            Err(error) if error.errno() == libc::EINVAL => Err(bad()),
+            looked => looked,
+        };
     Get { noun: NOUN, key, flags, make: &make, fits: &fits }.id()
 }
 
@@ -302,6 +305,11 @@ pub fn count(id: i32) -> Result<u32> {
 pub fn set(id: i32, change: &Change) -> Result<()> {
     let done = find(NOUN, id).and_then(|found| super::change(NOUN, &found, id, change));
     if_hidden_not_yours(NOUN, id, done)
+}
+
+/// The process ends: what it has to undo is undone at once. (Who is killed is found by the next who waits or asks.)
+pub(super) fn end() {
+    HANDLES.for_each(|handle| handle.set.undo_own());
 }
 
 /// `IPC_RMID`: who waits gets `EIDRM`.

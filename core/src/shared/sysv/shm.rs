@@ -3,14 +3,13 @@
 //! The object is a file: a header, so that it is known for what it is, and from 64 KiB on the memory, which nobody but its users touches.
 //! It is sparse, as the kernel's is: a page is taken when it is first touched.
 //!
-//! **Attachments** are counted by who lives: each holds a lock on a byte of the file's, as a participant does (`attached.rs`), by a description that only
-//! a mapping keeps open. So the count is right however somebody went. A forked child inherits the memory, and the lock with it; at
-//! its very beginning it takes one of its own, so that it counts by itself (unless the segment was removed and has no name by which it could be
-//! opened: then parent and child count as one, as long as one of them lives).
+//! **Attachments** are counted by who lives: each holds a lock on a byte of the file's, as a participant does (`attached.rs`), by a description
+//! that only a mapping keeps open. So the count is right however somebody went. A forked child inherits the memory, and the lock with
+//! it; at its very beginning it takes one of its own, so that it counts by itself.
 //!
 //! **Removed** segments live on until the last attachment goes, and can be attached by their identifier until then, as on Linux. Who
-//! detaches last takes the name away. A process that ends without detaching leaves that to the next who meets it: by its identifier, in a list, by `gc`, when
-//! there is no memory left; and the first call of a process looks at some.
+//! detaches last takes the name away. A process that ends without detaching leaves that to the next who meets it: by its identifier, in a
+//! list, by `gc`, when there is no memory left; and the first call of a process looks at some.
 
 #![forbid(unsafe_code)]
 
@@ -142,7 +141,7 @@ fn prepare() -> Result<()> {
 fn look_at_some() {
     if let Ok(ids) = identifiers() {
         let first = process::random() as usize % ids.len().max(1);
-        sweep_kind(NOUN, ids.iter().cycle().skip(first).take(ids.len().min(FIRST_LOOKS)).copied());
+        sweep_kind(NOUN, ids.iter().cycle().skip(first).take(ids.len().min(FIRST_LOOKS)).copied(), Found::sweep);
     }
 }
 
@@ -165,14 +164,9 @@ pub fn shmget(key: i32, size: usize, flags: i32) -> Result<i32> {
         if size == 0 || size as u64 > limits().shmmax {
             return Err(bad());
         }
-        match make(name, size as u64, mode, describe) {
-            Err(error) if error.errno() == libc::ENOSPC && sweep_kind(NOUN, identifiers()?.into_iter()) > 0 => {
-                make(name, size as u64, mode, describe)
-            }
-            made => made,
-        }
+        make(name, size as u64, mode, describe)
     };
-    let fits = |name: &Name| if size as u64 > find_size(name)? { Err(bad()) } else { Ok(()) };
+    let fits = |name: &Name, found: &Found| if size as u64 > size_of_file(name, found)? { Err(bad()) } else { Ok(()) };
     Get { noun: NOUN, key, flags, make: &make, fits: &fits }.id()
 }
 
@@ -201,11 +195,7 @@ fn make(name: &Name, size: u64, mode: u32, describe: Describe) -> Result<Object>
     object::open(name, options, || Ok(whole), fill)
 }
 
-/// The size of the segment of that name.
-fn find_size(name: &Name) -> Result<u64> {
-    size_of_file(name, &Found::at(name)?)
-}
-
+/// The size of a segment.
 fn size_of_file(name: &Name, found: &Found) -> Result<u64> {
     let shape = shape::read(name, found.fd.as_fd(), found.stat.size, Kind::Memory, "System V shared memory")?;
     let size = shape.parameters[0];
@@ -408,7 +398,7 @@ fn count_in_child() {
 }
 
 /// The process ends: what it has attached counts no more. The memory stays, since other threads may be using it to the last.
-pub fn end() {
+pub(super) fn end() {
     let ended: Vec<_> = here(|all| {
         let end = |Here { id, handle, attachment }: &mut Here| {
             attachment.give_up();
