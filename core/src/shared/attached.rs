@@ -56,7 +56,7 @@ pub(crate) struct Attached {
     /// By it others are asked about; it never locks. What System V calls made is found by its name instead: a process may have more of
     /// those than descriptors.
     asking: Option<OwnedFd>,
-    /// Of what a System V call made: whether it was removed.
+    /// What a System V call made is gone for everybody once it is removed, also for who opened it by its name.
     block: OnceLock<Home<Block>>,
     /// The participant's word; 0 when the others presumed it dead.
     me: AtomicU32,
@@ -82,6 +82,10 @@ fn nobody_yet() -> usize {
     if process::thread() == 0 { SEVERAL } else { 0 }
 }
 
+fn sysv_block(mapping: &Arc<Mapping>) -> Home<Block> {
+    Home::new(mapping.clone(), SYSV).expect("it lies in the header")
+}
+
 /// What stands in for a barrier where the kernel or a sandbox has none: no processor keeps a store to itself for so long.
 const WITHOUT_BARRIER: Duration = Duration::from_millis(10);
 
@@ -95,13 +99,17 @@ impl Attached {
     /// `ENOMEM`, or `EINVAL` from a kernel older than Linux 4.14, on which a fork can't be told.
     pub(crate) fn new(name: Name, fd: OwnedFd, stat: &Stat, mapping: Arc<Mapping>, slots: u32) -> Result<Self> {
         process::prepare().map_err(|errno| errno.during(format!("open {name}: a page that fork wipes")))?;
+        let block = OnceLock::new();
+        if let Some(made) = (slots > 0).then(|| sysv_block(&mapping)).filter(|made| made.is_there()) {
+            let _ = block.set(made);
+        }
         Ok(Self {
             name,
             mapping,
             slots,
             identity: stat.identity,
             asking: Some(fd),
-            block: OnceLock::new(),
+            block,
             me: AtomicU32::new(0),
             epoch: AtomicU64::new(0),
             hold: Mutex::new(None),
@@ -137,18 +145,17 @@ impl Attached {
         }
     }
 
-    /// It was made by a System V call: it is gone for everybody when it is removed, and no descriptor is kept. What System V keeps of it.
+    /// It was opened by a System V call: no descriptor is kept. What System V keeps of it.
     pub(crate) fn becomes_sysv(&mut self) -> Home<Block> {
-        let block = || Home::new(self.mapping.clone(), SYSV).expect("it lies in the header");
         self.asking = None;
-        let _ = self.block.set(block());
-        block()
+        let _ = self.block.set(sysv_block(&self.mapping));
+        sysv_block(&self.mapping)
     }
 
     /// Whether it was removed.
     #[inline]
     fn is_removed(&self) -> bool {
-        self.block.get().is_some_and(|block| !block.is_ready())
+        self.block.get().is_some_and(|block| block.is_removed())
     }
 
     /// The participant that this handle is, if it need not join first.

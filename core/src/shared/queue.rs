@@ -349,6 +349,8 @@ impl Queue {
 
     /// Wakes all who wait: it was removed.
     pub(in crate::shared) fn wake_all(&self) {
+        // For a forked child that has only its parent's place to join. (What it answers is that it was removed.)
+        let _ = self.enter();
         if let Some(present) = self.attached.present() {
             self.ring.wake_all(&present);
         }

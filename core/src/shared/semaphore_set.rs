@@ -384,6 +384,8 @@ impl SemaphoreSet {
 
     /// Wakes all who wait: it was removed.
     pub(in crate::shared) fn wake_all(&self) {
+        // For a forked child that has only its parent's place to join. (What it answers is that it was removed.)
+        let _ = self.enter();
         if let Some(present) = self.attached.present() {
             self.semaphores.wake_all(&present);
         }

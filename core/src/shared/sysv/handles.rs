@@ -164,12 +164,15 @@ impl<T: Removable> Handles<T> {
 
     /// Keeps a new handle; if another thread was faster, that one's.
     fn add(&self, id: i32, handle: Arc<T>) -> Arc<T> {
-        let (handle, forgotten) = self.change(|table| {
-            let forgotten = if table.all.len() >= table.limit { table.make_room() } else { Vec::new() };
-            (table.all.entry(id).or_insert(handle).clone(), forgotten)
+        let (kept, closed) = self.change(|table| {
+            let mut closed = if table.all.len() >= table.limit { table.make_room() } else { Vec::new() };
+            let kept = table.all.entry(id).or_insert_with(|| handle.clone()).clone();
+            closed.push(handle);
+            (kept, closed)
         });
-        drop(forgotten);
-        handle
+        // To close one may exclude fork by itself.
+        drop(closed);
+        kept
     }
 
     /// Does something with each.

@@ -294,12 +294,13 @@ impl Handle {
 /// `EPERM`, `EINVAL` as msgctl(2); `EINVAL` too for more than the queue was made for: the greater of 1 MiB and `MSGMNB`.
 pub fn set(id: i32, change: &Change, limit: u64) -> Result<()> {
     let done = with(id, |Handle { queue, .. }| {
-        if limit > queue.capacity() {
+        let found = find(NOUN, id)?;
+        if found.permissions().may_be_changed() && limit > queue.capacity() {
             let most = queue.capacity();
             let what = format!("message queue {id}: {limit} bytes: it was made for {most}; see MADANG_MSGMNB");
             return Err(Error::new(libc::EINVAL, what));
         }
-        super::change(NOUN, &find(NOUN, id)?, id, change)?;
+        super::change(NOUN, &found, id, change)?;
         queue.set_limits(limit, limit).map_err(|error| as_system_v(error, libc::EAGAIN))
     });
     if_hidden_not_yours(NOUN, id, done)

@@ -64,8 +64,8 @@ impl Handle {
         let set = options().create(Create::Never).open_as(NOUN.by_id(id)?, &|_, _| {});
         let mut set = set.map_err(|error| NOUN.if_gone(id, error))?;
         let block = set.becomes_sysv();
-        // Who died before this process came isn't in its way.
-        set.bury(Deadline::NOW)?;
+        // Who died before this process came isn't in its way. (Where that can't be done now, whoever has to wait tries again.)
+        let _ = set.bury(Deadline::NOW);
         let handle = Self { set, block, judged: Judged::default() };
         if handle.is_gone() { Err(NOUN.unknown(id)) } else { Ok(handle) }
     }
@@ -148,7 +148,10 @@ pub fn semop_until(id: i32, operations: &[Operation], deadline: Deadline) -> Res
     with(id, |handle| {
         let Handle { set, block, .. } = handle;
         let alters = operations.iter().any(|operation| operation.delta != 0);
-        handle.permits(id, if alters { ALTER } else { READ })?;
+        let permitted = handle.permits(id, if alters { ALTER } else { READ });
+        // An index that it doesn't have is `EFBIG` first, also for who isn't permitted.
+        permitted
+            .or_else(|refused| if operations.iter().any(|it| it.index >= set.len()) { Ok(()) } else { Err(refused) })?;
         set.operate_until(operations, deadline).map_err(|error| as_system_v(error, libc::EAGAIN))?;
         block.first.note(0, clock::coarse_s());
         Ok(())
