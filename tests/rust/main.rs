@@ -29,4 +29,5 @@ mod shared {
     mod segment;
     mod semaphore_set;
     mod sync;
+    mod sysv;
 }
