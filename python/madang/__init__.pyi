@@ -187,7 +187,8 @@ class Lease:
 class LeftOvers:
     """Left-overs of processes that were killed: half-made objects, and removed ones of System V's calls.
 
-    A value: compared, hashed and pickled."""
+    A value: compared, hashed and pickled.
+    """
 
     def __new__(cls, files: int, bytes: int, others: int) -> Self: ...
     @property
