@@ -1314,7 +1314,7 @@ typedef struct {
     uint32_t reserved;
 } madang_message;
 
-// Half-made objects, left by processes that were killed.
+// Left-overs of processes that were killed: half-made objects, and removed ones of System V's calls.
 typedef struct {
     // sizeof(madang_left_over), set by the caller
     uint32_t struct_size;
@@ -1324,7 +1324,7 @@ typedef struct {
     uint64_t files;
     // Bytes of memory that they take, or took
     uint64_t bytes;
-    // How many others there are of other users, which only these or root can judge and remove
+    // How many half-made ones there are of other users, which only these or root can judge and remove
     uint64_t others;
 } madang_left_over;
 
@@ -3747,9 +3747,10 @@ int madang_lease_ack(madang_lease *lease);
 // inside the queue, for as long as he takes (he may be stopped).
 int madang_lease_release(madang_lease *lease);
 
-// Removes what processes left that were killed while they made an object. That is rare: where
-// /dev/shm is a tmpfs and /proc is mounted, nothing can be left. Objects that are whole are never
-// touched.
+// Removes left-overs of processes that were killed: half-made objects, and removed ones of System
+// V's calls. Half-made ones are rare: where /dev/shm is a tmpfs and /proc is mounted, only System V's
+// calls can leave any. More common are System V segments that were removed while they were attached,
+// and whose last user was killed. Objects that are whole and weren't removed are never touched.
 //
 // removed may be NULL; otherwise it is told what was removed.
 //

@@ -260,7 +260,7 @@ pub(crate) enum Command {
     /// Run a program whose System V calls madang serves from shared memory
     #[command(after_long_help = more("run"))]
     Run(Run),
-    /// Sweep what killed processes left half made; on demand what nobody uses
+    /// Sweep what killed processes left over; on demand what nobody uses
     #[command(after_long_help = more("gc"))]
     Gc(Gc),
     /// Say what is wrong on this machine, and what to do about it
@@ -519,7 +519,7 @@ pub(crate) struct Run {
 /// gc
 #[derive(Args, Debug)]
 pub(crate) struct Gc {
-    /// Also queues that hold no message and that nobody has open: say which; with --yes remove them
+    /// Also queues that hold no message and that nobody has open, but not System V's: say which; with --yes remove them
     #[arg(long)]
     pub(crate) unused: bool,
     /// Don't ask

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::args::Gc;
 use crate::failure::Result;
 use crate::objects::{Look, each};
-use crate::text;
+use crate::{sysv, text};
 
 /// What was or would be removed, in JSON.
 #[derive(Serialize)]
@@ -48,9 +48,9 @@ pub(crate) fn run(args: &Gc) -> Result<()> {
 fn told(found: &LeftOvers, dry_run: bool) -> String {
     let LeftOvers { files, bytes, others, .. } = *found;
     let mut told = match (files, dry_run) {
-        (0, _) => "Nothing is left over of half-made objects.\n".to_owned(),
-        (_, true) => format!("{} left over ({}).\n", text::count(files, "half-made object"), text::size(bytes)),
-        (_, false) => format!("Removed {} ({}).\n", text::count(files, "half-made object"), text::size(bytes)),
+        (0, _) => "Nothing is left over.\n".to_owned(),
+        (_, true) => format!("{} can be removed ({}).\n", text::count(files, "left-over"), text::size(bytes)),
+        (_, false) => format!("Removed {} ({}).\n", text::count(files, "left-over"), text::size(bytes)),
     };
     if others > 0 {
         let what = text::count(others, "half-made object");
@@ -59,10 +59,12 @@ fn told(found: &LeftOvers, dry_run: bool) -> String {
     told
 }
 
-/// The queues that hold nothing and that nobody has open.
+/// The queues that hold nothing and that nobody has open. System V's are left out: there it is usual that one is made long before
+/// it is used, and who uses it holds nothing but a number.
 fn unused() -> Result<Vec<String>> {
     let is_unused = |listed: &Listed| {
         listed.kind == Kind::Queue
+            && !sysv::is_name(&listed.name)
             && listed.error.is_none()
             && Look::at_queue(&listed.name, false).is_ok_and(|look| look.is_unused())
     };

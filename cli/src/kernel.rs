@@ -101,7 +101,7 @@ pub(crate) fn table(all: &[Told]) -> String {
 }
 
 /// A process, if it is one: its number, and its name if it still lives.
-fn process(pid: i32) -> Option<String> {
+pub(crate) fn process(pid: i32) -> Option<String> {
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     match text::name(name.trim_end()) {
         _ if pid == 0 => None,
@@ -115,7 +115,7 @@ fn processes(pids: &[i32]) -> String {
 }
 
 /// How long ago.
-fn ago(seconds: i64) -> String {
+pub(crate) fn ago(seconds: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     match u64::try_from(seconds) {
         Ok(1..) => format!("{} ago", text::age(now.saturating_sub(Duration::from_secs(seconds.cast_unsigned())))),

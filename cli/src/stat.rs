@@ -10,7 +10,10 @@ use crate::args::Stat;
 use crate::failure::{Failure, Result};
 use crate::kernel;
 use crate::objects::{Look, monotonic_ns, noun, open_set, path};
+use crate::sysv::{self, Sysv};
 use crate::text;
+
+mod memory;
 
 /// A queue in JSON: the command itself, which has it open to look, isn't counted.
 #[derive(Serialize)]
@@ -115,7 +118,10 @@ pub(crate) fn run(args: &Stat) -> Result<()> {
         _ if kernel::is_name(&args.name) => kernel::Object::named(&args.name)?.stat(&args.name, args.look.json),
         Kind::Queue => queue(args),
         Kind::SemaphoreSet => set(args),
-        _ => plain(args),
+        kind => match sysv::identifier(kind, &args.name) {
+            Some((Sysv::Memory, id)) => memory::run(&args.name, id, args.look.json),
+            _ => plain(args),
+        },
     }
 }
 

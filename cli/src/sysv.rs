@@ -35,6 +35,11 @@ fn number(name: &str, prefix: &str) -> Option<i32> {
     u32::from_str_radix(digits, 16).ok().map(u32::cast_signed)
 }
 
+/// Whether it has such a name.
+pub(crate) fn is_name(name: &str) -> bool {
+    ["sysv.id.", "sysv.key."].iter().any(|prefix| number(name, prefix).is_some())
+}
+
 /// Whether it was found by its key, and so by its identifier, too.
 pub(crate) fn is_second_name(listed: &Listed) -> bool {
     let may_be_by_key = matches!(listed.kind, Kind::Queue | Kind::SemaphoreSet | Kind::Memory);
@@ -145,10 +150,12 @@ pub(crate) fn make(args: &Mk) -> Result<()> {
 fn with_new_key(make: impl Fn(i32) -> madang::Result<i32>) -> madang::Result<i32> {
     loop {
         // It is as random as a hash map needs it.
-        let key = RandomState::new().build_hasher().finish() as u32;
-        match make(key.cast_signed()) {
+        let key = (RandomState::new().build_hasher().finish() as u32).cast_signed();
+        if key == libc::IPC_PRIVATE {
+            continue;
+        }
+        match make(key) {
             Err(error) if error.errno() == libc::EEXIST => {}
-            _ if key == 0 => {}
             made => return made,
         }
     }

@@ -84,8 +84,10 @@ __version__: str
 _T = TypeVar("_T")
 
 def gc() -> LeftOvers:
-    """Removes what processes left that were killed while they made an object. That is rare: where /dev/shm
-    is a tmpfs and /proc is mounted, nothing can be left. Objects that are whole are never touched.
+    """Removes left-overs of processes that were killed: half-made objects, and removed ones of System V's calls.
+    Half-made ones are rare: where /dev/shm is a tmpfs and /proc is mounted, only System V's calls can leave any.
+    More common are System V segments that were removed while they were attached, and whose last user was killed.
+    Objects that are whole and weren't removed are never touched.
 
     Raises as madang.list() does.
     """
@@ -183,7 +185,10 @@ class Lease:
 
 @final
 class LeftOvers:
-    """Half-made objects, left by processes that were killed. A value: compared, hashed and pickled."""
+    """Left-overs of processes that were killed: half-made objects, and removed ones of System V's calls.
+
+    A value: compared, hashed and pickled.
+    """
 
     def __new__(cls, files: int, bytes: int, others: int) -> Self: ...
     @property
@@ -196,7 +201,7 @@ class LeftOvers:
 
     @property
     def others(self) -> int:
-        """How many others there are of other users, which only these or root can judge and remove."""
+        """How many half-made ones there are of other users, which only these or root can judge and remove."""
 
     def __reduce__(self) -> tuple[Any, ...]: ...
 

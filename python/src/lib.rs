@@ -188,8 +188,9 @@ mod _madang {
             #[pymodule_export]
             use crate::shared::sysv::{
                 Attachment, Perm, QueueStatus, SegmentStatus, SetStatus, getall, getpid, getval, getwaiting,
-                limits_in_force, msgget, msgrcv, msgremove, msgset, msgsnd, msgstat, semget, semop, semremove, semset,
-                semstat, setall, setval, shmat, shmget, shmremove, shmset, shmstat,
+                limits_in_force, msgget, msgids, msglist, msgrcv, msgremove, msgset, msgsnd, msgstat, semget, semids,
+                semlist, semop, semremove, semset, semstat, setall, setval, shmat, shmget, shmids, shmlist, shmlock,
+                shmremove, shmset, shmstat,
             };
         }
     }

@@ -60,11 +60,11 @@ fn of_several_each_is_tried() {
 #[test]
 fn left_overs() {
     let madang = Madang::new();
-    assert_eq!(madang.run(["gc"]).well().text(), "Nothing is left over of half-made objects.\n");
+    assert_eq!(madang.run(["gc"]).well().text(), "Nothing is left over.\n");
     let left = madang.directory.join("madang.new.0123456789abcdef");
     fs::write(&left, [1; 5000]).unwrap();
     let text = madang.run(["gc", "--dry-run"]).well().text().to_owned();
-    assert!(text.starts_with("1 half-made object left over (") && left.exists(), "{text}");
+    assert!(text.starts_with("1 left-over can be removed (") && left.exists(), "{text}");
     let told = madang.run(["gc", "--dry-run", "--json"]).well().json();
     assert_eq!((&told["removed"], &told["left_overs"]["files"]), (&json!(false), &json!(1)));
     let told = madang.run(["gc", "--json"]).well().json();
@@ -96,6 +96,13 @@ fn unused() {
     assert_eq!((kept, madang.path("unused").exists()), ([true; 3], false));
     assert!(madang.run(["gc", "--unused"]).well().text().ends_with("No queue is unused.\n"));
     assert_eq!(madang.run(["gc", "--yes"]).status, 2);
+
+    // What msgget made is unused until somebody sends.
+    madang.run(["mk", "-Q"]).well();
+    let count = || fs::read_dir(&*madang.directory).unwrap().count();
+    let before = count();
+    assert_eq!(madang.run(["gc", "--unused", "--yes"]).well().text(), "Nothing is left over.\nNo queue is unused.\n");
+    assert_eq!(count(), before);
 }
 
 /// Semaphores, locks and their like are listed, and removed by their kind.

@@ -105,10 +105,58 @@ fn swept() {
     let name = file.strip_prefix("madang.memory.").unwrap();
     madang.run(["rm", "--kind", "memory", name]).says(1, "there is 1 attachment");
     child.kill();
-    madang.run(["gc", "--dry-run"]).well();
+    let told = madang.run(["gc", "--dry-run"]).well().text().to_owned();
+    assert!(told.starts_with("1 left-over can be removed (4 KiB"), "{told}");
     assert_eq!(count(), 1);
-    madang.run(["gc"]).well();
+    let told = madang.run(["gc"]).well().text().to_owned();
+    assert!(told.starts_with("Removed 1 left-over (4 KiB"), "{told}");
     assert_eq!(count(), 0);
+}
+
+/// All of `shmid_ds`, by its identifier and by its key, also when it was removed.
+#[test]
+fn memory_is_told_of() {
+    let madang = Madang::new();
+    let key = 0x6d61;
+    let child = fork(|| {
+        madang.directory.becomes_madang_dir();
+        let id = shm::shmget(key, 4096, libc::IPC_CREAT | 0o640).unwrap();
+        shm::shmat(id, 0, 0).unwrap();
+        shm::lock(id, true).unwrap();
+        loop {
+            std::thread::park();
+        }
+    });
+    let stat = |name: &str, more: &[&str]| {
+        finish(&mut madang.command([&["stat", "--kind", "memory", name], more].concat()), b"")
+    };
+    let by_key = format!("sysv.key.{key:08x}");
+    wait_until(|| {
+        let told = stat(&by_key, &["--json"]);
+        told.status == 0 && told.json()["locked"] == true
+    });
+    let told = stat(&by_key, &["--json"]).well().json();
+    let id = told["id"].as_i64().unwrap().to_string();
+    let by_id = format!("sysv.id.{:08x}", id.parse::<u32>().unwrap());
+    let expected = json!({"size": 4096, "attached": 1, "creator": child.id(), "last_user": child.id(), "removed": false,
+        "mode": "0640", "key": "0x00006d61", "detached_at": 0, "kind": "memory", "name": by_key});
+    for (what, value) in expected.as_object().unwrap() {
+        assert_eq!(&told[what], value, "{what} of {told}");
+    }
+    let text = stat(&by_id, &[]).well().text().to_owned();
+    let path = madang.directory.join(format!("madang.memory.{by_id}"));
+    assert!(text.starts_with(&format!("{by_id}: a System V shared memory segment, {}\n", path.display())), "{text}");
+    for line in ["content      4 KiB, 1 attachment, locked\n", "detached     never\n", ", mode 0640\n"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+
+    madang.run(["rm", "-m", &id]).well();
+    let text = stat(&by_id, &[]).well().text().to_owned();
+    assert!(text.contains("1 attachment, removed: it goes with the last; locked\n"), "{text}");
+    assert_eq!(stat(&by_id, &["--json"]).well().json()["removed"], true);
+    stat(&by_key, &[]).says(4, "(ENOENT)");
+    child.kill();
+    stat(&by_id, &[]).says(4, "there is no such System V shared memory segment");
 }
 
 /// The same objects by the kernel and by madang: `ipcs` and `madang ls --ipcs` differ in the identifiers alone.

@@ -7,7 +7,7 @@ use madang_core::LeftOvers;
 use crate::error::call;
 use crate::pointer::Out;
 
-/// Half-made objects, left by processes that were killed.
+/// Left-overs of processes that were killed: half-made objects, and removed ones of System V's calls.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct madang_left_over {
@@ -19,7 +19,7 @@ pub struct madang_left_over {
     pub files: u64,
     /// Bytes of memory that they take, or took
     pub bytes: u64,
-    /// How many others there are of other users, which only these or root can judge and remove
+    /// How many half-made ones there are of other users, which only these or root can judge and remove
     pub others: u64,
 }
 
@@ -30,9 +30,10 @@ impl From<LeftOvers> for madang_left_over {
     }
 }
 
-/// Removes what processes left that were killed while they made an object. That is rare: where
-/// /dev/shm is a tmpfs and /proc is mounted, nothing can be left. Objects that are whole are never
-/// touched.
+/// Removes left-overs of processes that were killed: half-made objects, and removed ones of System
+/// V's calls. Half-made ones are rare: where /dev/shm is a tmpfs and /proc is mounted, only System V's
+/// calls can leave any. More common are System V segments that were removed while they were attached,
+/// and whose last user was killed. Objects that are whole and weren't removed are never touched.
 ///
 /// removed may be NULL; otherwise it is told what was removed.
 ///

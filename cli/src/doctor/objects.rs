@@ -1,4 +1,4 @@
-//! What lies there: what was left half made, what can't be used, whose participants died.
+//! What lies there: what was left over, what can't be used, whose participants died.
 
 use madang::{Kind, LeftOvers, ListOptions, Listed};
 
@@ -20,8 +20,9 @@ fn left_overs() -> Option<Finding> {
     (files > 0).then(|| {
         Finding::problem(
             "left-overs",
-            format!("{} left over ({})", count(files, "half-made object"), size(bytes)),
-            "Processes were killed while they created a queue or segment. Nobody can use these files; they only take space.",
+            format!("There is something to sweep: {} ({})", count(files, "left-over"), size(bytes)),
+            "Processes were killed while they made an object, or had a removed System V segment attached. Nobody can use these files; \
+             they only take space.",
             "madang gc",
         )
     })

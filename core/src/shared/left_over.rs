@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::CStr;
+use std::iter::Sum;
 use std::os::fd::AsFd;
 
 use super::list::names_in;
@@ -23,7 +24,7 @@ use crate::sys::{Errno, file, ofd, process};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftOvers {
-    /// Half-made objects that nobody is at any more, and that are or were removed.
+    /// How many there are that nobody is at any more: half-made objects, and removed ones of System V's. They can be removed, or were.
     pub files: u64,
     /// Bytes of memory that they take or took.
     pub bytes: u64,
@@ -31,18 +32,34 @@ pub struct LeftOvers {
     pub others: u64,
 }
 
-/// Removes what processes left that were killed while they made an object. That is rare: where `/dev/shm` is a tmpfs and `/proc` is
-/// mounted, nothing can be left.
+impl LeftOvers {
+    /// One that takes so many bytes.
+    pub(super) fn one(bytes: u64) -> Self {
+        Self { files: 1, bytes, others: 0 }
+    }
+}
+
+impl Sum for LeftOvers {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, it| Self {
+            files: sum.files + it.files,
+            bytes: sum.bytes + it.bytes,
+            others: sum.others + it.others,
+        })
+    }
+}
+
+/// Removes left-overs of processes that were killed: half-made objects, and removed ones of System V's calls.
 ///
-/// Objects that are whole are never touched: what has a name is removed by its name. Of what System V's calls made that goes
-/// whose removal a death interrupted, or whose making, and removed segments to which nobody is attached any more.
+/// Half-made ones are rare: where the file system has unnamed files, as a tmpfs, and `/proc` is mounted, only System V's calls can leave
+/// any. More common are System V segments that were removed while they were attached, and whose last user was killed.
+///
+/// Objects that are whole and weren't removed are never touched: what has a name is removed by its name.
 ///
 /// # Errors
 /// `ENOENT`, `ENOTDIR`, `EACCES` if the directory can't be read; `EINVAL` if `MADANG_DIR` isn't absolute.
 pub fn gc() -> Result<LeftOvers> {
-    let mut found = sweep(remove)?;
-    found.files += sysv::sweep()?;
-    Ok(found)
+    Ok([sweep(remove)?, sysv::sweep()?].into_iter().sum())
 }
 
 /// Tells what [`gc`] would remove.
@@ -50,9 +67,7 @@ pub fn gc() -> Result<LeftOvers> {
 /// # Errors
 /// As [`gc`].
 pub fn left_overs() -> Result<LeftOvers> {
-    let mut found = sweep(is_left)?;
-    found.files += sysv::left_over()?;
-    Ok(found)
+    Ok([sweep(is_left)?, sysv::left_over()?].into_iter().sum())
 }
 
 /// Looks at every temporary name, in `MADANG_DIR` and in `/dev/shm`, where segments are made.

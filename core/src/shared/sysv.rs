@@ -31,6 +31,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::left_over::LeftOvers;
 use super::mapping::Home;
 use super::object::{self, MAKING, Object};
 use super::raw::header::ALIGNMENT;
@@ -325,6 +326,11 @@ impl Get<'_> {
             match Found::at(&name) {
                 Ok(found) if found.block.is_removed() => found.take_names_away(self.noun)?,
                 Ok(found) if !found.block.is_complete() => {}
+                // No call finds it by its identifier, so the key must not lead to that.
+                Ok(found) if self.is_lost(&found)? => {
+                    found.block.remove();
+                    found.take_names_away(self.noun)?;
+                }
                 Ok(found) => return self.existing(&name, &found),
                 Err(error) if error.errno() == libc::EACCES => return self.hidden(&name, error),
                 Err(error) if error.errno() != libc::ENOENT => return Err(error),
@@ -339,6 +345,21 @@ impl Get<'_> {
             }
         }
         Err(Error::new(libc::EBUSY, format!("key {:#x}: others keep making and removing it: try again", self.key)))
+    }
+
+    /// Whether what bears this key has lost its identifier's name, without which no call finds it: to somebody who unlinked that as any
+    /// file. (It has it before it has the key, and keeps it longer.)
+    fn is_lost(&self, found: &Found) -> Result<bool> {
+        let told = found.permissions();
+        if told.key != self.key {
+            return Ok(false);
+        }
+        let name = self.noun.by_id(told.id)?;
+        match file::look(name.path()) {
+            Ok(stat) => Ok(stat.identity != found.stat.identity),
+            Err(errno) if errno.0 == libc::ENOENT => Ok(true),
+            Err(errno) => Err(errno.during(format!("look at {name}"))),
+        }
     }
 
     fn existing(&self, name: &Name, found: &Found) -> Result<i32> {
@@ -428,7 +449,7 @@ impl Get<'_> {
             let make = || (self.make)(&name, file_mode(mode), &describe);
             let made = match make() {
                 // Perhaps the dead have what is missing.
-                Err(error) if error.errno() == libc::ENOSPC && sweep().unwrap_or(0) > 0 => make(),
+                Err(error) if error.errno() == libc::ENOSPC && sweep().is_ok_and(|swept| swept.files > 0) => make(),
                 made => made,
             };
             match made {
@@ -532,27 +553,27 @@ impl Found {
     }
 }
 
-/// How many of these are left over. What can't be looked at isn't.
-fn sweep_kind(noun: Noun, ids: impl Iterator<Item = i32>, sweep: Sweep) -> u64 {
-    let is_left = |id| sweep(&Found::at(&noun.by_id(id)?)?, noun);
-    ids.filter(|&id| is_left(id).is_ok_and(|left| left)).count() as u64
+/// What of these is left over. What can't be looked at isn't.
+fn sweep_kind(noun: Noun, ids: impl Iterator<Item = i32>, sweep: Sweep) -> LeftOvers {
+    let swept = |id| {
+        let found = Found::at(&noun.by_id(id)?)?;
+        Ok(if sweep(&found, noun)? { LeftOvers::one(found.stat.allocated) } else { LeftOvers::default() })
+    };
+    ids.map(|id| swept(id).unwrap_or_else(|_: Error| LeftOvers::default())).sum()
 }
 
-fn sweep_all(sweep: Sweep) -> Result<u64> {
-    let mut swept = 0;
-    for noun in [msg::NOUN, sem::NOUN, shm::NOUN] {
-        swept += sweep_kind(noun, identifiers(noun)?.into_iter(), sweep);
-    }
-    Ok(swept)
+fn sweep_all(sweep: Sweep) -> Result<LeftOvers> {
+    let kinds = [msg::NOUN, sem::NOUN, shm::NOUN];
+    kinds.into_iter().map(|noun| Ok(sweep_kind(noun, identifiers(noun)?.into_iter(), sweep))).sum()
 }
 
 /// Takes away what is left over, and says how much that was.
-pub(crate) fn sweep() -> Result<u64> {
+pub(crate) fn sweep() -> Result<LeftOvers> {
     sweep_all(Found::sweep)
 }
 
 /// How much is left over.
-pub(crate) fn left_over() -> Result<u64> {
+pub(crate) fn left_over() -> Result<LeftOvers> {
     sweep_all(Found::is_left_over)
 }
 

@@ -48,12 +48,16 @@ __all__ = [
     "getwaiting",
     "limits",
     "msgget",
+    "msgids",
+    "msglist",
     "msgrcv",
     "msgremove",
     "msgset",
     "msgsnd",
     "msgstat",
     "semget",
+    "semids",
+    "semlist",
     "semop",
     "semremove",
     "semset",
@@ -62,6 +66,9 @@ __all__ = [
     "setval",
     "shmat",
     "shmget",
+    "shmids",
+    "shmlist",
+    "shmlock",
     "shmremove",
     "shmset",
     "shmstat",
@@ -171,7 +178,11 @@ class SegmentStatus:
 
     @property
     def removed(self) -> bool:
-        """Whether it was removed, and goes with its last attachment."""
+        """Whether it was removed, and goes with its last attachment (SHM_DEST)."""
+
+    @property
+    def locked(self) -> bool:
+        """Whether it was locked (SHM_LOCKED)."""
 
     @property
     def segsz(self) -> int:
@@ -259,6 +270,20 @@ def msgrcv(id: int, size: int, type: int = 0, flags: int = 0) -> tuple[bytes, in
 def msgstat(id: int) -> QueueStatus:
     """What the queue is and holds (msgctl, IPC_STAT)."""
 
+def msgids() -> list[int]:
+    """The identifiers of all queues, in their order, also of those that this process can't open. Doesn't wait.
+
+    Raises as madang.list() does.
+    """
+
+def msglist() -> list[QueueStatus]:
+    """What each queue is and holds (msgctl, MSG_STAT_ANY, in a loop over all), by identifier.
+
+    Whoever may read them; but what this process can't open isn't there. Doesn't wait.
+
+    Raises as madang.list() does.
+    """
+
 def msgset(
     id: int, *, uid: int | None = None, gid: int | None = None, mode: int | None = None, qbytes: int | None = None
 ) -> None:
@@ -303,6 +328,20 @@ def setall(id: int, values: Sequence[int]) -> None:
 def semstat(id: int) -> SetStatus:
     """What the set is (semctl, IPC_STAT)."""
 
+def semids() -> list[int]:
+    """The identifiers of all sets, in their order, also of those that this process can't open. Doesn't wait.
+
+    Raises as madang.list() does.
+    """
+
+def semlist() -> list[SetStatus]:
+    """What each set is (semctl, SEM_STAT_ANY, in a loop over all), by identifier.
+
+    Whoever may read them; but what this process can't open isn't there. Doesn't wait.
+
+    Raises as madang.list() does.
+    """
+
 def semset(id: int, *, uid: int | None = None, gid: int | None = None, mode: int | None = None) -> None:
     """Changes owner or mode (semctl, IPC_SET); None leaves it."""
 
@@ -324,8 +363,31 @@ def shmat(id: int, address: int | None = None, flags: int = 0) -> Attachment:
 def shmstat(id: int) -> SegmentStatus:
     """What the segment is (shmctl, IPC_STAT)."""
 
+def shmids() -> list[int]:
+    """The identifiers of all segments, in their order, also of those that this process can't open. Doesn't wait.
+
+    Raises as madang.list() does.
+    """
+
+def shmlist() -> list[SegmentStatus]:
+    """What each segment is (shmctl, SHM_STAT_ANY, in a loop over all), by identifier. What was removed is there as long as
+    it is attached.
+
+    Whoever may read them; but what this process can't open isn't there. Doesn't wait.
+
+    Raises as madang.list() does.
+    """
+
 def shmset(id: int, *, uid: int | None = None, gid: int | None = None, mode: int | None = None) -> None:
     """Changes owner or mode (shmctl, IPC_SET); None leaves it."""
+
+def shmlock(id: int, locked: bool) -> None:
+    """Says that the segment is locked (shmctl, SHM_LOCK), or not (SHM_UNLOCK): shmstat tells it, and that is all. Memory in
+    a file system can't be locked for others.
+
+    Raises PermissionError unless the caller is owner, creator or root; OSError with EINVAL for a bad identifier. Doesn't
+    wait.
+    """
 
 def shmremove(id: int) -> None:
     """Removes the segment (shmctl, IPC_RMID): it goes with its last attachment."""

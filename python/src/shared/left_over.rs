@@ -6,7 +6,9 @@ use pyo3::types::PyType;
 use crate::error::Result;
 use crate::shared::repr;
 
-/// Half-made objects, left by processes that were killed. A value: compared, hashed and pickled.
+/// Left-overs of processes that were killed: half-made objects, and removed ones of System V's calls.
+///
+/// A value: compared, hashed and pickled.
 #[pyclass(frozen, get_all, eq, hash, new = "from_fields", module = "madang")]
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LeftOvers {
@@ -14,7 +16,7 @@ pub(crate) struct LeftOvers {
     files: u64,
     /// Bytes of memory that they take, or took.
     bytes: u64,
-    /// How many others there are of other users, which only these or root can judge and remove.
+    /// How many half-made ones there are of other users, which only these or root can judge and remove.
     others: u64,
 }
 
@@ -37,8 +39,10 @@ impl From<madang::LeftOvers> for LeftOvers {
     }
 }
 
-/// Removes what processes left that were killed while they made an object. That is rare: where /dev/shm
-/// is a tmpfs and /proc is mounted, nothing can be left. Objects that are whole are never touched.
+/// Removes left-overs of processes that were killed: half-made objects, and removed ones of System V's calls.
+/// Half-made ones are rare: where /dev/shm is a tmpfs and /proc is mounted, only System V's calls can leave any.
+/// More common are System V segments that were removed while they were attached, and whose last user was killed.
+/// Objects that are whole and weren't removed are never touched.
 ///
 /// Raises as madang.list() does.
 #[pyfunction]

@@ -85,6 +85,22 @@ impl QueueStatus {
     }
 }
 
+impl From<msg::Status> for QueueStatus {
+    fn from(told: msg::Status) -> Self {
+        Self {
+            perm: told.permissions.into(),
+            stime: told.sent,
+            rtime: told.received,
+            ctime: told.changed,
+            cbytes: told.bytes,
+            qnum: told.messages,
+            qbytes: told.limit,
+            lspid: told.sender,
+            lrpid: told.receiver,
+        }
+    }
+}
+
 /// What semctl's IPC_STAT tells of a set.
 #[pyclass(frozen, get_all, module = "madang.shared.sysv")]
 #[derive(Clone, Debug)]
@@ -106,14 +122,23 @@ impl SetStatus {
     }
 }
 
+impl From<sem::Status> for SetStatus {
+    fn from(told: sem::Status) -> Self {
+        let (otime, ctime, nsems) = (told.operated, told.changed, told.semaphores);
+        Self { perm: told.permissions.into(), otime, ctime, nsems }
+    }
+}
+
 /// What shmctl's IPC_STAT tells of a segment.
 #[pyclass(frozen, get_all, module = "madang.shared.sysv")]
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentStatus {
     /// Whose it is.
     perm: Perm,
-    /// Whether it was removed, and goes with its last attachment.
+    /// Whether it was removed, and goes with its last attachment (SHM_DEST).
     removed: bool,
+    /// Whether it was locked (SHM_LOCKED).
+    locked: bool,
     /// Its length in bytes.
     segsz: u64,
     /// When it was last attached, in seconds since 1970; 0 is never.
@@ -134,6 +159,23 @@ pub(crate) struct SegmentStatus {
 impl SegmentStatus {
     fn __repr__(&self) -> String {
         repr(self).replace("=true", "=True").replace("=false", "=False")
+    }
+}
+
+impl From<shm::Status> for SegmentStatus {
+    fn from(told: shm::Status) -> Self {
+        Self {
+            perm: told.permissions.into(),
+            removed: told.removed,
+            locked: told.locked,
+            segsz: told.size,
+            atime: told.attached,
+            dtime: told.detached,
+            ctime: told.changed,
+            cpid: told.creator,
+            lpid: told.last,
+            nattch: told.attachments,
+        }
     }
 }
 
@@ -194,18 +236,25 @@ pub(crate) fn msgrcv<'py>(
 /// What the queue is and holds (msgctl, IPC_STAT).
 #[pyfunction]
 pub(crate) fn msgstat(id: i32) -> Result<QueueStatus> {
-    let told = msg::stat(id)?;
-    Ok(QueueStatus {
-        perm: told.permissions.into(),
-        stime: told.sent,
-        rtime: told.received,
-        ctime: told.changed,
-        cbytes: told.bytes,
-        qnum: told.messages,
-        qbytes: told.limit,
-        lspid: told.sender,
-        lrpid: told.receiver,
-    })
+    Ok(msg::stat(id)?.into())
+}
+
+/// What each queue is and holds (msgctl, MSG_STAT_ANY, in a loop over all), by identifier.
+///
+/// Whoever may read them; but what this process can't open isn't there. Doesn't wait.
+///
+/// Raises as madang.list() does.
+#[pyfunction]
+pub(crate) fn msglist(py: Python) -> Result<Vec<QueueStatus>> {
+    Ok(py.detach(msg::list)?.into_iter().map(QueueStatus::from).collect())
+}
+
+/// The identifiers of all queues, in their order, also of those that this process can't open. Doesn't wait.
+///
+/// Raises as madang.list() does.
+#[pyfunction]
+pub(crate) fn msgids() -> Result<Vec<i32>> {
+    Ok(msg::identifiers()?)
 }
 
 /// Changes owner, mode or the most bytes that the queue holds (msgctl, IPC_SET); None leaves it.
@@ -292,9 +341,25 @@ pub(crate) fn setall(id: i32, values: Vec<u16>) -> Result<()> {
 /// What the set is (semctl, IPC_STAT).
 #[pyfunction]
 pub(crate) fn semstat(id: i32) -> Result<SetStatus> {
-    let told = sem::stat(id)?;
-    let (otime, ctime, nsems) = (told.operated, told.changed, told.semaphores);
-    Ok(SetStatus { perm: told.permissions.into(), otime, ctime, nsems })
+    Ok(sem::stat(id)?.into())
+}
+
+/// What each set is (semctl, SEM_STAT_ANY, in a loop over all), by identifier.
+///
+/// Whoever may read them; but what this process can't open isn't there. Doesn't wait.
+///
+/// Raises as madang.list() does.
+#[pyfunction]
+pub(crate) fn semlist(py: Python) -> Result<Vec<SetStatus>> {
+    Ok(py.detach(sem::list)?.into_iter().map(SetStatus::from).collect())
+}
+
+/// The identifiers of all sets, in their order, also of those that this process can't open. Doesn't wait.
+///
+/// Raises as madang.list() does.
+#[pyfunction]
+pub(crate) fn semids() -> Result<Vec<i32>> {
+    Ok(sem::identifiers()?)
 }
 
 /// Changes owner or mode (semctl, IPC_SET); None leaves it.
@@ -320,18 +385,26 @@ pub(crate) fn shmget(key: i32, size: usize, flags: i32) -> Result<i32> {
 /// What the segment is (shmctl, IPC_STAT).
 #[pyfunction]
 pub(crate) fn shmstat(id: i32) -> Result<SegmentStatus> {
-    let told = shm::stat(id)?;
-    Ok(SegmentStatus {
-        perm: told.permissions.into(),
-        removed: told.removed,
-        segsz: told.size,
-        atime: told.attached,
-        dtime: told.detached,
-        ctime: told.changed,
-        cpid: told.creator,
-        lpid: told.last,
-        nattch: told.attachments,
-    })
+    Ok(shm::stat(id)?.into())
+}
+
+/// What each segment is (shmctl, SHM_STAT_ANY, in a loop over all), by identifier. What was removed is there as long as
+/// it is attached.
+///
+/// Whoever may read them; but what this process can't open isn't there. Doesn't wait.
+///
+/// Raises as madang.list() does.
+#[pyfunction]
+pub(crate) fn shmlist(py: Python) -> Result<Vec<SegmentStatus>> {
+    Ok(py.detach(shm::list)?.into_iter().map(SegmentStatus::from).collect())
+}
+
+/// The identifiers of all segments, in their order, also of those that this process can't open. Doesn't wait.
+///
+/// Raises as madang.list() does.
+#[pyfunction]
+pub(crate) fn shmids() -> Result<Vec<i32>> {
+    Ok(shm::identifiers()?)
 }
 
 /// Changes owner or mode (shmctl, IPC_SET); None leaves it.
@@ -340,6 +413,16 @@ pub(crate) fn shmstat(id: i32) -> Result<SegmentStatus> {
 pub(crate) fn shmset(id: i32, uid: Option<u32>, gid: Option<u32>, mode: Option<u32>) -> Result<()> {
     let told = shm::stat(id)?;
     Ok(shm::set(id, &change(&told.permissions, uid, gid, mode))?)
+}
+
+/// Says that the segment is locked (shmctl, SHM_LOCK), or not (SHM_UNLOCK): shmstat tells it, and that is all. Memory in
+/// a file system can't be locked for others.
+///
+/// Raises PermissionError unless the caller is owner, creator or root; OSError with EINVAL for a bad identifier. Doesn't
+/// wait.
+#[pyfunction]
+pub(crate) fn shmlock(id: i32, locked: bool) -> Result<()> {
+    Ok(shm::lock(id, locked)?)
 }
 
 /// Removes the segment (shmctl, IPC_RMID): it goes with its last attachment.

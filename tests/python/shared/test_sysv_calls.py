@@ -142,6 +142,63 @@ def test_memory(key):
         sysv.shmget(0, 0, NEW)
 
 
+def test_locked(key):
+    id = sysv.shmget(key, 100, NEW)
+    assert not sysv.shmstat(id).locked
+    sysv.shmlock(id, True)
+    status = sysv.shmstat(id)
+    assert status.locked and status.perm.mode & 0o777 == 0o600 and "locked=True" in repr(status)
+    sysv.shmlock(id, False)
+    assert not sysv.shmstat(id).locked
+    sysv.shmremove(id)
+    with fails(errno.EINVAL, "no shared memory segment"):
+        sysv.shmlock(id, True)
+
+
+def test_only_the_owner_locks(key):
+    id = sysv.shmget(key, 100, IPC_CREAT | IPC_EXCL | 0o666)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            is_owner = os.geteuid() != 0
+            if not is_owner:
+                os.setuid(65_534)
+            sysv.shmlock(id, True)
+            os._exit(0 if is_owner else 1)
+        except PermissionError as error:
+            os._exit(0 if error.errno == errno.EPERM else 2)
+        finally:
+            os._exit(3)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_lists(key):
+    kinds = (
+        (sysv.msgget(key, NEW), sysv.msgids, sysv.msglist, sysv.msgstat, sysv.msgremove),
+        (sysv.semget(key, 3, NEW), sysv.semids, sysv.semlist, sysv.semstat, sysv.semremove),
+        (sysv.shmget(key, 5000, NEW), sysv.shmids, sysv.shmlist, sysv.shmstat, sysv.shmremove),
+    )
+    for id, ids, list_all, stat, remove in kinds:
+        # Others make and remove theirs meanwhile.
+        (status,) = (status for status in list_all() if status.perm.id == id)
+        assert status.perm == stat(id).perm and status.perm.key == key
+        assert repr(status) == repr(stat(id)) and type(status) is type(stat(id))
+        known = ids()
+        assert id in known and known == sorted(known)
+        remove(id)
+        assert id not in ids() and all(status.perm.id != id for status in list_all())
+
+
+def test_a_removed_segment_is_listed_while_it_is_attached(key):
+    id = sysv.shmget(key, 5000, NEW)
+    memory = sysv.shmat(id)
+    sysv.shmremove(id)
+    (status,) = (status for status in sysv.shmlist() if status.perm.id == id)
+    assert (status.removed, status.nattch, status.segsz) == (True, 1, 5000)
+    memory.close()
+    assert id not in sysv.shmids()
+
+
 def test_limits():
     limits = sysv.limits()
     assert limits["msgmax"] >= 8192 and limits["semvmx"] == 32767
