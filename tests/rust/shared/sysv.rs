@@ -8,8 +8,9 @@ use madang_tests::{Directory, fork};
 const KEY: i32 = 0x6d61;
 
 type Get = fn(i32) -> madang::Result<i32>;
+type Works = fn(i32) -> bool;
 
-const KINDS: [(&str, Get, fn(i32) -> bool); 3] = [
+const KINDS: [(&str, Get, Works); 3] = [
     ("queue", |flags| msg::msgget(KEY, flags), |id| msg::msgsnd(id, 1, b"two teas", libc::IPC_NOWAIT).is_ok()),
     ("semaphores", |flags| sem::semget(KEY, 1, flags), |id| sem::set_value(id, 0, 1).is_ok()),
     ("memory", |flags| shm::shmget(KEY, 100, flags), |id| shm::shmat(id, 0, 0).is_ok()),
