@@ -1314,7 +1314,8 @@ typedef struct {
     uint32_t reserved;
 } madang_message;
 
-// Left-overs of processes that were killed: half-made objects, and removed ones of System V's calls.
+// Left-overs of processes that were killed: half-made objects, and removed ones of System V's
+// calls.
 typedef struct {
     // sizeof(madang_left_over), set by the caller
     uint32_t struct_size;
@@ -1324,7 +1325,8 @@ typedef struct {
     uint64_t files;
     // Bytes of memory that they take, or took
     uint64_t bytes;
-    // How many half-made ones there are of other users, which only these or root can judge and remove
+    // How many half-made ones there are of other users, which only these or root can judge and
+    // remove
     uint64_t others;
 } madang_left_over;
 
@@ -3748,9 +3750,10 @@ int madang_lease_ack(madang_lease *lease);
 int madang_lease_release(madang_lease *lease);
 
 // Removes left-overs of processes that were killed: half-made objects, and removed ones of System
-// V's calls. Half-made ones are rare: where /dev/shm is a tmpfs and /proc is mounted, only System V's
-// calls can leave any. More common are System V segments that were removed while they were attached,
-// and whose last user was killed. Objects that are whole and weren't removed are never touched.
+// V's calls. Half-made ones are rare: where /dev/shm is a tmpfs and /proc is mounted, only System
+// V's calls can leave any. More common are System V segments that were removed while they were
+// attached, and whose last user was killed. Objects that are whole and weren't removed are never
+// touched.
 //
 // removed may be NULL; otherwise it is told what was removed.
 //

@@ -7,7 +7,8 @@ use madang_core::LeftOvers;
 use crate::error::call;
 use crate::pointer::Out;
 
-/// Left-overs of processes that were killed: half-made objects, and removed ones of System V's calls.
+/// Left-overs of processes that were killed: half-made objects, and removed ones of System V's
+/// calls.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct madang_left_over {
@@ -19,7 +20,8 @@ pub struct madang_left_over {
     pub files: u64,
     /// Bytes of memory that they take, or took
     pub bytes: u64,
-    /// How many half-made ones there are of other users, which only these or root can judge and remove
+    /// How many half-made ones there are of other users, which only these or root can judge and
+    /// remove
     pub others: u64,
 }
 
@@ -31,9 +33,10 @@ impl From<LeftOvers> for madang_left_over {
 }
 
 /// Removes left-overs of processes that were killed: half-made objects, and removed ones of System
-/// V's calls. Half-made ones are rare: where /dev/shm is a tmpfs and /proc is mounted, only System V's
-/// calls can leave any. More common are System V segments that were removed while they were attached,
-/// and whose last user was killed. Objects that are whole and weren't removed are never touched.
+/// V's calls. Half-made ones are rare: where /dev/shm is a tmpfs and /proc is mounted, only System
+/// V's calls can leave any. More common are System V segments that were removed while they were
+/// attached, and whose last user was killed. Objects that are whole and weren't removed are never
+/// touched.
 ///
 /// removed may be NULL; otherwise it is told what was removed.
 ///
