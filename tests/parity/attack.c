@@ -333,6 +333,39 @@ static void few_descriptors(void)
     }
 }
 
+static int use_again(void *with)
+{
+    int *ids = with;
+    for (int kind = 0; kind < KINDS; kind++)
+        CHECK(!use(kind, ids[kind]) && errno == EMFILE);
+    return 0;
+}
+
+/* Where no descriptor is free, as docs/parity.md tells: what is used already goes on, what would open a file says why it can't. */
+static void no_descriptor(void)
+{
+    int ids[KINDS];
+    for (int kind = 0; kind < KINDS; kind++)
+        CHECK((ids[kind] = get(kind, IPC_PRIVATE, 0)) >= 0 && use(kind, ids[kind]));
+    char *at = shmat(ids[SHM], NULL, 0);
+    struct rlimit few = {24, 24};
+    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    while (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0)
+        ;
+    CHECK(use(MSG, ids[MSG]) && use(SEM, ids[SEM]));
+    at[0] = 1;
+    CHECK(shmat(ids[SHM], NULL, 0) == (void *)-1 && errno == EMFILE);
+    CHECK(shmdt(at) == 0);
+    succeeds(start(use_again, ids));
+    for (int kind = 0; kind < KINDS; kind++) {
+        CHECK(get(kind, IPC_PRIVATE, 0) == -1 && errno == EMFILE);
+        CHECK(removed(kind, ids[kind]) == -1 && errno == EMFILE);
+    }
+    syscall(SYS_close_range, 3, ~0U, 0);
+    for (int kind = 0; kind < KINDS; kind++)
+        CHECK(removed(kind, ids[kind]) == 0);
+}
+
 static volatile int handled;
 
 static void count_signal(int signal)
@@ -605,7 +638,7 @@ int main(int argc, char **argv)
         CASE(races),           CASE(one_id),         CASE(killed),         CASE(attached_races), CASE(forks_at_first_calls),
         CASE(forks_among_threads), CASE(few_descriptors), CASE(signals),   CASE(removed_by_others), CASE(starts_programs),
         CASE(loads_late),      CASE(many),           CASE(leaves),         CASE(leaves_removed),
-        CASE(exits_while_used), CASE(given_back),
+        CASE(exits_while_used), CASE(given_back),    CASE(no_descriptor),
     };
     program = argv[0];
     (void)run_cases;

@@ -78,6 +78,11 @@ fn few_descriptors() {
 }
 
 #[test]
+fn no_descriptor() {
+    leaves_nothing("no_descriptor", 1);
+}
+
+#[test]
 fn signals() {
     leaves_nothing("signals", 100);
 }

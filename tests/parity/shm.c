@@ -311,6 +311,26 @@ static void addresses(void)
     SAY(removed(other));
 }
 
+static int attach_at_zero(void *with)
+{
+    int *ids = with;
+    SAY(shmat(ids[0], (void *)100, SHM_RND));
+    SAY(shmat(ids[1], (void *)100, SHM_RND));
+    SAY(shmat(-1, (void *)100, SHM_RND));
+    return 0;
+}
+
+/* What is rounded to 0 is asked for, not left open. */
+static void rounded_to_zero(void)
+{
+    int ids[] = {shmget(IPC_PRIVATE, PAGE, 0666), shmget(IPC_PRIVATE, PAGE, 0600)};
+    as_nobody(attach_at_zero, ids);
+    SAY(shmat(ids[0], (void *)100, SHM_RND));
+    SAY(shmdt(NULL));
+    for (int i = 0; i < 2; i++)
+        SAY(removed(ids[i]));
+}
+
 static int wait_here(void *with)
 {
     (void)with;
@@ -725,6 +745,7 @@ int main(int argc, char **argv)
         CASE(goes_with_the_last),
         CASE(tells),
         CASE(locked),
+        CASE(rounded_to_zero),
         CASE(in_parts),
         CASE(many),
         CASE(together),

@@ -273,14 +273,14 @@ fn proof(name: &Name, identity: Identity) -> std::result::Result<OwnedFd, Errno>
 /// `flags`: `SHM_RDONLY`, `SHM_RND`, `SHM_REMAP`, `SHM_EXEC`. Doesn't wait. It is the caller's to use: madang touches no byte of it.
 ///
 /// # Errors
-/// `EINVAL`, `EACCES`, `EIDRM`, `ENOMEM` as shmat(2).
+/// `EINVAL`, `EACCES`, `EIDRM`, `ENOMEM` as shmat(2); `EPERM` for an address that `SHM_RND` rounds to 0.
 pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
     prepare()?;
     let (write, execute) = (flags & libc::SHM_RDONLY == 0, flags & libc::SHM_EXEC != 0);
     let wanted =
         Wanted { address: wanted_address(address, flags)?, replaces: flags & libc::SHM_REMAP != 0, write, execute };
     let needed = READ | if write { ALTER } else { 0 } | if execute { EXECUTE } else { 0 };
-    if wanted.address != 0 {
+    if address != 0 {
         return shmat_at(id, wanted, needed);
     }
     let handle = HANDLES.handle(&RECENT, id, || Handle::open(id))?;
@@ -297,6 +297,9 @@ fn shmat_at(id: i32, wanted: Wanted, needed: u32) -> Result<usize> {
     let (name, found) = find(id)?;
     if !found.permissions().permit(needed) {
         return Err(NOUN.refused(id));
+    }
+    if wanted.address == 0 {
+        return Err(Error::new(libc::EPERM, "shmat: SHM_RND rounds it to 0, and nothing is attached there".to_owned()));
     }
     let size = size_of_file(&name, &found)?;
     let Found { fd, stat, block } = found;
@@ -338,7 +341,7 @@ fn attach(
     Ok(at)
 }
 
-/// Where it is wanted: a multiple of the page size, to which `SHM_RND` rounds.
+/// Where it is wanted: a multiple of the page size, to which `SHM_RND` rounds, even to 0.
 fn wanted_address(address: usize, flags: i32) -> Result<usize> {
     let page = memory::page_size();
     let bad = |what: &str| Err(Error::new(libc::EINVAL, format!("shmat at {address:#x}: {what}")));
