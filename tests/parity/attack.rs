@@ -103,6 +103,21 @@ fn exits_while_used() {
 }
 
 #[test]
+fn attached_while_removed() {
+    leaves_nothing("attached_while_removed", 3000);
+}
+
+#[test]
+fn memory_of_removed() {
+    leaves_nothing("memory_of_removed", 20);
+}
+
+#[test]
+fn removed_at_the_end() {
+    leaves_nothing("removed_at_the_end", 5);
+}
+
+#[test]
 fn the_killed_give_back() {
     leaves_nothing("given_back", 10);
 }

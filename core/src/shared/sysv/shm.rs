@@ -10,6 +10,11 @@
 //! **Removed** segments live on until the last attachment goes, and can be attached by their identifier until then, as on Linux. Who
 //! detaches last takes the name away. A process that ends without detaching leaves that to the next who meets it: by its identifier, in a
 //! list, by `gc`, when there is no memory left; and the first call of a process looks at some.
+//!
+//! **The memory** of a removed segment goes with its name, though others may keep its header open: who takes the last name away punches
+//! a hole where the memory was. Nobody may have it mapped then, and so each mapping of the memory holds a lock besides, which goes with
+//! the mapping alone. And nobody may be about to map it: who attaches locks first, and then finds the name once more; who punches has taken
+//! the name away, and then finds no lock.
 
 #![forbid(unsafe_code)]
 
@@ -37,6 +42,8 @@ const DATA: u64 = ALIGNMENT;
 /// The first of the bytes that stand for attachments, and how many there are.
 const ATTACHED: u64 = 1 << 62;
 const MOST_ATTACHED: u64 = 1 << 32;
+/// The byte that each mapping of the memory keeps locked, shared.
+const MAPPED: u64 = MAKING - 3;
 /// How many numbers are tried for an attachment.
 const MOST_NUMBERS: u32 = 1000;
 
@@ -153,6 +160,7 @@ fn look_at_some() {
 /// `ENOENT`, `EEXIST`, `EACCES`, `EINVAL` as shmget(2); `ENOSPC` if the file system hasn't as much free.
 pub fn shmget(key: i32, size: usize, flags: i32) -> Result<i32> {
     prepare()?;
+    HANDLES.forget_gone(&RECENT);
     let bad = || {
         let most = limits().shmmax;
         Error::new(
@@ -232,6 +240,21 @@ fn is_attached(found: &Found) -> bool {
     !matches!(ofd::one_locked(found.fd.as_fd(), ATTACHED, MOST_ATTACHED), Ok(None))
 }
 
+/// Gives the memory back of what bears no name any more, unless somebody has it mapped still, as a process that is ending has.
+pub(super) fn give_back(found: &Found) {
+    let fd = found.fd.as_fd();
+    let is_mapped = || !matches!(ofd::find_range(fd, false, MAPPED, 1), Ok(None));
+    // Only what bears no name: then nobody can attach it any more.
+    if let Ok(Stat { links: 0, size, .. }) = file::stat(fd)
+        && size > DATA
+        && !is_attached(found)
+        && !is_mapped()
+    {
+        // Where files have no holes, it goes when the last closes it.
+        let _ = file::punch(fd, DATA, size - DATA);
+    }
+}
+
 /// How many attachments there are.
 fn attachments(found: &Found) -> u64 {
     let (mut count, mut ranges) = (0, vec![(ATTACHED, ATTACHED + MOST_ATTACHED)]);
@@ -276,6 +299,7 @@ fn proof(name: &Name, identity: Identity) -> std::result::Result<OwnedFd, Errno>
 /// `EINVAL`, `EACCES`, `EIDRM`, `ENOMEM` as shmat(2); `EPERM` for an address that `SHM_RND` rounds to 0.
 pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
     prepare()?;
+    HANDLES.forget_gone(&RECENT);
     let (write, execute) = (flags & libc::SHM_RDONLY == 0, flags & libc::SHM_EXEC != 0);
     let wanted =
         Wanted { address: wanted_address(address, flags)?, replaces: flags & libc::SHM_REMAP != 0, write, execute };
@@ -327,6 +351,7 @@ fn attach(
         let proof = proof(name, identity)?;
         // By a description that can't write, nobody makes it writable later.
         let data = description(name, identity, wanted.write)?;
+        ofd::lock_range(data.as_fd(), true, MAPPED, 1, false)?;
         let attachment = Attachment::new(data.as_fd(), DATA, length, wanted, proof.as_fd())?;
         let at = attachment.address();
         Ok((at, all.insert(at, Here { id, handle: handle.cloned(), attachment })))
@@ -364,7 +389,10 @@ pub fn shmdt(address: usize) -> Result<()> {
         return Err(Error::new(libc::EINVAL, format!("shmdt: nothing is attached at {address:#x}")));
     };
     drop(attachment);
-    note_detached(id, handle.as_deref())
+    let noted = note_detached(id, handle.as_deref());
+    drop(handle);
+    HANDLES.forget_gone(&RECENT);
+    noted
 }
 
 /// What isn't attached any more goes, if it was removed and that was the last.
@@ -382,6 +410,7 @@ fn note_detached(id: i32, handle: Option<&Handle>) -> Result<()> {
         note(&found.block);
         let _ = found.take_names_away(NOUN);
     }
+    HANDLES.forget(id);
     Ok(())
 }
 
@@ -500,6 +529,8 @@ pub fn remove(id: i32) -> Result<()> {
     found.block.remove();
     // A directory that keeps others' names, or a death here: the next who meets it goes on.
     let _ = found.take_names_away(NOUN);
+    HANDLES.forget(id);
+    HANDLES.forget_gone(&RECENT);
     Ok(())
 }
 
