@@ -78,6 +78,12 @@ const SHM: &[Difference] = &[
     difference("in_parts", "0 attachments", "1 attachments", "attachments are calls"),
     difference("in_parts", "shmdt(at) = EINVAL", "shmdt(at) = 0", "attachments are calls"),
     difference(
+        "in_parts",
+        "what is the program's own: r--p",
+        "what is the program's own: none",
+        "attachments are calls",
+    ),
+    difference(
         "lists_as_other",
         "shmctl(at, SHM_STAT_ANY, &told) == id: yes",
         "shmctl(at, SHM_STAT_ANY, &told) == id: no",

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
@@ -115,15 +116,22 @@ impl Handle {
     }
 }
 
-/// Something attached.
-struct Here {
+/// Something attached, or a piece of it: where others were attached over a part (`SHM_REMAP`), that is cut out.
+#[derive(Clone)]
+struct What {
     id: i32,
+    /// Where the whole of it was attached.
+    whole: Range<usize>,
     /// Unless it was attached at a certain address.
     handle: Option<Arc<Handle>>,
+}
+
+struct Here {
+    what: What,
     attachment: Attachment,
 }
 
-/// What this process has attached, by address.
+/// What this process has attached, by address. No two overlap.
 static HERE: Mutex<BTreeMap<usize, Here>> = Mutex::new(BTreeMap::new());
 
 /// Changes that only where fork is excluded: no child inherits it locked.
@@ -353,17 +361,35 @@ fn attach(
         let data = description(name, identity, wanted.write)?;
         ofd::lock_range(data.as_fd(), true, MAPPED, 1, false)?;
         let attachment = Attachment::new(data.as_fd(), DATA, length, wanted, proof.as_fd())?;
-        let at = attachment.address();
-        Ok((at, all.insert(at, Here { id, handle: handle.cloned(), attachment })))
+        let whole = attachment.range();
+        let cut = cut(all, &whole);
+        let what = What { id, whole: whole.clone(), handle: handle.cloned() };
+        all.insert(whole.start, Here { what, attachment });
+        Ok((whole.start, cut))
     });
-    let (at, replaced) = attached.map_err(|errno: Errno| {
+    let (at, cut) = attached.map_err(|errno: Errno| {
         NOUN.if_gone(id, errno.during(format!("attach {name}: {length} bytes at {:#x}", wanted.address)))
     })?;
-    // What it replaced, if that was one, is unmapped already in part or as a whole: it only isn't counted any more.
-    if let Some(replaced) = replaced {
-        replaced.attachment.forget_memory();
+    for What { id, handle, .. } in cut {
+        let _ = note_detached(id, handle.as_deref());
     }
     Ok(at)
+}
+
+/// Cuts `taken`, where something new lies, out of what was attached before: it was replaced, or the program had unmapped it by itself.
+/// What is left of it isn't counted any more if that is nothing. Says what was cut.
+fn cut(all: &mut BTreeMap<usize, Here>, taken: &Range<usize>) -> Vec<What> {
+    let reaches_in = |(&start, here): (&usize, &Here)| (here.attachment.range().end > taken.start).then_some(start);
+    let before = all.range(..taken.start).next_back().and_then(reaches_in);
+    let starts: Vec<_> = before.into_iter().chain(all.range(taken.clone()).map(|(&start, _)| start)).collect();
+    let cut = |start| {
+        let Here { what, attachment } = all.remove(start)?;
+        for attachment in attachment.cut(taken) {
+            all.insert(attachment.range().start, Here { what: what.clone(), attachment });
+        }
+        Some(what)
+    };
+    starts.iter().filter_map(cut).collect()
 }
 
 /// Where it is wanted: a multiple of the page size, to which `SHM_RND` rounds, even to 0.
@@ -385,14 +411,26 @@ fn wanted_address(address: usize, flags: i32) -> Result<usize> {
 /// # Errors
 /// `EINVAL` if nothing is.
 pub fn shmdt(address: usize) -> Result<()> {
-    let Some(Here { id, handle, attachment }) = here(|all| all.remove(&address)) else {
+    let pieces = here(|all| take(all, address));
+    let Some(What { id, handle, .. }) = pieces.first().map(|here| here.what.clone()) else {
         return Err(Error::new(libc::EINVAL, format!("shmdt: nothing is attached at {address:#x}")));
     };
-    drop(attachment);
+    drop(pieces);
     let noted = note_detached(id, handle.as_deref());
     drop(handle);
     HANDLES.forget_gone(&RECENT);
     noted
+}
+
+/// Takes out what was attached at that address: mostly one piece. Of several the one that has the lowest piece left, as the kernel does.
+fn take(all: &mut BTreeMap<usize, Here>, address: usize) -> Vec<Here> {
+    let mut above = all.range(address..);
+    let Some((&first, Here { what, attachment })) = above.find(|(_, here)| here.what.whole.start == address) else {
+        return Vec::new();
+    };
+    let pieces = all.range(first..what.whole.end).filter(|(_, other)| other.attachment.is_of(attachment));
+    let starts: Vec<_> = pieces.map(|(&start, _)| start).collect();
+    starts.iter().filter_map(|start| all.remove(start)).collect()
 }
 
 /// What isn't attached any more goes, if it was removed and that was the last.
@@ -416,8 +454,8 @@ fn note_detached(id: i32, handle: Option<&Handle>) -> Result<()> {
 
 /// In a forked child: what it inherited is attached by it, too.
 fn count_in_child() {
-    let mut all = HERE.lock().unwrap_or_else(PoisonError::into_inner);
-    for Here { id, handle, attachment } in all.values_mut() {
+    let all = HERE.lock().unwrap_or_else(PoisonError::into_inner);
+    for Here { what: What { id, handle, .. }, attachment } in all.values() {
         // One without a name counts with its parent's.
         let own = match handle {
             Some(handle) => proof(&handle.name, handle.identity).ok(),
@@ -432,13 +470,13 @@ fn count_in_child() {
 /// The process ends: what it has attached counts no more. The memory stays, since other threads may be using it to the last.
 pub(super) fn end() {
     let ended: Vec<_> = here(|all| {
-        let end = |Here { id, handle, attachment }: &mut Here| {
+        let end = |Here { what, attachment }: &Here| {
             attachment.give_up();
-            (*id, handle.clone())
+            what.clone()
         };
-        all.values_mut().map(end).collect()
+        all.values().map(end).collect()
     });
-    for (id, handle) in ended {
+    for What { id, handle, .. } in ended {
         let _ = note_detached(id, handle.as_deref());
     }
 }
