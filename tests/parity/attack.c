@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
@@ -211,7 +212,8 @@ static int attach_and_remove(void *with)
         if (draw() % 4 == 0 && shmctl(id, IPC_RMID, NULL) == -1)
             CHECK(errno == EINVAL);
         at[0] = 1;
-        CHECK(shmdt(at) == 0);
+        /* Nobody takes it back while it is attached. */
+        CHECK(at[4999] == 1 && shmdt(at) == 0);
     }
     return 0;
 }
@@ -225,6 +227,55 @@ static void attached_races(void)
         succeeds(children[i]);
     int id = shmget(KEY, 0, 0);
     CHECK(id == -1 || removed(SHM, id) == 0);
+}
+
+struct rounds {
+    int round, done, id;
+};
+
+static void pause_a_little(void)
+{
+    for (volatile int left = draw() % 4000; left > 0; left--)
+        ;
+}
+
+static int attach_each(void *with)
+{
+    struct rounds *shared = with;
+    for (int round = 1; round <= number; round++) {
+        while (__atomic_load_n(&shared->round, __ATOMIC_SEQ_CST) != round)
+            sched_yield();
+        pause_a_little();
+        char *at = shmat(shared->id, NULL, 0);
+        if (at == (void *)-1)
+            CHECK(errno == EINVAL || errno == EIDRM);
+        else
+            CHECK(at[4999] == 1 && shmdt(at) == 0);
+        __atomic_store_n(&shared->done, round, __ATOMIC_SEQ_CST);
+    }
+    return 0;
+}
+
+/* Who attaches while another removes it gets it as it is, or not at all. */
+static void attached_while_removed(void)
+{
+    struct rounds *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t child = start(attach_each, shared);
+    for (int round = 1; round <= number; round++) {
+        shared->id = shmget(IPC_PRIVATE, 5000, 0600);
+        char *at = shmat(shared->id, NULL, 0);
+        at[4999] = 1;
+        CHECK(shmdt(at) == 0);
+        __atomic_store_n(&shared->round, round, __ATOMIC_SEQ_CST);
+        pause_a_little();
+        CHECK(removed(SHM, shared->id) == 0);
+        int status;
+        while (__atomic_load_n(&shared->done, __ATOMIC_SEQ_CST) != round) {
+            CHECK(waitpid(child, &status, WNOHANG) == 0);
+            sched_yield();
+        }
+    }
+    succeeds(child);
 }
 
 static void *first_call(void *with)
@@ -331,6 +382,39 @@ static void few_descriptors(void)
             CHECK(get(kind, KEY + i, 0) == ids[kind][i] && use(kind, ids[kind][i]) && removed(kind, ids[kind][i]) == 0);
         CHECK(places[i][0] == (char)i && shmdt(places[i]) == 0);
     }
+}
+
+static int use_again(void *with)
+{
+    int *ids = with;
+    for (int kind = 0; kind < KINDS; kind++)
+        CHECK(!use(kind, ids[kind]) && errno == EMFILE);
+    return 0;
+}
+
+/* Where no descriptor is free, as docs/parity.md tells: what is used already goes on, what would open a file says why it can't. */
+static void no_descriptor(void)
+{
+    int ids[KINDS];
+    for (int kind = 0; kind < KINDS; kind++)
+        CHECK((ids[kind] = get(kind, IPC_PRIVATE, 0)) >= 0 && use(kind, ids[kind]));
+    char *at = shmat(ids[SHM], NULL, 0);
+    struct rlimit few = {24, 24};
+    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    while (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0)
+        ;
+    CHECK(use(MSG, ids[MSG]) && use(SEM, ids[SEM]));
+    at[0] = 1;
+    CHECK(shmat(ids[SHM], NULL, 0) == (void *)-1 && errno == EMFILE);
+    CHECK(shmdt(at) == 0);
+    succeeds(start(use_again, ids));
+    for (int kind = 0; kind < KINDS; kind++) {
+        CHECK(get(kind, IPC_PRIVATE, 0) == -1 && errno == EMFILE);
+        CHECK(removed(kind, ids[kind]) == -1 && errno == EMFILE);
+    }
+    syscall(SYS_close_range, 3, ~0U, 0);
+    for (int kind = 0; kind < KINDS; kind++)
+        CHECK(removed(kind, ids[kind]) == 0);
 }
 
 static volatile int handled;
@@ -554,6 +638,105 @@ static void exits_while_used(void)
     }
 }
 
+/* A segment's file, and what it takes. */
+static int file_of(int id)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/madang.memory.sysv.id.%08x", getenv("MADANG_DIR"), (unsigned)id);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0);
+    return fd;
+}
+
+static long taken(int fd)
+{
+    struct stat told;
+    CHECK(fstat(fd, &told) == 0);
+    return told.st_blocks * 512;
+}
+
+/* What this process has mapped of files without a name. */
+static int nameless(void)
+{
+    char line[PATH_MAX + 200];
+    FILE *maps = fopen("/proc/self/maps", "re");
+    int count = 0;
+    while (fgets(line, sizeof line, maps))
+        count += strstr(line, "madang.memory") && strstr(line, "(deleted)");
+    fclose(maps);
+    return count;
+}
+
+enum { MUCH = 4 << 20, LITTLE = 64 << 10 };
+
+static int fill(void *with)
+{
+    char *at = shmat(*(int *)with, NULL, 0);
+    CHECK(at != (void *)-1);
+    memset(at, 1, MUCH);
+    return 0;
+}
+
+static int remove_it(void *with)
+{
+    return removed(SHM, *(int *)with);
+}
+
+/* The memory of a removed segment goes, whoever removes it, and though others keep what they opened of it. */
+static void memory_of_removed(void)
+{
+    for (int i = 0; i < number; i++) {
+        int id = shmget(IPC_PRIVATE, MUCH, 0600), fd = file_of(id);
+        succeeds(start(fill, &id));
+        CHECK(use(SHM, id) && taken(fd) >= MUCH);
+        succeeds(start(remove_it, &id));
+        CHECK(taken(fd) <= LITTLE);
+        close(fd);
+
+        id = shmget(IPC_PRIVATE, MUCH, 0600), fd = file_of(id);
+        CHECK(nameless() == 0);
+        char *at = shmat(id, NULL, 0);
+        memset(at, 1, MUCH);
+        CHECK(removed(SHM, id) == 0 && taken(fd) >= MUCH && at[MUCH - 1] == 1);
+        CHECK(shmdt(at) == 0 && taken(fd) <= LITTLE && nameless() == 0);
+        close(fd);
+    }
+}
+
+static int end_slowly(void *with)
+{
+    static pthread_t thread;
+    char *at = shmat(*(int *)with, NULL, 0);
+    memset(at, 1, MUCH);
+    pthread_create(&thread, NULL, write_for_ever, at);
+    /* Nobody reads it: what is left of it is flushed at the very end, which waits for ever. */
+    int pipe[2];
+    CHECK(pipe2(pipe, O_CLOEXEC | O_NONBLOCK) == 0 && dup2(pipe[1], 1) == 1);
+    while (write(1, ".", 1) == 1)
+        ;
+    CHECK(fcntl(1, F_SETFL, 0) == 0 && printf("to be flushed") > 0);
+    reach();
+    return 0;
+}
+
+/* A process that ends counts no more, but its threads use the memory to the last: who removes it then leaves it to them. */
+static void removed_at_the_end(void)
+{
+    for (int i = 0; i < number; i++) {
+        struct shmid_ds told;
+        int id = shmget(IPC_PRIVATE, MUCH, 0600), fd = file_of(id);
+        pid_t child = start(end_slowly, &id);
+        wait_checkpoint();
+        do
+            CHECK(shmctl(id, IPC_STAT, &told) == 0);
+        while (told.shm_nattch > 0);
+        CHECK(removed(SHM, id) == 0 && taken(fd) >= MUCH);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        close(fd);
+    }
+}
+
 static int hold(void *with)
 {
     struct sembuf take = {0, -1, SEM_UNDO};
@@ -605,7 +788,8 @@ int main(int argc, char **argv)
         CASE(races),           CASE(one_id),         CASE(killed),         CASE(attached_races), CASE(forks_at_first_calls),
         CASE(forks_among_threads), CASE(few_descriptors), CASE(signals),   CASE(removed_by_others), CASE(starts_programs),
         CASE(loads_late),      CASE(many),           CASE(leaves),         CASE(leaves_removed),
-        CASE(exits_while_used), CASE(given_back),
+        CASE(exits_while_used), CASE(given_back),    CASE(no_descriptor),
+        CASE(memory_of_removed), CASE(removed_at_the_end), CASE(attached_while_removed),
     };
     program = argv[0];
     (void)run_cases;

@@ -78,6 +78,11 @@ fn few_descriptors() {
 }
 
 #[test]
+fn no_descriptor() {
+    leaves_nothing("no_descriptor", 1);
+}
+
+#[test]
 fn signals() {
     leaves_nothing("signals", 100);
 }
@@ -95,6 +100,21 @@ fn starts_programs() {
 #[test]
 fn exits_while_used() {
     leaves_nothing("exits_while_used", 30);
+}
+
+#[test]
+fn attached_while_removed() {
+    leaves_nothing("attached_while_removed", 3000);
+}
+
+#[test]
+fn memory_of_removed() {
+    leaves_nothing("memory_of_removed", 20);
+}
+
+#[test]
+fn removed_at_the_end() {
+    leaves_nothing("removed_at_the_end", 5);
 }
 
 #[test]

@@ -67,9 +67,22 @@ const SHM: &[Difference] = &[
     difference("modes_at_get", "shmget(KEY, 9000, 0) = EINVAL", "shmget(KEY, 9000, 0) = an identifier", "hidden"),
     difference("modes_at_get", "shmget(KEY, 9000, 0200) = EINVAL", "shmget(KEY, 9000, 0200) = EACCES", "hidden"),
     difference("tells", "used by the child", "used by me", "killed while attached"),
+    difference(
+        "rounded_to_zero",
+        "shmat(ids[0], (void *)100, SHM_RND) = 0",
+        "shmat(ids[0], (void *)100, SHM_RND) = EPERM",
+        "the first page",
+    ),
+    difference("rounded_to_zero", "shmdt(NULL) = 0", "shmdt(NULL) = EINVAL", "the first page"),
     difference("in_parts", "5 attachments", "1 attachments", "attachments are calls"),
     difference("in_parts", "0 attachments", "1 attachments", "attachments are calls"),
     difference("in_parts", "shmdt(at) = EINVAL", "shmdt(at) = 0", "attachments are calls"),
+    difference(
+        "in_parts",
+        "what is the program's own: r--p",
+        "what is the program's own: none",
+        "attachments are calls",
+    ),
     difference(
         "lists_as_other",
         "shmctl(at, SHM_STAT_ANY, &told) == id: yes",

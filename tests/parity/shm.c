@@ -48,7 +48,7 @@ static int writes(void *at)
     return 0;
 }
 
-/* The permissions of the mapping at an address, as /proc has them. */
+/* The permissions of the mapping at an address, as /proc has them; until it is asked again. */
 static const char *mapped(const void *at)
 {
     static char found[8];
@@ -238,7 +238,8 @@ static void contents(void)
     say("%s", again + 3 * PAGE);
     ended("child", start(write_there, &id));
     say("%s", at);
-    say("%s, %s", mapped(at), mapped(at + 3 * PAGE + 1));
+    say("%s", mapped(at));
+    say("%s", mapped(at + 3 * PAGE + 1));
     SAY(shmdt(at));
     ended("who reads it", start(reads, at));
     say("%s", again);
@@ -309,6 +310,95 @@ static void addresses(void)
     SAY(shmdt(anonymous));
     SAY(removed(id));
     SAY(removed(other));
+}
+
+/* One attached over parts of another, in the middle, at its beginning and over all of it: each is detached by itself. */
+static void overlapping(void)
+{
+    int large = segment(8 * PAGE), small = segment(2 * PAGE);
+    char *place = free_place(32 * PAGE), *at = place + 8 * PAGE;
+    IS(shmat(large, at, 0) == at);
+    IS(shmat(small, at + 3 * PAGE, SHM_REMAP) == at + 3 * PAGE);
+    strcpy(at + 3 * PAGE, "small");
+    SAY(shmdt(at));
+    for (int i = 0; i < 8; i++)
+        say("%d: %s", i, mapped(at + i * PAGE));
+    say("%s", at + 3 * PAGE);
+    attached(large);
+    attached(small);
+    SAY(shmdt(at));
+    SAY(shmdt(at + 3 * PAGE));
+    attached(small);
+
+    IS(shmat(large, at, 0) == at);
+    IS(shmat(small, at, SHM_REMAP) == at);
+    attached(large);
+    SAY(shmdt(at));
+    say("%s", mapped(at));
+    say("%s", mapped(at + 2 * PAGE));
+    SAY(shmdt(at));
+    say("%s", mapped(at + 2 * PAGE));
+    attached(large);
+    SAY(shmdt(at));
+
+    IS(shmat(large, at, 0) == at);
+    IS(shmat(small, at + 7 * PAGE, SHM_REMAP) == at + 7 * PAGE);
+    attached(large);
+    SAY(shmdt(at + 7 * PAGE));
+    say("%s", mapped(at + 6 * PAGE));
+    say("%s", mapped(at + 7 * PAGE));
+    SAY(shmdt(at));
+
+    IS(shmat(small, at + PAGE, 0) == at + PAGE);
+    IS(shmat(small, at + 4 * PAGE, 0) == at + 4 * PAGE);
+    SAY(removed(small));
+    attached(small);
+    IS(shmat(large, at, SHM_REMAP) == at);
+    attached(small);
+    SAY(shmdt(at + PAGE));
+    SAY(shmdt(at));
+    attached(large);
+    SAY(removed(large));
+}
+
+/* What the program unmapped by itself, and attached something over, isn't there to be detached. */
+static void unmapped_and_attached(void)
+{
+    int id = segment(4 * PAGE), other = segment(2 * PAGE);
+    char *at = free_place(16 * PAGE) + 4 * PAGE;
+    IS(shmat(id, at, 0) == at);
+    SAY(munmap(at, 4 * PAGE));
+    IS(shmat(other, at, 0) == at);
+    IS(shmat(other, at + 2 * PAGE, 0) == at + 2 * PAGE);
+    attached(id);
+    attached(other);
+    SAY(shmdt(at));
+    say("%s", mapped(at));
+    say("%s", mapped(at + 2 * PAGE));
+    SAY(shmdt(at));
+    SAY(shmdt(at + 2 * PAGE));
+    SAY(removed(id));
+    SAY(removed(other));
+}
+
+static int attach_at_zero(void *with)
+{
+    int *ids = with;
+    SAY(shmat(ids[0], (void *)100, SHM_RND));
+    SAY(shmat(ids[1], (void *)100, SHM_RND));
+    SAY(shmat(-1, (void *)100, SHM_RND));
+    return 0;
+}
+
+/* What is rounded to 0 is asked for, not left open. */
+static void rounded_to_zero(void)
+{
+    int ids[] = {shmget(IPC_PRIVATE, PAGE, 0666), shmget(IPC_PRIVATE, PAGE, 0600)};
+    as_nobody(attach_at_zero, ids);
+    SAY(shmat(ids[0], (void *)100, SHM_RND));
+    SAY(shmdt(NULL));
+    for (int i = 0; i < 2; i++)
+        SAY(removed(ids[i]));
 }
 
 static int wait_here(void *with)
@@ -533,12 +623,15 @@ static void in_parts(void)
     attached(id);
     SAY(shmdt(at));
     attached(id);
-    say("%s, %s, %s", mapped(at), mapped(at + 2 * PAGE), mapped(at + 7 * PAGE));
+    for (int i = 0; i < 8; i++)
+        say("%s", mapped(at + i * PAGE));
     at = AT(shmat(id, NULL, 0));
     SAY(munmap(at + 6 * PAGE, 2 * PAGE));
     char *other = mmap(at + 6 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     SAY(shmdt(at));
-    say("%s, %s, %s", mapped(at), mapped(at + 5 * PAGE), mapped(other));
+    say("%s", mapped(at));
+    say("%s", mapped(at + 5 * PAGE));
+    say("what is the program's own: %s", mapped(other));
     munmap(other, PAGE);
     at = AT(shmat(id, NULL, 0));
     SAY(munmap(at, 8 * PAGE));
@@ -725,6 +818,9 @@ int main(int argc, char **argv)
         CASE(goes_with_the_last),
         CASE(tells),
         CASE(locked),
+        CASE(overlapping),
+        CASE(unmapped_and_attached),
+        CASE(rounded_to_zero),
         CASE(in_parts),
         CASE(many),
         CASE(together),

@@ -99,7 +99,8 @@ pub unsafe fn shmctl(id: c_int, command: c_int, buffer: *mut shmid_ds) -> c_int 
         SHM_INFO => {
             let all = shm::identifiers()?;
             let told: Vec<_> = (0..all.len() as c_int).filter_map(|index| shm::stat_at(index, true).ok()).collect();
-            let pages = |bytes: u64| bytes.div_ceil(4096) as c_ulong;
+            let page = page_size();
+            let pages = |bytes: u64| bytes.div_ceil(page) as c_ulong;
             let used = Used {
                 ids: told.len() as c_int,
                 total: told.iter().map(|told| pages(told.size)).sum(),
@@ -114,6 +115,11 @@ pub unsafe fn shmctl(id: c_int, command: c_int, buffer: *mut shmid_ds) -> c_int 
         }
         _ => Err(invalid("shmctl: there is no such command")),
     })
+}
+
+fn page_size() -> u64 {
+    // SAFETY: no memory is passed; the name exists on every Linux.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
 }
 
 /// # Safety

@@ -1,9 +1,10 @@
 //! What lies in an object's memory, and how a queue is mapped; and the page that holds a participant's lock.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::raw::geometry::{Geometry, Side};
 use super::raw::header::{CONTROL, Header, ROSTER};
@@ -135,13 +136,17 @@ impl Drop for Hold {
 
 /// Shared memory that a program has attached, at an address that it uses as it likes; and what proves that it has.
 ///
-/// Unlike a [`Hold`] the proof is inherited by a forked child, as the memory is.
+/// What is attached over a part of it cuts it: then each piece is one of these, and they share the proof.
 #[derive(Debug)]
 pub(crate) struct Attachment {
     address: usize,
     length: usize,
-    proof: (usize, usize),
+    proof: Arc<Proof>,
 }
+
+/// A page that keeps a description open, and its lock. Unlike a [`Hold`] it is inherited by a forked child, as the memory is.
+#[derive(Debug)]
+struct Proof(AtomicUsize);
 
 impl Attachment {
     /// Maps `length` bytes of the file at `offset`; `proof` is a description that holds a lock.
@@ -154,53 +159,76 @@ impl Attachment {
         wanted: Wanted,
         proof: BorrowedFd,
     ) -> Result<Self, Errno> {
-        let page = memory::page_size();
         // First: the proof must not lie where the memory is wanted.
         // SAFETY: what the program replaces it doesn't use, by its own promise (shmat(2)).
         let address = unsafe { memory::map_wanted(fd, offset, length, wanted) }?.as_ptr() as usize;
-        match memory::hold_file(proof, page) {
-            Ok(proof) => Ok(Self { address, length, proof: (proof.as_ptr() as usize, page) }),
+        match Proof::new(proof) {
+            Ok(proof) => Ok(Self { address, length, proof: Arc::new(proof) }),
             Err(errno) => {
-                unmap((address, length));
+                unmap(address, length);
                 Err(errno)
             }
         }
     }
 
-    pub(crate) fn address(&self) -> usize {
-        self.address
+    /// Where it lies: the first address, and the first after it.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.address..self.address + self.length
     }
 
-    /// Lets go of the memory's address, where something else lies by now.
-    pub(crate) fn forget_memory(mut self) {
+    /// Whether both are pieces of one.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.proof, &other.proof)
+    }
+
+    /// What is left of it outside of `taken`, where something else lies by now.
+    pub(crate) fn cut(mut self, taken: &Range<usize>) -> impl Iterator<Item = Self> + use<> {
+        let Range { start, end } = self.range();
         (self.address, self.length) = (0, 0);
+        let left = [start..end.min(taken.start), start.max(taken.end)..end];
+        let piece = move |Range { start, end }| Self { address: start, length: end - start, proof: self.proof.clone() };
+        left.into_iter().filter(|left| !left.is_empty()).map(piece)
     }
 
     /// Gives the proof up; the memory stays where it is.
-    pub(crate) fn give_up(&mut self) {
-        unmap(std::mem::take(&mut self.proof));
+    pub(crate) fn give_up(&self) {
+        self.proof.replace(0);
     }
 
     /// Puts another proof in its place: a forked child's own.
-    pub(crate) fn prove(&mut self, proof: BorrowedFd) -> Result<(), Errno> {
-        let page = memory::page_size();
-        let new = (memory::hold_file(proof, page)?.as_ptr() as usize, page);
-        unmap(std::mem::replace(&mut self.proof, new));
+    pub(crate) fn prove(&self, proof: BorrowedFd) -> Result<(), Errno> {
+        self.proof.replace(std::mem::take(Proof::new(proof)?.0.get_mut()));
         Ok(())
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        unmap((self.address, self.length));
-        unmap(self.proof);
+        unmap(self.address, self.length);
     }
 }
 
-fn unmap((address, length): (usize, usize)) {
+impl Proof {
+    fn new(fd: BorrowedFd) -> Result<Self, Errno> {
+        memory::hold_file(fd, memory::page_size()).map(|page| Self(AtomicUsize::new(page.as_ptr() as usize)))
+    }
+
+    fn replace(&self, page: usize) {
+        unmap(self.0.swap(page, Ordering::Relaxed), memory::page_size());
+    }
+}
+
+impl Drop for Proof {
+    fn drop(&mut self) {
+        self.replace(0);
+    }
+}
+
+/// Nothing lies at 0.
+fn unmap(address: usize, length: usize) {
     if let Some(address) = NonNull::new(std::ptr::with_exposed_provenance_mut(address)) {
-        // SAFETY: only an attachment passes what it has mapped, and once; to detach it is the program's promise that it doesn't use it
-        // any more.
+        // SAFETY: only an attachment and its proof pass what they have mapped, and once; to detach it is the program's promise that it
+        // doesn't use it any more.
         unsafe { memory::unmap(address, length) };
     }
 }

@@ -204,7 +204,11 @@ impl Found {
         if (noun.is_used)(self) {
             return Ok(());
         }
-        self.take_away(&noun.by_id(self.block.id.get() as i32)?)
+        self.take_away(&noun.by_id(self.block.id.get() as i32)?)?;
+        if noun.kind == shm::KIND {
+            shm::give_back(self);
+        }
+        Ok(())
     }
 
     fn take_away(&self, name: &Name) -> Result<()> {

@@ -4,7 +4,7 @@
 //! handles, and each thread remembers those that it used last, which it finds without a lock.
 //!
 //! The table changes only where fork is excluded: no child inherits it locked. A handle of what was removed goes with the next who looks for
-//! it, or when the table has doubled. There are never very many, since each takes several mappings, of which a process has 65,530: of
+//! it, when the table has doubled, or by [`Handles::forget_gone`]. There are never very many, since each takes several mappings, of which a process has 65,530: of
 //! those beyond [`MOST`] the idle are closed.
 
 use std::cell::RefCell;
@@ -22,6 +22,8 @@ const RECENT: usize = 4;
 const MOST: usize = 1000;
 /// How many it keeps before it looks for the first time whether some are gone.
 const FEW: usize = 64;
+/// How many [`Handles::forget_gone`] looks at.
+const LOOKS: usize = 4;
 
 /// The handles of one kind.
 pub(super) struct Handles<T>(Mutex<Table<T>>);
@@ -30,6 +32,8 @@ struct Table<T> {
     all: BTreeMap<i32, Arc<T>>,
     /// At so many room is made.
     limit: usize,
+    /// The first at which `forget_gone` looks next.
+    next: i32,
 }
 
 /// What a thread used last.
@@ -58,9 +62,22 @@ impl<T: Removable> Recent<T> {
         let is_it = |kept: &&(i32, Arc<T>)| kept.0 == id && !kept.1.is_gone();
         self.handles.iter().flatten().find(is_it).map(|(_, handle)| handle)
     }
+
+    fn take_gone(&mut self) -> [Option<(i32, Arc<T>)>; RECENT] {
+        self.handles.each_mut().map(|kept| kept.take_if(|(_, handle)| handle.is_gone()))
+    }
 }
 
 impl<T: Removable> Table<T> {
+    /// Takes those out that are gone among the next few.
+    fn take_gone(&mut self) -> Vec<Arc<T>> {
+        let mut looked = self.all.range(self.next..).take(LOOKS + 1);
+        let gone: Vec<_> =
+            looked.by_ref().take(LOOKS).filter(|(_, handle)| handle.is_gone()).map(|(&id, _)| id).collect();
+        self.next = looked.next().map_or(0, |(&id, _)| id);
+        gone.iter().filter_map(|id| self.all.remove(id)).collect()
+    }
+
     /// Forgets what is gone, and if there are very many, what is idle; gives it back to be closed.
     fn make_room(&mut self) -> Vec<Arc<T>> {
         let mut forgotten = Vec::new();
@@ -85,7 +102,7 @@ impl<T: Removable> Table<T> {
 
 impl<T: Removable> Handles<T> {
     pub(super) const fn new() -> Self {
-        Self(Mutex::new(Table { all: BTreeMap::new(), limit: FEW }))
+        Self(Mutex::new(Table { all: BTreeMap::new(), limit: FEW, next: 0 }))
     }
 
     /// Does `work` with the handle of that identifier, which `open` opens if need be.
@@ -179,6 +196,13 @@ impl<T: Removable> Handles<T> {
     pub(super) fn for_each(&self, work: impl FnMut(Arc<T>)) {
         let all: Vec<_> = self.change(|table| table.all.values().cloned().collect());
         all.into_iter().for_each(work);
+    }
+
+    /// Forgets what is gone of those that this thread remembers, and of the next few in the table: for those whose file takes much while
+    /// it is open. Each call looks at some others, so that it costs the same however many there are.
+    pub(super) fn forget_gone(&self, recent: &'static LocalKey<RefCell<Recent<T>>>) {
+        let remembered = recent.try_with(|recent| Some(recent.try_borrow_mut().ok()?.take_gone()));
+        drop((remembered, self.change(Table::take_gone)));
     }
 
     /// Forgets it.

@@ -10,10 +10,16 @@
 //! **Removed** segments live on until the last attachment goes, and can be attached by their identifier until then, as on Linux. Who
 //! detaches last takes the name away. A process that ends without detaching leaves that to the next who meets it: by its identifier, in a
 //! list, by `gc`, when there is no memory left; and the first call of a process looks at some.
+//!
+//! **The memory** of a removed segment goes with its name, though others may keep its header open: who takes the last name away punches
+//! a hole where the memory was. Nobody may have it mapped then, and so each mapping of the memory holds a lock besides, which goes with
+//! the mapping alone. And nobody may be about to map it: who attaches locks first, and then finds the name once more; who punches has taken
+//! the name away, and then finds no lock.
 
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
@@ -37,6 +43,8 @@ const DATA: u64 = ALIGNMENT;
 /// The first of the bytes that stand for attachments, and how many there are.
 const ATTACHED: u64 = 1 << 62;
 const MOST_ATTACHED: u64 = 1 << 32;
+/// The byte that each mapping of the memory keeps locked, shared.
+const MAPPED: u64 = MAKING - 3;
 /// How many numbers are tried for an attachment.
 const MOST_NUMBERS: u32 = 1000;
 
@@ -108,15 +116,22 @@ impl Handle {
     }
 }
 
-/// Something attached.
-struct Here {
+/// Something attached, or a piece of it: where others were attached over a part (`SHM_REMAP`), that is cut out.
+#[derive(Clone)]
+struct What {
     id: i32,
+    /// Where the whole of it was attached.
+    whole: Range<usize>,
     /// Unless it was attached at a certain address.
     handle: Option<Arc<Handle>>,
+}
+
+struct Here {
+    what: What,
     attachment: Attachment,
 }
 
-/// What this process has attached, by address.
+/// What this process has attached, by address. No two overlap.
 static HERE: Mutex<BTreeMap<usize, Here>> = Mutex::new(BTreeMap::new());
 
 /// Changes that only where fork is excluded: no child inherits it locked.
@@ -153,6 +168,7 @@ fn look_at_some() {
 /// `ENOENT`, `EEXIST`, `EACCES`, `EINVAL` as shmget(2); `ENOSPC` if the file system hasn't as much free.
 pub fn shmget(key: i32, size: usize, flags: i32) -> Result<i32> {
     prepare()?;
+    HANDLES.forget_gone(&RECENT);
     let bad = || {
         let most = limits().shmmax;
         Error::new(
@@ -232,6 +248,21 @@ fn is_attached(found: &Found) -> bool {
     !matches!(ofd::one_locked(found.fd.as_fd(), ATTACHED, MOST_ATTACHED), Ok(None))
 }
 
+/// Gives the memory back of what bears no name any more, unless somebody has it mapped still, as a process that is ending has.
+pub(super) fn give_back(found: &Found) {
+    let fd = found.fd.as_fd();
+    let is_mapped = || !matches!(ofd::find_range(fd, false, MAPPED, 1), Ok(None));
+    // Only what bears no name: then nobody can attach it any more.
+    if let Ok(Stat { links: 0, size, .. }) = file::stat(fd)
+        && size > DATA
+        && !is_attached(found)
+        && !is_mapped()
+    {
+        // Where files have no holes, it goes when the last closes it.
+        let _ = file::punch(fd, DATA, size - DATA);
+    }
+}
+
 /// How many attachments there are.
 fn attachments(found: &Found) -> u64 {
     let (mut count, mut ranges) = (0, vec![(ATTACHED, ATTACHED + MOST_ATTACHED)]);
@@ -273,14 +304,15 @@ fn proof(name: &Name, identity: Identity) -> std::result::Result<OwnedFd, Errno>
 /// `flags`: `SHM_RDONLY`, `SHM_RND`, `SHM_REMAP`, `SHM_EXEC`. Doesn't wait. It is the caller's to use: madang touches no byte of it.
 ///
 /// # Errors
-/// `EINVAL`, `EACCES`, `EIDRM`, `ENOMEM` as shmat(2).
+/// `EINVAL`, `EACCES`, `EIDRM`, `ENOMEM` as shmat(2); `EPERM` for an address that `SHM_RND` rounds to 0.
 pub fn shmat(id: i32, address: usize, flags: i32) -> Result<usize> {
     prepare()?;
+    HANDLES.forget_gone(&RECENT);
     let (write, execute) = (flags & libc::SHM_RDONLY == 0, flags & libc::SHM_EXEC != 0);
     let wanted =
         Wanted { address: wanted_address(address, flags)?, replaces: flags & libc::SHM_REMAP != 0, write, execute };
     let needed = READ | if write { ALTER } else { 0 } | if execute { EXECUTE } else { 0 };
-    if wanted.address != 0 {
+    if address != 0 {
         return shmat_at(id, wanted, needed);
     }
     let handle = HANDLES.handle(&RECENT, id, || Handle::open(id))?;
@@ -297,6 +329,9 @@ fn shmat_at(id: i32, wanted: Wanted, needed: u32) -> Result<usize> {
     let (name, found) = find(id)?;
     if !found.permissions().permit(needed) {
         return Err(NOUN.refused(id));
+    }
+    if wanted.address == 0 {
+        return Err(Error::new(libc::EPERM, "shmat: SHM_RND rounds it to 0, and nothing is attached there".to_owned()));
     }
     let size = size_of_file(&name, &found)?;
     let Found { fd, stat, block } = found;
@@ -324,21 +359,40 @@ fn attach(
         let proof = proof(name, identity)?;
         // By a description that can't write, nobody makes it writable later.
         let data = description(name, identity, wanted.write)?;
+        ofd::lock_range(data.as_fd(), true, MAPPED, 1, false)?;
         let attachment = Attachment::new(data.as_fd(), DATA, length, wanted, proof.as_fd())?;
-        let at = attachment.address();
-        Ok((at, all.insert(at, Here { id, handle: handle.cloned(), attachment })))
+        let whole = attachment.range();
+        let cut = cut(all, &whole);
+        let what = What { id, whole: whole.clone(), handle: handle.cloned() };
+        all.insert(whole.start, Here { what, attachment });
+        Ok((whole.start, cut))
     });
-    let (at, replaced) = attached.map_err(|errno: Errno| {
+    let (at, cut) = attached.map_err(|errno: Errno| {
         NOUN.if_gone(id, errno.during(format!("attach {name}: {length} bytes at {:#x}", wanted.address)))
     })?;
-    // What it replaced, if that was one, is unmapped already in part or as a whole: it only isn't counted any more.
-    if let Some(replaced) = replaced {
-        replaced.attachment.forget_memory();
+    for What { id, handle, .. } in cut {
+        let _ = note_detached(id, handle.as_deref());
     }
     Ok(at)
 }
 
-/// Where it is wanted: a multiple of the page size, to which `SHM_RND` rounds.
+/// Cuts `taken`, where something new lies, out of what was attached before: it was replaced, or the program had unmapped it by itself.
+/// What is left of it isn't counted any more if that is nothing. Says what was cut.
+fn cut(all: &mut BTreeMap<usize, Here>, taken: &Range<usize>) -> Vec<What> {
+    let reaches_in = |(&start, here): (&usize, &Here)| (here.attachment.range().end > taken.start).then_some(start);
+    let before = all.range(..taken.start).next_back().and_then(reaches_in);
+    let starts: Vec<_> = before.into_iter().chain(all.range(taken.clone()).map(|(&start, _)| start)).collect();
+    let cut = |start| {
+        let Here { what, attachment } = all.remove(start)?;
+        for attachment in attachment.cut(taken) {
+            all.insert(attachment.range().start, Here { what: what.clone(), attachment });
+        }
+        Some(what)
+    };
+    starts.iter().filter_map(cut).collect()
+}
+
+/// Where it is wanted: a multiple of the page size, to which `SHM_RND` rounds, even to 0.
 fn wanted_address(address: usize, flags: i32) -> Result<usize> {
     let page = memory::page_size();
     let bad = |what: &str| Err(Error::new(libc::EINVAL, format!("shmat at {address:#x}: {what}")));
@@ -357,11 +411,26 @@ fn wanted_address(address: usize, flags: i32) -> Result<usize> {
 /// # Errors
 /// `EINVAL` if nothing is.
 pub fn shmdt(address: usize) -> Result<()> {
-    let Some(Here { id, handle, attachment }) = here(|all| all.remove(&address)) else {
+    let pieces = here(|all| take(all, address));
+    let Some(What { id, handle, .. }) = pieces.first().map(|here| here.what.clone()) else {
         return Err(Error::new(libc::EINVAL, format!("shmdt: nothing is attached at {address:#x}")));
     };
-    drop(attachment);
-    note_detached(id, handle.as_deref())
+    drop(pieces);
+    let noted = note_detached(id, handle.as_deref());
+    drop(handle);
+    HANDLES.forget_gone(&RECENT);
+    noted
+}
+
+/// Takes out what was attached at that address: mostly one piece. Of several the one that has the lowest piece left, as the kernel does.
+fn take(all: &mut BTreeMap<usize, Here>, address: usize) -> Vec<Here> {
+    let mut above = all.range(address..);
+    let Some((&first, Here { what, attachment })) = above.find(|(_, here)| here.what.whole.start == address) else {
+        return Vec::new();
+    };
+    let pieces = all.range(first..what.whole.end).filter(|(_, other)| other.attachment.is_of(attachment));
+    let starts: Vec<_> = pieces.map(|(&start, _)| start).collect();
+    starts.iter().filter_map(|start| all.remove(start)).collect()
 }
 
 /// What isn't attached any more goes, if it was removed and that was the last.
@@ -379,13 +448,14 @@ fn note_detached(id: i32, handle: Option<&Handle>) -> Result<()> {
         note(&found.block);
         let _ = found.take_names_away(NOUN);
     }
+    HANDLES.forget(id);
     Ok(())
 }
 
 /// In a forked child: what it inherited is attached by it, too.
 fn count_in_child() {
-    let mut all = HERE.lock().unwrap_or_else(PoisonError::into_inner);
-    for Here { id, handle, attachment } in all.values_mut() {
+    let all = HERE.lock().unwrap_or_else(PoisonError::into_inner);
+    for Here { what: What { id, handle, .. }, attachment } in all.values() {
         // One without a name counts with its parent's.
         let own = match handle {
             Some(handle) => proof(&handle.name, handle.identity).ok(),
@@ -400,13 +470,13 @@ fn count_in_child() {
 /// The process ends: what it has attached counts no more. The memory stays, since other threads may be using it to the last.
 pub(super) fn end() {
     let ended: Vec<_> = here(|all| {
-        let end = |Here { id, handle, attachment }: &mut Here| {
+        let end = |Here { what, attachment }: &Here| {
             attachment.give_up();
-            (*id, handle.clone())
+            what.clone()
         };
-        all.values_mut().map(end).collect()
+        all.values().map(end).collect()
     });
-    for (id, handle) in ended {
+    for What { id, handle, .. } in ended {
         let _ = note_detached(id, handle.as_deref());
     }
 }
@@ -497,6 +567,8 @@ pub fn remove(id: i32) -> Result<()> {
     found.block.remove();
     // A directory that keeps others' names, or a death here: the next who meets it goes on.
     let _ = found.take_names_away(NOUN);
+    HANDLES.forget(id);
+    HANDLES.forget_gone(&RECENT);
     Ok(())
 }
 
