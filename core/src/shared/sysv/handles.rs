@@ -4,8 +4,8 @@
 //! handles, and each thread remembers those that it used last, which it finds without a lock.
 //!
 //! The table changes only where fork is excluded: no child inherits it locked. A handle of what was removed goes with the next who looks for
-//! it, when the table has doubled, or by [`Handles::forget_gone`]. There are never very many, since each takes several mappings, of which a process has 65,530: of
-//! those beyond [`MOST`] the idle are closed.
+//! it, when the table has doubled, or by [`Handles::forget_gone`]. There are never very many, since each takes several mappings, of which a
+//! process has 65,530: of those beyond [`MOST`] the idle are closed.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
