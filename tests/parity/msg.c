@@ -155,6 +155,23 @@ static void modes_in_use(void)
     }
 }
 
+static int set_much_as_reader(void *with)
+{
+    struct msqid_ds told;
+    SAY(msgctl(*(int *)with, IPC_STAT, &told));
+    told.msg_qbytes = 1UL << 40;
+    SAY(msgctl(*(int *)with, IPC_SET, &told));
+    return 0;
+}
+
+/* Whose it is is looked at before what it may hold. */
+static void set_much_without_permission(void)
+{
+    int id = msgget(IPC_PRIVATE, 0604);
+    as_nobody(set_much_as_reader, &id);
+    SAY(removed(id));
+}
+
 static int own_mode(void *nothing)
 {
     (void)nothing;
@@ -948,6 +965,7 @@ int main(int argc, char **argv)
         CASE(forbidden_while_asleep),
         CASE(lists),
         CASE(lists_as_other),
+        CASE(set_much_without_permission),
         CASE(new_program),
         CASE(races),
         CASE(identifiers),

@@ -151,6 +151,20 @@ static void modes_in_use(void)
     }
 }
 
+static int bad_index_as_reader(void *with)
+{
+    SAY(one(*(int *)with, 9, 1, IPC_NOWAIT));
+    return 0;
+}
+
+/* The index is looked at before the permission. */
+static void bad_index_without_permission(void)
+{
+    int id = semget(IPC_PRIVATE, 2, 0604);
+    as_nobody(bad_index_as_reader, &id);
+    SAY(removed(id));
+}
+
 static void wrong_arguments(void)
 {
     int id = set(2);
@@ -835,6 +849,7 @@ int main(int argc, char **argv)
         CASE(tells),
         CASE(lists),
         CASE(lists_as_other),
+        CASE(bad_index_without_permission),
         CASE(races),
         CASE(excludes),
     };
