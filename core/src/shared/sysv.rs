@@ -11,8 +11,9 @@
 //!
 //! **The file system is the registry.** A message queue is a [`Queue`](crate::Queue), a set of semaphores a
 //! [`SemaphoreSet`](crate::SemaphoreSet), whose file has one name by its identifier, `sysv.id.0000002a`, and, unless it is
-//! private, a second one by its key, `sysv.key.0000002a` (in hexadecimal). By these names the native API opens it too.
-//! Whose it is, and who used it last, is written in it (`raw/sysv.rs`).
+//! private, a second one by its key, `sysv.key.0000002a` (in hexadecimal). By these names the native API opens it too;
+//! to send, receive
+//! or operate on one that was removed is `EIDRM`. Whose it is, and who used it last, is written in it (`raw/sysv.rs`).
 //!
 //! **To make one**: the file gets its identifier's name, 31 random bits, again if that is taken; then its key's: the commit. Who loses
 //! the race for the key removes his own and takes the winner's. A death between the two leaves an object that nobody can have

@@ -48,7 +48,6 @@ static void messages(void)
     EQUAL(madang_queue_recv(queue, 7, bytes, sizeof bytes, 0, NULL, 0), 8);
     CHECK(memcmp(bytes, "two teas", 8) == 0);
     EQUAL(madang_queue_send(queue, 3, "coffee", 6, 0, 0), 0);
-    EQUAL(madang_queue_close(queue), 0);
     CHECK(msgrcv(id, &got, sizeof got.text, -5, 0) == 6 && got.type == 3 && memcmp(got.text, "coffee", 6) == 0);
     CHECK(msgrcv(id, &got, sizeof got.text, 0, IPC_NOWAIT) == -1 && errno == ENOMSG);
     struct msqid_ds status;
@@ -56,6 +55,9 @@ static void messages(void)
     CHECK(status.msg_qnum == 0 && status.msg_lspid == getpid() && status.msg_perm.__key == key());
     CHECK(msgctl(id, IPC_RMID, NULL) == 0);
     CHECK(msgsnd(id, &sent, 8, 0) == -1 && errno == EINVAL);
+    /* Nobody could receive what it sent now. */
+    EQUAL(madang_queue_send(queue, 3, "tea", 3, 0, 0), -EIDRM);
+    EQUAL(madang_queue_close(queue), 0);
 }
 
 static void semaphores(void)

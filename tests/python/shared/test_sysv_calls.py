@@ -65,6 +65,18 @@ def test_messages(key):
         sysv.msgget(key, 0)
 
 
+def test_removed_under_the_native_api(key):
+    queue_id, set_id = sysv.msgget(key, NEW), sysv.semget(key, 1, NEW)
+    name = f"sysv.key.{key:08x}"
+    with madang.Queue(name, create="never") as queue, madang.SemaphoreSet(name, create="never") as semaphores:
+        sysv.msgremove(queue_id)
+        sysv.semremove(set_id)
+        with fails(errno.EIDRM, "it was removed"):
+            queue.send(b"to nobody")
+        with fails(errno.EIDRM, "it was removed"):
+            semaphores.release(0)
+
+
 def test_removed_while_waiting(key):
     id = sysv.msgget(key, NEW)
     raised: list[OSError] = []

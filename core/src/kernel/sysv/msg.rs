@@ -8,13 +8,6 @@
 //! doesn't stand in line with who waits without. Where that matters, wait for ever, or use a [`madang::Queue`](crate::Queue).
 
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::unnecessary_cast,
-    clippy::useless_conversion,
-    clippy::cast_lossless,
-    reason = "the C library's numbers are of other sizes on other machines"
-)]
-
 use std::ffi::c_long;
 use std::mem::MaybeUninit;
 

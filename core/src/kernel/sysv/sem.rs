@@ -29,13 +29,6 @@
 //! nothing of it.
 
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::unnecessary_cast,
-    clippy::useless_conversion,
-    clippy::cast_lossless,
-    reason = "the C library's numbers are of other sizes on other machines"
-)]
-
 use std::time::Duration;
 
 use super::{Change, Key, Kind, Opening, Permissions, RACES};

@@ -6,13 +6,6 @@
 //! leaves nothing behind, however it ends.
 
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::unnecessary_cast,
-    clippy::useless_conversion,
-    clippy::cast_lossless,
-    reason = "the C library's numbers are of other sizes on other machines"
-)]
-
 use super::{Change, Key, Kind, Opening, Permissions};
 use crate::error::{Error, Result};
 use crate::sys::Errno;
