@@ -1,0 +1,91 @@
+//! Tries everything that could make madang lose a message, deliver one twice, or leave somebody stuck.
+//!
+//! `make torture` runs all of it, shows its progress, goes on where an interrupted run stopped, and writes the tables of
+//! docs/guarantees.md; `make torture-quick` is the reduced sweep of CI. Each family of parts has a module of its own:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`step`] | kills at every instruction of an operation |
+//!
+//! A part doesn't stop at what it finds: it counts it, with all that is needed to see it again.
+
+mod ledger;
+mod part;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use ledger::Ledger;
+use part::{Family, Sweep};
+
+/// Kills, stops and scribbles at every point, and counts what is lost, doubled or stuck.
+#[derive(Parser)]
+struct Arguments {
+    /// Everything, instead of the sweep that fits CI
+    #[arg(long)]
+    full: bool,
+    /// Where the random choices begin: the same seed makes the same choices
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only the parts whose "family/name" contains this
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+    /// Lists the parts, and does nothing
+    #[arg(long)]
+    list: bool,
+    /// Writes the tables into this file, between its marks
+    #[arg(long, value_name = "FILE")]
+    write: Option<std::path::PathBuf>,
+}
+
+/// In this order: what is quick and finds most comes first.
+fn families() -> Vec<Family> {
+    vec![]
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut families = families();
+    for family in &mut families {
+        family.parts.retain(|part| format!("{}/{}", family.name, part.name).contains(&arguments.only));
+    }
+    if arguments.list {
+        families
+            .iter()
+            .for_each(|family| family.parts.iter().for_each(|part| println!("{}/{}", family.name, part.name)));
+        return ExitCode::SUCCESS;
+    }
+    let sweep = Sweep { full: arguments.full, seed: arguments.seed };
+    let mut ledger = Ledger::open(&format!("full={} seed={} only={}", sweep.full, sweep.seed, arguments.only));
+    let count: usize = families.iter().map(|family| family.parts.len()).sum();
+    let mut faults = 0;
+    let parts = families.iter().flat_map(|family| family.parts.iter().map(move |part| (family, part)));
+    for (number, (family, part)) in (1..).zip(parts) {
+        let begun = Instant::now();
+        let (outcome, again) = match ledger.find(family.name, &part.name) {
+            Some(outcome) => (outcome, " (before)"),
+            None => {
+                eprint!("[{number:3}/{count}] {:10} {:40}", family.name, part.name);
+                let outcome = (part.run)(&sweep);
+                ledger.add(family.name, &part.name, &outcome);
+                eprintln!(" {:6.1} s  {}", begun.elapsed().as_secs_f64(), family.told(&outcome));
+                (outcome, "")
+            }
+        };
+        for fault in &outcome.faults {
+            faults += 1;
+            println!("{:?}{again}: {}/{}: {}", fault.harm, family.name, part.name, fault.what);
+        }
+    }
+    let tables = ledger.tables(&families);
+    println!("{tables}");
+    if let Some(file) = &arguments.write {
+        ledger::write_between_marks(file, &tables);
+    }
+    ledger.finish();
+    // (Read as the closing line of a test runner.)
+    println!("{} passed, {faults} failed", ledger.passed());
+    if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
