@@ -1,0 +1,195 @@
+//! Killed at every instruction.
+//!
+//! A tracer leads a victim through one operation, instruction by instruction, both on one core. Wherever memory, names or modes
+//! differ from what they were before the instruction, they are copied: that is what a death there would have left. Somebody who
+//! comes to the copy, and to whom the victim is dead, looks at it and uses it.
+//!
+//! Then victims are really killed, by SIGKILL, behind the n-th instruction, under the eyes of a living one who had the object
+//! open before: for every n of a short operation with `--full`, for a sample of them in CI.
+//!
+//! | what | where |
+//! |---|---|
+//! | stepping | [`tracer`] |
+//! | what a death leaves | [`place`] |
+//! | what is stepped through, and who looks | [`operation`], and a file for each kind of object |
+
+mod operation;
+mod place;
+mod queue;
+mod tracer;
+
+use std::collections::HashSet;
+
+use madang_tests::{Random, fork};
+
+use self::operation::{Operation, Peer, verdict_on};
+use self::place::{Place, Watch};
+use self::tracer::{Stop, Victim};
+use crate::part::{Family, Fault, Harm, Outcome, Part, Sweep};
+
+/// The most instructions of an operation that is killed behind each of them.
+const SHORT: u64 = 3000;
+/// How many kills are enough for the others, and for CI.
+const SAMPLE: u64 = 400;
+const SMALL_SAMPLE: u64 = 16;
+/// An operation that isn't done after so many has no end.
+const ENDLESS: u64 = 20_000_000;
+
+pub(crate) fn family() -> Family {
+    let operations = queue::operations();
+    let part = |operation: Operation| Part::new(operation.name.clone(), move |sweep| tortured(&operation, sweep));
+    Family {
+        name: "step",
+        title: "Killed at every instruction",
+        columns: &["instructions", "states", "kills"],
+        parts: operations.into_iter().map(part).collect(),
+    }
+}
+
+fn tortured(operation: &Operation, sweep: &Sweep) -> Outcome {
+    on_one_core();
+    let mut found = Found { faults: Vec::new() };
+    let (instructions, states) = stepped(operation, &mut found);
+    let kills = kill_points(instructions, sweep);
+    for &point in &kills {
+        if !found.goes_on() {
+            break;
+        }
+        killed(operation, point, &mut found);
+    }
+    Outcome { counts: vec![instructions, states, kills.len() as u64], faults: found.faults }
+}
+
+struct Found {
+    faults: Vec<Fault>,
+}
+
+impl Found {
+    fn add(&mut self, harm: Harm, what: String) {
+        self.faults.push(Fault { harm, what });
+    }
+
+    /// What is wrong everywhere need not be seen a thousand times.
+    fn goes_on(&self) -> bool {
+        self.faults.len() < 20
+    }
+}
+
+/// Every state that a death can leave, checked in a copy; returns how many instructions and states there were.
+fn stepped(operation: &Operation, found: &mut Found) -> (u64, u64) {
+    let place = prepared(operation);
+    let mut victim = match victim_at(&place, operation) {
+        Ok(victim) => Some(victim),
+        Err(what) => {
+            found.add(Harm::Wrong, what);
+            return (0, 0);
+        }
+    };
+    let mut watch = Watch::new(&place);
+    let mut seen = HashSet::from([watch.state().hash()]);
+    let (mut instructions, mut stage) = (0, 0);
+    check(operation, &watch, 0, &mut stage, found);
+    while let Some(standing) = &victim
+        && found.goes_on()
+    {
+        let is_call = standing.calls_the_kernel();
+        match standing.step() {
+            Stop::Behind => instructions += 1,
+            Stop::Done => victim = None,
+            Stop::Ended(status) => {
+                found.add(
+                    Harm::Wrong,
+                    format!("the victim ended by itself behind instruction {instructions}: {status:#x}"),
+                );
+                victim = None;
+            }
+        }
+        if watch.look(is_call) && seen.insert(watch.state().hash()) {
+            check(operation, &watch, instructions, &mut stage, found);
+        }
+        if instructions > ENDLESS {
+            found.add(Harm::Stuck, format!("the operation isn't done after {ENDLESS} instructions"));
+            break;
+        }
+    }
+    if found.faults.is_empty() && stage != operation.last_stage {
+        found.add(Harm::Lost, format!("it returned, and left stage {stage} of {}", operation.last_stage));
+    }
+    (instructions, seen.len() as u64)
+}
+
+fn check(operation: &Operation, watch: &Watch, instructions: u64, stage: &mut usize, found: &mut Found) {
+    let copy = Place::new();
+    copy.lay(watch.state());
+    match verdict_on(&copy, operation) {
+        Ok(now) if now < *stage => {
+            found.add(
+                Harm::Lost,
+                format!("behind instruction {instructions} it was at stage {stage}, and now at {now}"),
+            );
+        }
+        Ok(now) => *stage = now,
+        Err(Fault { harm, what }) => found.add(harm, format!("dead behind instruction {instructions}: {what}")),
+    }
+}
+
+/// A victim that is really killed, behind its n-th instruction.
+fn killed(operation: &Operation, point: u64, found: &mut Found) {
+    let place = prepared(operation);
+    let victim = match victim_at(&place, operation) {
+        Ok(victim) => victim,
+        Err(what) => return found.add(Harm::Wrong, what),
+    };
+    let peer = Peer::new(&place, operation);
+    let stop = victim.steps(point);
+    victim.kill();
+    match peer.verdict() {
+        Ok(stage) if stop == Stop::Done && stage != operation.last_stage => {
+            found.add(
+                Harm::Lost,
+                format!("it returned, was killed, and left stage {stage} of {}", operation.last_stage),
+            );
+        }
+        Ok(_) => {}
+        Err(Fault { harm, what }) => found.add(harm, format!("killed behind instruction {point}: {what}")),
+    }
+}
+
+fn prepared(operation: &Operation) -> Place {
+    let place = Place::new();
+    let work = || {
+        place.becomes_ours();
+        (operation.setup)();
+        0
+    };
+    fork(work).succeeds();
+    place
+}
+
+fn victim_at(place: &Place, operation: &Operation) -> Result<Victim, String> {
+    Victim::new(|| {
+        place.becomes_ours();
+        (operation.victim)()
+    })
+}
+
+/// Behind which instructions victims are killed.
+fn kill_points(instructions: u64, sweep: &Sweep) -> Vec<u64> {
+    let sample = if sweep.full { SAMPLE } else { SMALL_SAMPLE };
+    if instructions <= sample || sweep.full && instructions <= SHORT {
+        return (0..=instructions).collect();
+    }
+    let mut random = Random(sweep.seed);
+    let width = instructions / sample;
+    (0..sample).map(|piece| piece * width + random.below(width)).chain([instructions + 1000]).collect()
+}
+
+/// Tracer, victim and those who look take turns anyway.
+fn on_one_core() {
+    // SAFETY: a set of its own, of the size that is told.
+    unsafe {
+        let mut one: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(libc::sched_getcpu() as usize, &mut one);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &one);
+    }
+}

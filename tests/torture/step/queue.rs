@@ -1,0 +1,375 @@
+//! The operations of a queue.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use madang::{Batch, Create, Deadline, Queue, QueueOptions, Select};
+use madang_tests::payload;
+
+use super::operation::{BOUND, Check, Checked, Operation, expect, no};
+use super::tracer::Act;
+use crate::part::Harm;
+
+const NAME: &str = "q";
+
+/// A message as it must arrive: its number, which is in its bytes, and how often it was handed out before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sent {
+    number: u64,
+    mtype: i64,
+    length: usize,
+    redelivered: u32,
+}
+
+impl Sent {
+    fn bytes(&self) -> Vec<u8> {
+        payload(0, self.number, self.length)
+    }
+
+    fn again(&self) -> Self {
+        Self { redelivered: 1, ..self.clone() }
+    }
+}
+
+fn message(number: u64, mtype: i64, length: usize) -> Sent {
+    Sent { number, mtype, length, redelivered: 0 }
+}
+
+/// What is there before: several types, the shortest, one that lies in a block.
+fn usual() -> Vec<Sent> {
+    vec![message(0, 1, 20), message(1, 2, 100), message(2, 3, 12), message(3, 2, 5000), message(4, 1, 40)]
+}
+
+fn options() -> QueueOptions {
+    Queue::options().capacity(16 << 10).max_messages(64).max_participants(8)
+}
+
+fn open() -> Queue {
+    options().open(NAME).expect("the queue opens")
+}
+
+fn send(queue: &Queue, message: &Sent) {
+    queue.try_send(message.mtype, &message.bytes()).expect("it is sent");
+}
+
+/// Handles that the victim doesn't close, so that nothing is stepped through but the operation.
+fn keep<T>(value: T) {
+    std::mem::forget(value);
+}
+
+/// How the victim stands to the queue.
+#[derive(Clone, Copy)]
+enum Manner {
+    /// Its first use of a queue that others have filled.
+    First,
+    /// It has used it for long, alone: it keeps both ends.
+    Keeping,
+}
+
+/// An operation on a queue that holds `stages[0]`, which leaves one of the others.
+fn operation(name: &str, stages: Vec<Vec<Sent>>, act: impl Fn(Queue) + Copy + 'static) -> [Operation; 2] {
+    let stages = Rc::new(stages);
+    [Manner::First, Manner::Keeping].map(|manner| {
+        let (before, stages) = (stages[0].clone(), stages.clone());
+        let filling = before.clone();
+        let name = match manner {
+            Manner::First => name.to_owned(),
+            Manner::Keeping => format!("{name}, keeping the ends"),
+        };
+        Operation {
+            name,
+            setup: Box::new(move || fill(&open(), manner, Manner::First, &filling)),
+            victim: Box::new(move || {
+                let queue = open();
+                fill(&queue, manner, Manner::Keeping, &before);
+                Box::new(move || act(queue)) as Act
+            }),
+            last_stage: stages.len() - 1,
+            peer: Box::new(move || {
+                let (queue, stages) = (open(), stages.clone());
+                Box::new(move || holds(&queue, &stages)) as Check
+            }),
+        }
+    })
+}
+
+fn fill(queue: &Queue, manner: Manner, when: Manner, messages: &[Sent]) {
+    match (manner, when) {
+        (Manner::First, Manner::First) => messages.iter().for_each(|message| send(queue, message)),
+        (Manner::Keeping, Manner::Keeping) => {
+            for _ in 0..3 {
+                queue.try_send(9, b"before").expect("it is sent");
+                queue.try_recv(Select::Any).expect("it is received");
+            }
+            messages.iter().for_each(|message| send(queue, message));
+        }
+        _ => {}
+    }
+}
+
+/// Finds which stage is there, takes it, and uses all the room that there should be.
+fn holds(queue: &Queue, stages: &[Vec<Sent>]) -> Checked {
+    let found = drained(queue, stages.iter().map(Vec::len).max().unwrap_or(0))?;
+    let stage = stages.iter().position(|stage| *stage == found);
+    let Some(stage) = stage else {
+        let numbers = |messages: &[Sent]| {
+            messages.iter().map(|message| (message.number, message.redelivered)).collect::<Vec<_>>()
+        };
+        let harm = if stages.iter().all(|stage| stage.len() > found.len()) { Harm::Lost } else { Harm::Doubled };
+        let what = format!(
+            "there are {:?}, instead of one of {:?}",
+            numbers(&found),
+            stages.iter().map(|stage| numbers(stage)).collect::<Vec<_>>()
+        );
+        return Err(crate::part::Fault { harm, what });
+    };
+    let status = queue.stat().map_err(no("stat"))?;
+    let left = (status.messages, status.bytes, status.leased, status.sent - status.received);
+    expect(left == (0, 0, 0, 0), Harm::Wrong, || {
+        format!("an empty queue has (messages, bytes, leased, sent-received) {left:?}")
+    })?;
+    let fresh = options().create(Create::Only).open("fresh").map_err(no("open another"))?;
+    let (here, there) = (room(queue)?, room(&fresh)?);
+    expect(here == there, Harm::Lost, || {
+        format!("room for {here:?} messages of 100 and 5000 bytes, in a new queue for {there:?}")
+    })?;
+    Ok(stage)
+}
+
+/// All messages that it holds.
+fn drained(queue: &Queue, most: usize) -> Result<Vec<Sent>, crate::part::Fault> {
+    let mut found = Vec::new();
+    loop {
+        // What was leased to a dead one comes back to who waits.
+        let wait = if found.len() < most && !queue.is_empty() { Deadline::after(BOUND) } else { Deadline::NOW };
+        match queue.recv_until(Select::Any, wait) {
+            Ok(message) => {
+                let (_, number) = madang_tests::origin(&message.data);
+                found.push(Sent {
+                    number,
+                    mtype: message.mtype,
+                    length: message.data.len(),
+                    redelivered: message.redelivered,
+                });
+            }
+            Err(error) if error.errno() == libc::EAGAIN => return Ok(found),
+            Err(error) => return Err(no("receive all")(error)),
+        }
+        expect(found.len() < 1000, Harm::Doubled, || "it never gets empty".to_owned())?;
+    }
+}
+
+/// How many short messages fit, and how many that lie in blocks; it is empty before and after.
+fn room(queue: &Queue) -> Result<[usize; 2], crate::part::Fault> {
+    let mut rooms = [0, 0];
+    for (room, length) in rooms.iter_mut().zip([100, 5000]) {
+        loop {
+            match queue.try_send(7, &payload(1, *room as u64, length)) {
+                Ok(()) => *room += 1,
+                Err(error) if error.errno() == libc::EAGAIN => break,
+                Err(error) => return Err(no("fill it")(error)),
+            }
+        }
+        for index in 0..*room {
+            let message = queue.recv_timeout(Select::Type(7), BOUND).map_err(no("empty it"))?;
+            let origin = madang_tests::origin(&message.data);
+            expect(origin == (1, index as u64), Harm::Wrong, || format!("message {origin:?} instead of {index}"))?;
+        }
+    }
+    Ok(rooms)
+}
+
+fn without(messages: &[Sent], index: usize) -> Vec<Sent> {
+    let mut rest = messages.to_vec();
+    rest.remove(index);
+    rest
+}
+
+fn with(messages: &[Sent], more: &[Sent]) -> Vec<Sent> {
+    [messages, more].concat()
+}
+
+fn again(messages: &[Sent], index: usize) -> Vec<Sent> {
+    let mut all = messages.to_vec();
+    all[index] = all[index].again();
+    all
+}
+
+/// All, but only the first of them, and so on.
+fn beginnings(messages: &[Sent], more: &[Sent]) -> Vec<Vec<Sent>> {
+    (0..=more.len()).map(|count| with(messages, &more[..count])).collect()
+}
+
+fn endings(messages: &[Sent]) -> Vec<Vec<Sent>> {
+    (0..=messages.len()).map(|count| messages[count..].to_vec()).collect()
+}
+
+const NEXT: u64 = 5;
+
+pub(super) fn operations() -> Vec<Operation> {
+    let mut all = Vec::new();
+    all.extend(sending());
+    all.extend(receiving());
+    all.extend(lending());
+    all.extend(names());
+    all
+}
+
+fn sending() -> Vec<Operation> {
+    let mut all = Vec::new();
+    for (name, length) in [("send 12 bytes", 12), ("send 1000 bytes", 1000), ("send 5000 bytes", 5000)] {
+        let next = message(NEXT, 5, length);
+        let stages = vec![usual(), with(&usual(), &[next.clone()])];
+        all.extend(operation(name, stages, move |queue| {
+            queue.send(5, &payload(0, NEXT, length)).expect("it is sent");
+            keep(queue);
+        }));
+    }
+    let few: Vec<_> = (0..4).map(|index| message(NEXT + index, 5, 30)).collect();
+    all.extend(operation("send_many", vec![usual(), with(&usual(), &few)], |queue| {
+        let messages: Vec<_> = (0..4).map(|index| (5, payload(0, NEXT + index, 30))).collect();
+        assert_eq!(queue.send_many(&madang_tests::slices(&messages)).expect("they are sent"), 4);
+        keep(queue);
+    }));
+    let long: Vec<_> = (0..2).map(|index| message(NEXT + index, 5, 5000)).collect();
+    all.extend(operation("send_many, long ones", beginnings(&usual()[..2], &long), |queue| {
+        let messages: Vec<_> = (0..2).map(|index| (5, payload(0, NEXT + index, 5000))).collect();
+        assert_eq!(queue.send_many(&madang_tests::slices(&messages)).expect("they are sent"), 2);
+        keep(queue);
+    }));
+    let full: Vec<_> = (0..64).map(|index| message(index, 1, 12)).collect();
+    all.extend(operation("send to a full one, in vain", vec![full], |queue| {
+        queue.send_timeout(5, b"too much", Duration::from_millis(1)).expect_err("it is full");
+        keep(queue);
+    }));
+    all
+}
+
+fn receiving() -> Vec<Operation> {
+    let selections = [
+        ("recv", Select::Any, 0),
+        ("recv a type", Select::Type(1), 0),
+        ("recv a type further back", Select::Type(3), 2),
+        ("recv a long one further back", Select::Type(2), 1),
+        ("recv the lowest type", Select::UpTo(2), 0),
+        ("recv except a type", Select::Except(1), 1),
+    ];
+    let mut all = Vec::new();
+    for (name, select, index) in selections {
+        all.extend(operation(name, vec![usual(), without(&usual(), index)], move |queue| {
+            queue.recv(select).expect("it is received");
+            keep(queue);
+        }));
+    }
+    let long = vec![message(0, 1, 5000), message(1, 1, 6000)];
+    all.extend(operation("recv 5000 bytes", vec![long.clone(), without(&long, 0)], |queue| {
+        queue.recv(Select::Any).expect("it is received");
+        keep(queue);
+    }));
+    all.extend(operation("recv in vain", vec![usual()], |queue| {
+        queue.recv_timeout(Select::Type(99), Duration::from_millis(1)).expect_err("there is none");
+        keep(queue);
+    }));
+    all.extend(operation("recv_many", endings(&usual()), |queue| {
+        let mut batch = Batch::new(10, 10_000);
+        let mut left = 5;
+        while left > 0 {
+            left -= queue.recv_many(Select::Any, &mut batch).expect("they are received");
+        }
+        keep(queue);
+    }));
+    all.extend(operation("stat", vec![usual()], |queue| {
+        queue.stat().expect("it tells");
+        keep(queue);
+    }));
+    all.extend(operation("peek", vec![usual()], |queue| {
+        queue.peek(0).expect("there is one");
+        keep(queue);
+    }));
+    all.extend(operation("trim", vec![usual()], |queue| {
+        queue.trim().expect("it gives back");
+        keep(queue);
+    }));
+    all
+}
+
+fn lending() -> Vec<Operation> {
+    let mut all = Vec::new();
+    for (name, select, index) in [
+        ("lease", Select::Any, 0),
+        ("lease further back", Select::Type(3), 2),
+        ("lease a long one", Select::UpTo(2), 0),
+    ] {
+        all.extend(operation(name, vec![usual(), again(&usual(), index)], move |queue| {
+            let queue: &'static Queue = Box::leak(Box::new(queue));
+            keep(queue.lease(select).expect("it is leased"));
+        }));
+    }
+    all.extend(operation("lease and ack", vec![usual(), again(&usual(), 0), without(&usual(), 0)], |queue| {
+        let queue: &'static Queue = Box::leak(Box::new(queue));
+        queue.lease(Select::Any).expect("it is leased").ack().expect("it is acknowledged");
+    }));
+    all.extend(operation("lease and release", vec![usual(), again(&usual(), 1)], |queue| {
+        let queue: &'static Queue = Box::leak(Box::new(queue));
+        queue.lease(Select::Type(2)).expect("it is leased").release().expect("it is given back");
+    }));
+    let next = with(&usual(), &[message(NEXT, 5, 3000)]);
+    all.extend(operation("reserve and commit", vec![usual(), next], |queue| {
+        let queue: &'static Queue = Box::leak(Box::new(queue));
+        let mut reservation = queue.reserve(3000).expect("it is reserved");
+        reservation.write(0, &payload(0, NEXT, 3000)).expect("it is written");
+        reservation.commit(5).expect("it is committed");
+    }));
+    all.extend(operation("reserve and drop", vec![usual()], |queue| {
+        let queue: &'static Queue = Box::leak(Box::new(queue));
+        drop(queue.reserve(3000).expect("it is reserved"));
+    }));
+    all.extend(operation("close", vec![usual()], drop));
+    all
+}
+
+/// Opening, creating, and taking the name away.
+fn names() -> Vec<Operation> {
+    let exists = |stage_if_there: usize| {
+        move || {
+            let look = move || {
+                let stage = match options().create(Create::Never).open(NAME) {
+                    Ok(_) => stage_if_there,
+                    Err(error) if error.errno() == libc::ENOENT => 1 - stage_if_there,
+                    Err(error) => return Err(no("open it")(error)),
+                };
+                let queue = options().open(NAME).map_err(no("open or create it"))?;
+                holds(&queue, &[vec![]])?;
+                madang::gc().map_err(no("gc"))?;
+                Ok(stage)
+            };
+            Box::new(look) as Check
+        }
+    };
+    vec![
+        Operation {
+            name: "create".to_owned(),
+            setup: Box::new(|| {}),
+            victim: Box::new(|| Box::new(|| keep(open()))),
+            peer: Box::new(exists(1)),
+            last_stage: 1,
+        },
+        Operation {
+            name: "open".to_owned(),
+            setup: Box::new(|| keep(open())),
+            victim: Box::new(|| Box::new(|| keep(open()))),
+            peer: Box::new(|| {
+                let queue = open();
+                Box::new(move || holds(&queue, &[vec![]]))
+            }),
+            last_stage: 0,
+        },
+        Operation {
+            name: "unlink".to_owned(),
+            setup: Box::new(|| keep(open())),
+            victim: Box::new(|| Box::new(|| Queue::unlink(NAME).expect("it is there"))),
+            peer: Box::new(exists(0)),
+            last_stage: 1,
+        },
+    ]
+}
