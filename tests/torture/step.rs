@@ -13,9 +13,12 @@
 //! | what a death leaves | [`place`] |
 //! | what is stepped through, and who looks | [`operation`], and a file for each kind of object |
 
+mod names;
 mod operation;
 mod place;
 mod queue;
+mod semaphores;
+mod sync;
 mod tracer;
 
 use std::collections::HashSet;
@@ -36,13 +39,13 @@ const SMALL_SAMPLE: u64 = 16;
 const ENDLESS: u64 = 20_000_000;
 
 pub(crate) fn family() -> Family {
-    let operations = queue::operations();
+    let operations = [queue::operations(), semaphores::operations(), sync::operations()].into_iter().flatten();
     let part = |operation: Operation| Part::new(operation.name.clone(), move |sweep| tortured(&operation, sweep));
     Family {
         name: "step",
         title: "Killed at every instruction",
         columns: &["instructions", "states", "kills"],
-        parts: operations.into_iter().map(part).collect(),
+        parts: operations.map(part).collect(),
     }
 }
 

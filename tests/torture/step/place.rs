@@ -24,11 +24,19 @@ impl Place {
         Self(path)
     }
 
-    /// From now on objects lie there: for this process, a forked child with one thread.
+    /// From now on all objects lie there: for this process, a forked child with one thread. What the directory can't be told for,
+    /// segments, finds it in the place of `/dev/shm`, for which it takes a privileged user.
     pub(super) fn becomes_ours(&self) {
         let path = CString::new(self.0.to_str().expect("UTF-8")).expect("no NUL");
-        // SAFETY: the caller has one thread, so its environment is its own.
-        unsafe { libc::setenv(c"MADANG_DIR".as_ptr(), path.as_ptr(), 1) };
+        let (root, shm, none) = (c"/".as_ptr(), c"/dev/shm".as_ptr(), std::ptr::null());
+        // SAFETY: the caller has one thread, so its environment is its own; all strings end with NUL.
+        let failed = unsafe {
+            libc::setenv(c"MADANG_DIR".as_ptr(), shm, 1);
+            libc::unshare(libc::CLONE_NEWNS) != 0
+                || libc::mount(none, root, none, libc::MS_REC | libc::MS_PRIVATE, none.cast()) != 0
+                || libc::mount(path.as_ptr(), shm, none, libc::MS_BIND, none.cast()) != 0
+        };
+        assert!(!failed, "a mount namespace of its own: {} (are you root?)", std::io::Error::last_os_error());
     }
 
     /// Puts there, where nothing is yet, what was elsewhere.
