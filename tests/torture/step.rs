@@ -19,6 +19,7 @@ mod place;
 mod queue;
 mod semaphores;
 mod sync;
+mod sysv;
 mod tracer;
 
 use std::collections::HashSet;
@@ -39,7 +40,8 @@ const SMALL_SAMPLE: u64 = 16;
 const ENDLESS: u64 = 20_000_000;
 
 pub(crate) fn family() -> Family {
-    let operations = [queue::operations(), semaphores::operations(), sync::operations()].into_iter().flatten();
+    let operations =
+        [queue::operations(), semaphores::operations(), sync::operations(), sysv::operations()].into_iter().flatten();
     let part = |operation: Operation| Part::new(operation.name.clone(), move |sweep| tortured(&operation, sweep));
     Family {
         name: "step",

@@ -267,6 +267,7 @@ impl Queue {
     pub fn stat(&self) -> Result<QueueStatus> {
         let present = self.enter()?;
         let file = self.attached.stat()?;
+        self.ring.put_counts_in_order(&present);
         let gone = self.ring.gone();
         let sent = self.ring.sent();
         let held = self.ring.held();

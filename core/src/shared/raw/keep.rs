@@ -329,7 +329,6 @@ impl KeptLock {
     }
 
     /// Who holds it, as far as one can tell without it.
-    #[cfg(test)]
     pub(crate) fn held_by(&self) -> Option<Participant> {
         self.lock.held_by()
     }

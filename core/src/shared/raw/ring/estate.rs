@@ -74,6 +74,16 @@ impl Ring {
         self.rebuild(host, None, limit)
     }
 
+    /// For one who is about to tell how much there is: a message that a receiver was killed while he moved it may count twice until
+    /// the next receiver comes.
+    pub(crate) fn put_counts_in_order(&self, host: &impl Host) {
+        let owner = self.control().receivers.end.lock.held_by();
+        if owner.is_some_and(|owner| !host.lives(owner)) {
+            // Where that can't be done now, the next receiver does it.
+            let _ = self.at_head(host, Deadline::INSTANT, || Ok(()));
+        }
+    }
+
     /// Gives back what the dead had leased, and frees what they held. Says whether messages wait that didn't before.
     ///
     /// Not for somebody who holds a lock. Where a living one is inside for long, nothing is done.

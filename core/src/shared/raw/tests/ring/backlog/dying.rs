@@ -210,6 +210,37 @@ fn one_may_die_at_every_store() {
     }
 }
 
+/// What is told of a queue after a death is what is there, but for what the dead one had in hand.
+#[test]
+fn the_counts_are_right_after_a_death() {
+    for (state, deed) in
+        [1, 2, 3, 6].into_iter().flat_map(|state| all_deeds().into_iter().map(move |deed| (state, deed)))
+    {
+        for stores in 0.. {
+            let world = World::never_keeping();
+            let [one, two] = [1, 2].map(|slot| world.participant(slot));
+            let court = prepared(state, one, two);
+            let lived = die_after(stores, || court.perform(one, &deed)).is_ok();
+            one.dies();
+            let inside = court.tested.ring.ends().1.lock.held_by().is_some();
+            court.ring().put_counts_in_order(&two);
+            // Outside the lock, what is taken may not have been put away yet.
+            let in_hand = if inside { 0 } else { court.ring().leases() };
+            let told = court.ring().held().messages;
+            court.settle(two, Settled::ComingBy);
+            let there = court.ring().held().messages;
+            let right = told - in_hand..=told;
+            assert!(
+                right.contains(&there),
+                "{right:?} were told of {there}: state {state}, {deed:?}, death at {stores}"
+            );
+            if lived {
+                break;
+            }
+        }
+    }
+}
+
 /// The first dies in a deed, the second while he puts that in order; the third finds what is right.
 #[test]
 fn who_repairs_may_die_too() {
