@@ -13,6 +13,7 @@
 //! | what a death leaves | [`place`] |
 //! | what is stepped through, and who looks | [`operation`], and a file for each kind of object |
 
+mod asleep;
 mod names;
 mod operation;
 mod place;
@@ -41,13 +42,13 @@ const ENDLESS: u64 = 20_000_000;
 
 pub(crate) fn family() -> Family {
     let operations =
-        [queue::operations(), semaphores::operations(), sync::operations(), sysv::operations()].into_iter().flatten();
+        [queue::operations(), semaphores::operations(), sync::operations(), sysv::operations(), asleep::operations()];
     let part = |operation: Operation| Part::new(operation.name.clone(), move |sweep| tortured(&operation, sweep));
     Family {
         name: "step",
         title: "Killed at every instruction",
         columns: &["instructions", "states", "kills"],
-        parts: operations.map(part).collect(),
+        parts: operations.into_iter().flatten().map(part).collect(),
     }
 }
 
@@ -55,7 +56,7 @@ fn tortured(operation: &Operation, sweep: &Sweep) -> Outcome {
     on_one_core();
     let mut found = Found { faults: Vec::new() };
     let (instructions, states) = stepped(operation, &mut found);
-    let kills = kill_points(instructions, sweep);
+    let kills = kill_points(watched_length(operation), sweep);
     for &point in &kills {
         if !found.goes_on() {
             break;
@@ -136,6 +137,14 @@ fn check(operation: &Operation, watch: &Watch, instructions: u64, stage: &mut us
         Ok(now) => *stage = now,
         Err(Fault { harm, what }) => found.add(harm, format!("dead behind instruction {instructions}: {what}")),
     }
+}
+
+/// How many instructions it has if somebody looks on: that may be more.
+fn watched_length(operation: &Operation) -> u64 {
+    let place = prepared(operation);
+    let Ok(victim) = victim_at(&place, operation) else { return 0 };
+    let _peer = Peer::new(&place, operation);
+    (0..ENDLESS).take_while(|_| victim.step() == Stop::Behind).count() as u64
 }
 
 /// A victim that is really killed, behind its n-th instruction.
