@@ -19,7 +19,7 @@ use std::time::Instant;
 use clap::Parser;
 
 use ledger::Ledger;
-use part::{Family, Sweep};
+use part::{Family, Part, Sweep};
 
 /// Kills, stops and scribbles at every point, and counts what is lost, doubled or stuck.
 #[derive(Parser)]
@@ -50,7 +50,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut families = families();
     for family in &mut families {
-        family.parts.retain(|part| format!("{}/{}", family.name, part.name).contains(&arguments.only));
+        let is_asked_for = |part: &Part| format!("{}/{}", family.name, part.name).contains(&arguments.only);
+        family.parts.retain(|part| (arguments.full || !part.is_extra) && is_asked_for(part));
     }
     if arguments.list {
         families

@@ -34,12 +34,14 @@ impl Family {
 /// One thing that is tortured: a row.
 pub(crate) struct Part {
     pub(crate) name: String,
+    /// Only for a full sweep.
+    pub(crate) is_extra: bool,
     pub(crate) run: Box<dyn Fn(&Sweep) -> Outcome>,
 }
 
 impl Part {
     pub(crate) fn new(name: impl Into<String>, run: impl Fn(&Sweep) -> Outcome + 'static) -> Self {
-        Self { name: name.into(), run: Box::new(run) }
+        Self { name: name.into(), is_extra: false, run: Box::new(run) }
     }
 }
 

@@ -43,7 +43,10 @@ const ENDLESS: u64 = 20_000_000;
 pub(crate) fn family() -> Family {
     let operations =
         [queue::operations(), semaphores::operations(), sync::operations(), sysv::operations(), asleep::operations()];
-    let part = |operation: Operation| Part::new(operation.name.clone(), move |sweep| tortured(&operation, sweep));
+    let part = |operation: Operation| {
+        let is_extra = operation.is_extra;
+        Part { is_extra, ..Part::new(operation.name.clone(), move |sweep| tortured(&operation, sweep)) }
+    };
     Family {
         name: "step",
         title: "Killed at every instruction",

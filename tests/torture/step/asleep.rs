@@ -60,8 +60,7 @@ impl Sleeper {
 }
 
 fn operation(name: &str, setup: fn(), victim: fn() -> Act, last_stage: usize, peer: fn() -> Check) -> Operation {
-    let (setup, victim, peer) = (Box::new(setup), Box::new(victim), Box::new(peer));
-    Operation { name: format!("{name}, somebody sleeps"), setup, victim, last_stage, peer }
+    Operation::new(format!("{name}, somebody sleeps"), setup, victim, last_stage, peer)
 }
 
 fn keep<T>(value: T) {

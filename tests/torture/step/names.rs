@@ -18,14 +18,10 @@ pub(super) struct Named {
 
 pub(super) fn names(named: Named) -> Vec<Operation> {
     let Named { what, make, unlink, .. } = named;
-    let operation =
-        |verb: &str, setup: fn(), act: Box<dyn Fn() -> super::tracer::Act>, stage_if_there, last_stage| Operation {
-            name: format!("{verb} a {what}"),
-            setup: Box::new(setup),
-            victim: act,
-            peer: Box::new(move || Box::new(move || checked(named, stage_if_there)) as Check),
-            last_stage,
-        };
+    let operation = |verb: &str, setup: fn(), act: Box<dyn Fn() -> super::tracer::Act>, stage_if_there, last_stage| {
+        let peer = move || Box::new(move || checked(named, stage_if_there)) as Check;
+        Operation::new(format!("{verb} a {what}"), setup, act, last_stage, peer)
+    };
     vec![
         operation("create", || {}, Box::new(move || Box::new(make)), 1, 1),
         operation("open", make, Box::new(move || Box::new(make)), 0, 0),

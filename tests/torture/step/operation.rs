@@ -17,6 +17,8 @@ use crate::part::{Fault, Harm};
 /// earlier one at a later instruction; who returned has left the last.
 pub(super) struct Operation {
     pub(super) name: String,
+    /// Only for a full sweep.
+    pub(super) is_extra: bool,
     /// Makes the objects.
     pub(super) setup: Box<dyn Fn()>,
     /// What the victim does before, and then.
@@ -25,6 +27,19 @@ pub(super) struct Operation {
     pub(super) peer: Box<dyn Fn() -> Check>,
     /// How many stages there are besides 0.
     pub(super) last_stage: usize,
+}
+
+impl Operation {
+    pub(super) fn new(
+        name: impl Into<String>,
+        setup: impl Fn() + 'static,
+        victim: impl Fn() -> Act + 'static,
+        last_stage: usize,
+        peer: impl Fn() -> Check + 'static,
+    ) -> Self {
+        let (setup, victim, peer) = (Box::new(setup), Box::new(victim), Box::new(peer));
+        Self { name: name.into(), is_extra: false, setup, victim, peer, last_stage }
+    }
 }
 
 /// Looks at what is left, and uses it: the stage, or what is wrong.

@@ -43,12 +43,8 @@ fn usual() -> Vec<Sent> {
     vec![message(0, 1, 20), message(1, 2, 100), message(2, 3, 12), message(3, 2, 5000), message(4, 1, 40)]
 }
 
-fn options() -> QueueOptions {
-    Queue::options().capacity(16 << 10).max_messages(64).max_participants(8)
-}
-
-fn open() -> Queue {
-    options().open(NAME).expect("the queue opens")
+fn open(manner: Manner) -> Queue {
+    manner.options().open(NAME).expect("the queue opens")
 }
 
 fn send(queue: &Queue, message: &Sent) {
@@ -60,58 +56,94 @@ fn keep<T>(value: T) {
     std::mem::forget(value);
 }
 
-/// How the victim stands to the queue.
-#[derive(Clone, Copy)]
+/// How the victim stands to the queue, and where its messages lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
     /// Its first use of a queue that others have filled.
     First,
     /// It has used it for long, alone: it keeps both ends.
     Keeping,
+    /// All messages were skipped by a receiver, and lie in the backlog.
+    Skipped,
+    /// The near ring was full: the messages lie in the deep one, where the head must follow.
+    Deep,
 }
 
-/// An operation on a queue that holds `stages[0]`, which leaves one of the others.
-fn operation(name: &str, stages: Vec<Vec<Sent>>, act: impl Fn(Queue) + Copy + 'static) -> [Operation; 2] {
-    let stages = Rc::new(stages);
-    [Manner::First, Manner::Keeping].map(|manner| {
-        let (before, stages) = (stages[0].clone(), stages.clone());
-        let filling = before.clone();
-        let name = match manner {
-            Manner::First => name.to_owned(),
-            Manner::Keeping => format!("{name}, keeping the ends"),
-        };
-        Operation {
-            name,
-            setup: Box::new(move || fill(&open(), manner, Manner::First, &filling)),
-            victim: Box::new(move || {
-                let queue = open();
-                fill(&queue, manner, Manner::Keeping, &before);
-                Box::new(move || act(queue)) as Act
-            }),
-            last_stage: stages.len() - 1,
-            peer: Box::new(move || {
-                let (queue, stages) = (open(), stages.clone());
-                Box::new(move || holds(&queue, &stages)) as Check
-            }),
+impl Manner {
+    fn name(self, operation: &str) -> String {
+        match self {
+            Self::First => operation.to_owned(),
+            Self::Keeping => format!("{operation}, keeping the ends"),
+            Self::Skipped => format!("{operation}, all in the backlog"),
+            Self::Deep => format!("{operation}, in the deep ring"),
         }
-    })
-}
+    }
 
-fn fill(queue: &Queue, manner: Manner, when: Manner, messages: &[Sent]) {
-    match (manner, when) {
-        (Manner::First, Manner::First) => messages.iter().for_each(|message| send(queue, message)),
-        (Manner::Keeping, Manner::Keeping) => {
-            for _ in 0..3 {
+    fn options(self) -> QueueOptions {
+        let options = Queue::options().max_participants(8);
+        if self == Self::Deep {
+            options.capacity(400_000).max_messages(200)
+        } else {
+            options.capacity(16 << 10).max_messages(64)
+        }
+    }
+
+    /// What others do before.
+    fn set_up(self, messages: &[Sent]) {
+        let queue = open(self);
+        match self {
+            Self::Keeping => return,
+            // As many long ones as the near ring has room for, and one more.
+            Self::Deep => (0..64).for_each(|_| queue.try_send(9, &[0; 4096]).expect("it is sent")),
+            Self::First | Self::Skipped => {}
+        }
+        messages.iter().for_each(|message| send(&queue, message));
+        match self {
+            Self::Skipped if messages.len() < 64 => {
+                queue.try_send(9, b"behind").expect("it is sent");
+                queue.try_recv(Select::Type(9)).expect("it is received");
+            }
+            Self::Deep => (0..64).for_each(|_| drop(queue.try_recv(Select::Any).expect("it is received"))),
+            _ => {}
+        }
+    }
+
+    /// What the victim does before.
+    fn prepare(self, messages: &[Sent]) -> Queue {
+        let queue = open(self);
+        if self == Self::Keeping {
+            // After a thousand in a row one keeps an end.
+            for _ in 0..1100 {
                 queue.try_send(9, b"before").expect("it is sent");
                 queue.try_recv(Select::Any).expect("it is received");
             }
-            messages.iter().for_each(|message| send(queue, message));
+            messages.iter().for_each(|message| send(&queue, message));
         }
-        _ => {}
+        queue
     }
 }
 
+/// An operation on a queue that holds `stages[0]`, which leaves one of the others.
+fn operation(name: &str, stages: Vec<Vec<Sent>>, act: impl Fn(Queue) + Copy + 'static) -> [Operation; 4] {
+    let (last_stage, stages) = (stages.len() - 1, Rc::new(stages));
+    [Manner::First, Manner::Keeping, Manner::Skipped, Manner::Deep].map(|manner| {
+        let (stages, there, before) = (stages.clone(), stages.clone(), stages.clone());
+        let victim = move || {
+            let queue = manner.prepare(&before[0]);
+            Box::new(move || act(queue)) as Act
+        };
+        let peer = move || {
+            let (queue, stages) = (open(manner), stages.clone());
+            Box::new(move || holds(&queue, manner, &stages)) as Check
+        };
+        let setup = move || manner.set_up(&there[0]);
+        let is_extra = matches!(manner, Manner::Skipped | Manner::Deep);
+        Operation { is_extra, ..Operation::new(manner.name(name), setup, victim, last_stage, peer) }
+    })
+}
+
 /// Finds which stage is there, takes it, and uses all the room that there should be.
-fn holds(queue: &Queue, stages: &[Vec<Sent>]) -> Checked {
+fn holds(queue: &Queue, manner: Manner, stages: &[Vec<Sent>]) -> Checked {
     let counted = queue.stat().map_err(no("stat"))?;
     let found = drained(queue, stages.iter().map(Vec::len).max().unwrap_or(0))?;
     let found = in_place(found);
@@ -137,7 +169,7 @@ fn holds(queue: &Queue, stages: &[Vec<Sent>]) -> Checked {
     expect(left == (0, 0, 0, 0), Harm::Wrong, || {
         format!("an empty queue has (messages, bytes, leased, sent-received) {left:?}")
     })?;
-    let fresh = options().create(Create::Only).open(FRESH).map_err(no("open another"))?;
+    let fresh = manner.options().create(Create::Only).open(FRESH).map_err(no("open another"))?;
     let (here, there) = (room(queue)?, room(&fresh)?);
     expect(here == there, Harm::Lost, || {
         format!("room for {here:?} messages of 100 and 5000 bytes, in a new queue for {there:?}")
@@ -232,11 +264,11 @@ pub(super) fn operations() -> Vec<Operation> {
     all.extend(lending());
     all.extend(names(Named {
         what: "queue",
-        make: || keep(open()),
-        is_there: || options().create(Create::Never).open(NAME).map(drop),
+        make: || keep(open(Manner::First)),
+        is_there: || Manner::First.options().create(Create::Never).open(NAME).map(drop),
         unlink: || Queue::unlink(NAME),
         holds: || {
-            holds(&open(), &[vec![]])?;
+            holds(&open(Manner::First), Manner::First, &[vec![]])?;
             Queue::unlink(FRESH).map_err(no("unlink the other"))
         },
     }));
@@ -266,10 +298,12 @@ fn sending() -> Vec<Operation> {
         keep(queue);
     }));
     let full: Vec<_> = (0..64).map(|index| message(index, 1, 12)).collect();
-    all.extend(operation("send to a full one, in vain", vec![full], |queue| {
+    let in_vain = operation("send to a full one, in vain", vec![full], |queue| {
         queue.send_timeout(5, b"too much", Duration::from_millis(1)).expect_err("it is full");
         keep(queue);
-    }));
+    });
+    // (The queue with two rings has room for more.)
+    all.extend(in_vain.into_iter().take(3));
     all
 }
 

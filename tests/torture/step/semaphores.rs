@@ -18,20 +18,16 @@ fn open() -> SemaphoreSet {
 
 /// An operation on a set of 5, 0 and 7, which leaves the values of one of `stages`.
 fn operation(name: &str, stages: &'static [[u32; 3]], prepare: fn(&SemaphoreSet), act: fn(SemaphoreSet)) -> Operation {
-    Operation {
-        name: name.to_owned(),
-        setup: Box::new(|| drop(open())),
-        victim: Box::new(move || {
-            let set = open();
-            prepare(&set);
-            Box::new(move || act(set)) as Act
-        }),
-        last_stage: stages.len() - 1,
-        peer: Box::new(move || {
-            let set = open();
-            Box::new(move || holds(&set, stages)) as Check
-        }),
-    }
+    let victim = move || {
+        let set = open();
+        prepare(&set);
+        Box::new(move || act(set)) as Act
+    };
+    let peer = move || {
+        let set = open();
+        Box::new(move || holds(&set, stages)) as Check
+    };
+    Operation::new(name, || drop(open()), victim, stages.len() - 1, peer)
 }
 
 /// Finds which stage is there, and uses the set in every way.

@@ -48,22 +48,6 @@ fn inner() -> &'static Mutex {
     leaked(Mutex::within(&segment, 128).expect("there is room"))
 }
 
-fn operation(
-    name: &str,
-    setup: fn(),
-    victim: impl Fn() -> Act + 'static,
-    last_stage: usize,
-    check: impl Fn() -> Check + 'static,
-) -> Operation {
-    Operation {
-        name: name.to_owned(),
-        setup: Box::new(setup),
-        victim: Box::new(victim),
-        last_stage,
-        peer: Box::new(check),
-    }
-}
-
 /// Whoever comes gets it, and is told of a dead owner, once; 1 if there was one.
 fn owner_died(mutex: &Mutex) -> Checked {
     let died = mutex.lock_timeout(BOUND).map_err(no("lock"))?.owner_died();
@@ -84,8 +68,8 @@ fn mutexes() -> Vec<Operation> {
     for (place, open) in [("", mutex as fn() -> &'static Mutex), (" in a segment", inner)] {
         let make = if place.is_empty() { || keep(mutex()) } else { || keep(inner()) };
         all.extend([
-            operation(
-                &format!("lock a mutex{place}"),
+            Operation::new(
+                format!("lock a mutex{place}"),
                 make,
                 move || {
                     let mutex = open();
@@ -97,8 +81,8 @@ fn mutexes() -> Vec<Operation> {
                     Box::new(|| owner_died(mutex))
                 },
             ),
-            operation(
-                &format!("unlock a mutex{place}"),
+            Operation::new(
+                format!("unlock a mutex{place}"),
                 make,
                 move || {
                     let guard: MutexGuard<'static> = open().lock().expect("it is free");
@@ -155,10 +139,10 @@ fn rwlocks() -> Vec<Operation> {
         Box::new(|| drop(guard)) as Act
     };
     vec![
-        operation("lock to read", make, reading, 0, check),
-        operation("unlock a reader", make, read_over, 0, check),
-        operation("lock to write", make, writing, 1, check),
-        operation("unlock a writer", make, written_over, 1, check_unlock),
+        Operation::new("lock to read", make, reading, 0, check),
+        Operation::new("unlock a reader", make, read_over, 0, check),
+        Operation::new("lock to write", make, writing, 1, check),
+        Operation::new("unlock a writer", make, written_over, 1, check_unlock),
     ]
 }
 
@@ -204,9 +188,9 @@ fn conditions() -> Vec<Operation> {
         }) as Act
     };
     vec![
-        operation("notify one", make, notify(false), 0, check),
-        operation("notify all", make, notify(true), 0, check),
-        operation("wait for a condition in vain", make, wait, 0, check),
+        Operation::new("notify one", make, notify(false), 0, check),
+        Operation::new("notify all", make, notify(true), 0, check),
+        Operation::new("wait for a condition in vain", make, wait, 0, check),
     ]
 }
 
@@ -233,7 +217,7 @@ fn events() -> Vec<Operation> {
     };
     let make = || keep(event());
     vec![
-        operation(
+        Operation::new(
             "set an event",
             make,
             || {
@@ -243,7 +227,7 @@ fn events() -> Vec<Operation> {
             1,
             is_set,
         ),
-        operation(
+        Operation::new(
             "clear an event",
             || event().set().expect("it can be set"),
             || {
@@ -253,7 +237,7 @@ fn events() -> Vec<Operation> {
             1,
             is_clear,
         ),
-        operation(
+        Operation::new(
             "wait for an event in vain",
             make,
             || {
@@ -282,7 +266,7 @@ fn barriers() -> Vec<Operation> {
         };
         Box::new(work) as Check
     };
-    vec![operation(
+    vec![Operation::new(
         "wait at a barrier in vain",
         || keep(barrier()),
         || {

@@ -21,14 +21,7 @@ fn operation(
     last_stage: usize,
     check: impl Fn() -> Checked + Copy + 'static,
 ) -> Operation {
-    let peer = move || Box::new(check) as Check;
-    Operation {
-        name: name.to_owned(),
-        setup: Box::new(setup),
-        victim: Box::new(victim),
-        last_stage,
-        peer: Box::new(peer),
-    }
+    Operation::new(name, setup, victim, last_stage, move || Box::new(check) as Check)
 }
 
 /// Asked for `errno`, or nothing.
