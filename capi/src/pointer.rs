@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use libc::iovec;
 use madang_core::Segment;
+use madang_core::sysv::sem::Op;
 
 use crate::error::{Failure, Result};
 use crate::handle::{Handle, Shell};
@@ -168,8 +169,15 @@ pub(crate) fn put_numbers(at: *mut u16, capacity: usize, numbers: &[u16], what: 
 
 /// Operations of the caller's to be read.
 #[inline]
-pub(crate) fn operations<'a>(at: *const madang_sysv_sem_op, count: usize) -> Result<&'a [madang_sysv_sem_op]> {
-    array(at, count, "operations")
+pub(crate) fn operations<'a>(at: *const madang_sysv_sem_op, count: usize) -> Result<&'a [Op]> {
+    const {
+        use std::mem::offset_of;
+        assert!(size_of::<Op>() == size_of::<madang_sysv_sem_op>());
+        assert!(offset_of!(Op, index) == offset_of!(madang_sysv_sem_op, index));
+        assert!(offset_of!(Op, delta) == offset_of!(madang_sysv_sem_op, delta));
+        assert!(offset_of!(Op, flags) == offset_of!(madang_sysv_sem_op, flags));
+    }
+    array(at.cast::<Op>(), count, "operations")
 }
 
 /// Bytes of the caller's to be read. NULL is as good as any place for none.

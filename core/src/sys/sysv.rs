@@ -332,11 +332,42 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
+/// One operation on one semaphore of a set: `struct sembuf` (semop(2)).
+///
+/// ```
+/// use madang::sysv::sem::Op;
+///
+/// let take_two_of_the_first = Op::add(0, -2).undo();
+/// let wait_for_zero = Op::zero(1).no_wait();
+/// assert_eq!((take_two_of_the_first.delta, wait_for_zero.index), (-2, 1));
+/// ```
+// The kernel reads it as it stands in the caller's memory.
+#[doc(alias = "sembuf")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct Op {
+    /// Which semaphore, from 0.
+    pub index: u16,
+    /// Above 0: is added. Below 0: is taken, once there is as much. 0: waits until the value is 0.
+    pub delta: i16,
+    /// 0, [`NO_WAIT`](Self::NO_WAIT), [`UNDO`](Self::UNDO), or both with `|`.
+    pub flags: u16,
+}
+
+const _: () = {
+    use std::mem::offset_of;
+    assert!(size_of::<Op>() == size_of::<libc::sembuf>() && align_of::<Op>() == align_of::<libc::sembuf>());
+    assert!(offset_of!(Op, index) == offset_of!(libc::sembuf, sem_num));
+    assert!(offset_of!(Op, delta) == offset_of!(libc::sembuf, sem_op));
+    assert!(offset_of!(Op, flags) == offset_of!(libc::sembuf, sem_flg));
+};
+
 /// semop(2), or with a time-out semtimedop(2).
-pub(crate) fn sem_operate(id: i32, operations: &[libc::sembuf], timeout: Option<Duration>) -> Result<(), Errno> {
-    let (at, count) = (operations.as_ptr().cast_mut(), operations.len());
+#[inline]
+pub(crate) fn sem_operate(id: i32, operations: &[Op], timeout: Option<Duration>) -> Result<(), Errno> {
+    let (at, count) = (operations.as_ptr().cast_mut().cast::<libc::sembuf>(), operations.len());
     let Some(timeout) = timeout else {
-        // SAFETY: the operations are valid, and only read.
+        // SAFETY: the operations are valid, laid out as the kernel has them, and only read.
         return number(unsafe { libc::semop(id, at, count) }).map(drop);
     };
     let time = libc::timespec {

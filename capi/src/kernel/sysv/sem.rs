@@ -63,17 +63,6 @@ pub struct madang_sysv_sem_op {
     pub flags: u16,
 }
 
-impl madang_sysv_sem_op {
-    fn to_core(self) -> Result<Op> {
-        if self.flags & !(MADANG_SYSV_NO_WAIT | MADANG_SYSV_UNDO) != 0 {
-            let what = format!("flags {:#x}: an operation has MADANG_SYSV_NO_WAIT and MADANG_SYSV_UNDO", self.flags);
-            return Err(Failure::misuse(libc::EINVAL, what));
-        }
-        let (no_wait, undo) = (self.flags & MADANG_SYSV_NO_WAIT != 0, self.flags & MADANG_SYSV_UNDO != 0);
-        Ok(Op { index: self.index, delta: self.delta, no_wait, undo })
-    }
-}
-
 /// What there is to tell of a System V semaphore set (struct semid_ds of semctl(2)). Times are in
 /// seconds since 1970, 0 is never.
 #[repr(C)]
@@ -254,30 +243,20 @@ pub extern "C" fn madang_sysv_sem_operate(
 ) -> c_int {
     call("madang_sysv_sem_operate", || {
         let set = pointer::opened(set)?;
-        let native = pointer::operations(operations, count)?;
-        let limit = limit(flags, timeout_ns)?;
-        with_core(native, |operations| Ok(limit.run(|deadline| set.operate_until(operations, deadline))?))?;
+        let operations = pointer::operations(operations, count)?;
+        if operations.iter().any(|op| op.flags & !(MADANG_SYSV_NO_WAIT | MADANG_SYSV_UNDO) != 0) {
+            return Err(bad_flags(operations));
+        }
+        limit(flags, timeout_ns)?.run(|deadline| set.operate_until(operations, deadline))?;
         Ok(0)
     })
 }
 
-// As the core has them; few, as they mostly are, without a heap.
-#[inline]
-fn with_core<T>(native: &[madang_sysv_sem_op], work: impl FnOnce(&[Op]) -> Result<T>) -> Result<T> {
-    const FEW: usize = 8;
-    let (mut few, many);
-    let operations = if native.len() <= FEW {
-        few = [Op::zero(0); FEW];
-        for (op, native) in few.iter_mut().zip(native) {
-            *op = native.to_core()?;
-        }
-        &few[..native.len()]
-    } else {
-        many = native.iter().map(|native| native.to_core()).collect::<Result<Vec<_>>>()?;
-        &many
-    };
-    // Called in one place, so that the compiler puts it there: a return that follows a system call is mispredicted.
-    work(operations)
+#[cold]
+fn bad_flags(operations: &[Op]) -> Failure {
+    let flags = operations.iter().fold(0, |flags, op| flags | op.flags);
+    let what = format!("flags {flags:#x}: an operation has MADANG_SYSV_NO_WAIT and MADANG_SYSV_UNDO");
+    Failure::misuse(libc::EINVAL, what)
 }
 
 /// Takes 1 from a semaphore; waits while it is 0, as madang_sysv_sem_operate().

@@ -36,6 +36,7 @@ use crate::error::{Error, Result};
 use crate::kernel::wait;
 use crate::sys::Errno;
 use crate::sys::sysv as sys;
+pub use crate::sys::sysv::Op;
 use crate::{Create, Deadline};
 
 /// How long an opener waits for a creator, unless it says otherwise. The creator needs microseconds.
@@ -248,8 +249,8 @@ impl SetOptions {
 const AT_MOST: usize = 1 << 20;
 
 /// Operations that change nothing, can be done at once, and set `sem_otime`.
-fn touch(value: u16) -> Vec<libc::sembuf> {
-    let operation = |delta| libc::sembuf { sem_num: 0, sem_op: delta, sem_flg: libc::IPC_NOWAIT as _ };
+fn touch(value: u16) -> Vec<Op> {
+    let operation = |delta| Op::add(0, delta).no_wait();
     if value == 0 { vec![operation(0)] } else { vec![operation(-1), operation(1)] }
 }
 
@@ -284,33 +285,16 @@ fn checked_value(doing: &str, value: u16) -> Result<()> {
     Err(Error::new(libc::ERANGE, format!("{doing}: value {value}: a semaphore's value is at most {MAX_VALUE}")))
 }
 
-/// One operation on one semaphore of a set: `struct sembuf` (semop(2)).
-///
-/// ```
-/// use madang::sysv::sem::Op;
-///
-/// let take_two_of_the_first = Op::add(0, -2).undo();
-/// let wait_for_zero = Op::zero(1).no_wait();
-/// assert_eq!((take_two_of_the_first.delta, wait_for_zero.index), (-2, 1));
-/// ```
-#[doc(alias = "sembuf")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Op {
-    /// Which semaphore, from 0.
-    pub index: u16,
-    /// Above 0: is added. Below 0: is taken, once there is as much. 0: waits until the value is 0.
-    pub delta: i16,
-    /// `EAGAIN` where this one would have to wait, whatever the deadline (`IPC_NOWAIT`).
-    pub no_wait: bool,
-    /// Undone when the process ends, however it ends (`SEM_UNDO`).
-    pub undo: bool,
-}
-
 impl Op {
+    /// `EAGAIN` where this one would have to wait, whatever the deadline (`IPC_NOWAIT`).
+    pub const NO_WAIT: u16 = libc::IPC_NOWAIT as u16;
+    /// Undone when the process ends, however it ends (`SEM_UNDO`).
+    pub const UNDO: u16 = libc::SEM_UNDO as u16;
+
     /// Adds to a semaphore; what is below 0 is taken from it, once there is as much.
     #[must_use]
     pub fn add(index: u16, delta: i16) -> Self {
-        Self { index, delta, no_wait: false, undo: false }
+        Self { index, delta, flags: 0 }
     }
 
     /// Waits until the value is 0.
@@ -319,22 +303,16 @@ impl Op {
         Self::add(index, 0)
     }
 
-    /// `EAGAIN` where this one would have to wait.
+    /// With [`NO_WAIT`](Self::NO_WAIT).
     #[must_use]
     pub fn no_wait(self) -> Self {
-        Self { no_wait: true, ..self }
+        Self { flags: self.flags | Self::NO_WAIT, ..self }
     }
 
-    /// Undone when the process ends, however it ends.
+    /// With [`UNDO`](Self::UNDO).
     #[must_use]
     pub fn undo(self) -> Self {
-        Self { undo: true, ..self }
-    }
-
-    fn to_native(self, flags: i32) -> libc::sembuf {
-        let no_wait = if self.no_wait { libc::IPC_NOWAIT } else { 0 };
-        let undo = if self.undo { libc::SEM_UNDO } else { 0 };
-        libc::sembuf { sem_num: self.index, sem_op: self.delta, sem_flg: (flags | no_wait | undo) as _ }
+        Self { flags: self.flags | Self::UNDO, ..self }
     }
 }
 
@@ -574,12 +552,9 @@ impl Set {
     /// `ETIMEDOUT`, else as [`operate`](Self::operate).
     #[inline]
     pub fn operate_until(&self, operations: &[Op], deadline: Deadline) -> Result<()> {
-        let flags = if deadline.is_try() { libc::IPC_NOWAIT } else { 0 };
-        with_native(operations, flags, |native| {
-            let timeout = (!deadline.is_try() && deadline != Deadline::NEVER).then(|| deadline.left(AGES));
-            sys::sem_operate(self.id, native, timeout)
-        })
-        .map_err(|errno| self.not_done(operations, errno, deadline))
+        // Without a time-out it is a call with less to do. (One of 0 is a try.)
+        let timeout = (deadline != Deadline::NEVER).then(|| deadline.left(AGES));
+        sys::sem_operate(self.id, operations, timeout).map_err(|errno| self.not_done(operations, errno, deadline))
     }
 
     #[cold]
@@ -721,23 +696,6 @@ impl Set {
     pub fn remove(&self) -> Result<()> {
         sys::sem_remove(self.id).map_err(|errno| failed(self.id, "remove", errno, |_| None))
     }
-}
-
-/// As the kernel wants them; few, as they mostly are, without a heap.
-#[inline]
-fn with_native<T>(operations: &[Op], flags: i32, work: impl FnOnce(&[libc::sembuf]) -> T) -> T {
-    const FEW: usize = 8;
-    let (mut few, many);
-    let native = if operations.len() <= FEW {
-        few = [libc::sembuf { sem_num: 0, sem_op: 0, sem_flg: 0 }; FEW];
-        few.iter_mut().zip(operations).for_each(|(native, operation)| *native = operation.to_native(flags));
-        &few[..operations.len()]
-    } else {
-        many = operations.iter().map(|operation| operation.to_native(flags)).collect::<Vec<_>>();
-        &many
-    };
-    // Called in one place, so that the compiler puts it there: a return that follows a system call is mispredicted.
-    work(native)
 }
 
 /// Operations in words: `-1 on 0, +2 on 1`.

@@ -50,13 +50,15 @@ impl Op {
 
 impl From<&Op> for madang::sysv::sem::Op {
     fn from(op: &Op) -> Self {
-        let Op { index, delta, no_wait, undo } = *op;
-        Self { index, delta, no_wait, undo }
+        let native = Self::add(op.index, op.delta);
+        let native = if op.no_wait { native.no_wait() } else { native };
+        if op.undo { native.undo() } else { native }
     }
 }
 
 fn one(index: u16, delta: i16, undo: bool) -> [madang::sysv::sem::Op; 1] {
-    [madang::sysv::sem::Op { index, delta, no_wait: false, undo }]
+    let op = madang::sysv::sem::Op::add(index, delta);
+    [if undo { op.undo() } else { op }]
 }
 
 /// A System V semaphore set: any number of semaphores, each a value from 0 to 32767; operations on
