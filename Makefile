@@ -16,7 +16,7 @@ export CARGO_TARGET_DIR := $(if $(filter /%,$(TARGET)),$(TARGET),$(CURDIR)/$(TAR
 .DELETE_ON_ERROR:
 .PHONY: help
 help:                     ## this list
-	@sed -n 's/^\([a-z]*\):.*##\(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*##\(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 # Says what the machine lacks, before anything else fails for want of it.
 NEEDS = cargo cc python
@@ -97,6 +97,16 @@ test: need $(VENV)/.wheel $(VENV)/.tools  ## all tests: Rust, C, Python
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" MADANG_PYTHON="$(CURDIR)/$(VENV)/bin/python" \
 		timeout --foreground 20m cargo test --workspace
 	$(VENV)/bin/pytest -q tests/python
+
+# More arguments, as "--only step/" or "--seed 7".
+TORTURE ?=
+.PHONY: torture torture-quick
+torture:                  ## try everything that could lose a message, for hours; goes on where it was stopped
+	@$(MAKE) --no-print-directory torture-quick TORTURE='--full --write docs/guarantees.md $(TORTURE)'
+
+torture-quick: need $(VENV)/.wheel  ## some of it, for minutes
+	@cargo build --quiet --release -p madang-capi -p madang-tests --bin torture --lib
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" MADANG_PYTHON="$(CURDIR)/$(VENV)/bin/python" $(TARGET)/release/torture $(TORTURE)
 
 .PHONY: lint
 lint: need $(VENV)/.tools  ## formatting, clippy, ruff, documentation without warnings

@@ -81,7 +81,8 @@ fn main() -> ExitCode {
             println!("{:?}{again}: {}/{}: {}", fault.harm, family.name, part.name, fault.what);
         }
     }
-    let tables = ledger.tables(&families);
+    let size = if sweep.full { "The full sweep" } else { "The reduced sweep" };
+    let tables = format!("{size}, seed {}.\n\n{}", sweep.seed, ledger.tables(&families));
     println!("{tables}");
     if let Some(file) = &arguments.write {
         ledger::write_between_marks(file, &tables);

@@ -33,10 +33,10 @@ use self::tracer::{Stop, Victim};
 use crate::part::{Family, Fault, Harm, Outcome, Part, Sweep};
 
 /// The most instructions of an operation that is killed behind each of them.
-const SHORT: u64 = 3000;
+const SHORT: u64 = 1500;
 /// How many kills are enough for the others, and for CI.
-const SAMPLE: u64 = 400;
-const SMALL_SAMPLE: u64 = 16;
+const SAMPLE: u64 = 200;
+const SMALL_SAMPLE: u64 = 8;
 /// An operation that isn't done after so many has no end.
 const ENDLESS: u64 = 20_000_000;
 
