@@ -2,9 +2,11 @@
 //! and checkpoints that order them. Processes are ordered by checkpoints, never by sleeping.
 
 mod python;
+mod refusals;
 mod sysv;
 
 pub use python::{HOW_TO_GET_IT, python};
+pub use refusals::{Refusals, Refuse, Refused};
 pub use sysv::{Gone, SysvKey};
 
 use std::io::{self, Read, Write};
@@ -79,7 +81,17 @@ impl Directory {
     /// `what` makes it readable.
     #[must_use]
     pub fn new(what: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("madang-{}", &*Name::new(what)));
+        Self::below(&std::env::temp_dir(), what)
+    }
+
+    /// As [`new`](Self::new), but where objects lie: in memory.
+    #[must_use]
+    pub fn in_memory(what: &str) -> Self {
+        Self::below("/dev/shm".as_ref(), what)
+    }
+
+    fn below(parent: &std::path::Path, what: &str) -> Self {
+        let path = parent.join(format!("madang-{}", &*Name::new(what)));
         std::fs::create_dir(&path).expect("a new directory");
         Self(path)
     }
