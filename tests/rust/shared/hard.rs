@@ -4,6 +4,7 @@
 
 use madang::{Queue, Select};
 
+mod limits;
 mod refused;
 
 /// Whether what a queue holds is just what is expected of it, and all of it can be used again. (After it the queue is empty.)
