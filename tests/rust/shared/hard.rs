@@ -5,7 +5,9 @@
 use madang::{Queue, Select};
 
 mod limits;
+mod permits;
 mod refused;
+mod trial;
 
 /// Whether what a queue holds is just what is expected of it, and all of it can be used again. (After it the queue is empty.)
 #[track_caller]

@@ -1,90 +1,17 @@
-//! Each system call of each operation fails, alone and with all that follow: with `ENOSPC`, `EMFILE`, `ENOMEM` and their like. The
-//! operation is done, or it says that errno, and then nothing of it is: no message, no descriptor, no mapping, no name.
+//! Each operation where each of its system calls fails, and in a file system with each number of pages left: see [`trial`](super::trial).
 
-use std::fs;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::thread;
 
 use madang::shared::sysv::{msg, sem, shm};
 use madang::{
     Barrier, Batch, Condition, Create, Deadline, Event, Mutex, Operation, Queue, Result, RwLock, Segment, Select,
     SemaphoreSet, Watcher,
 };
-use madang_tests::{Directory, Refusals, Refuse, alone, fork, open_descriptors, slices};
+use madang_tests::{Directory, Refusals, Refuse, WATCHDOG, alone, fork, slices};
 
 use super::holds;
-
-/// More calls than any operation makes.
-const MOST_CALLS: u64 = 200;
-
-/// Runs `operate` on what `set_up` makes anew each time, with every refusal, in a directory, a process and a thread of its own. `check` is
-/// told whether it was done.
-fn at_every_call<S>(
-    what: &str,
-    set_up: impl Fn() -> S + Sync,
-    operate: impl Fn(&mut S) -> Result<()> + Sync,
-    check: impl Fn(S, bool) + Sync,
-) {
-    let directory = Directory::in_memory("refused");
-    alone(|| {
-        directory.becomes_madang_dir();
-        let sweep = |refusals: &Refusals| {
-            let mut tried = 0;
-            for refuse in [Refuse::Only, Refuse::From] {
-                // At first without any, so that what is made once in a process's life is there.
-                attempt(refusals, what, refuse(u64::MAX - 1), &set_up, &operate, &check);
-                let last = (1..MOST_CALLS)
-                    .find(|&count| !attempt(refusals, what, refuse(count), &set_up, &operate, &check))
-                    .expect("it ends");
-                tried += last - 1;
-                assert_eq!(names_of_new(&directory), 0, "{what}: what was half made has a name");
-            }
-            println!("{what}: {tried} refusals");
-        };
-        let sweep =
-            || Refusals::begin().as_ref().map_or_else(|| println!("{what}: nothing can be refused here"), sweep);
-        thread::scope(|scope| scope.spawn(sweep).join().expect("it was said why"));
-    });
-}
-
-/// Whether anything was refused.
-fn attempt<S>(
-    refusals: &Refusals,
-    what: &str,
-    refuse: Refuse,
-    set_up: impl Fn() -> S,
-    operate: impl Fn(&mut S) -> Result<()>,
-    check: impl Fn(S, bool),
-) -> bool {
-    let before = (open_descriptors(), mappings());
-    let mut scene = set_up();
-    let (done, refused) = refusals.during(refuse, || operate(&mut scene));
-    let what = format!("{what}: {refuse:?}: {refused:?}: {done:?}");
-    if let Err(error) = &done {
-        // (System V has ENOMEM for a message that can't be kept.)
-        let is_why =
-            |&(_, errno): &(_, i32)| errno == error.errno() || (errno, error.errno()) == (libc::ENOSPC, libc::ENOMEM);
-        assert!(refused.iter().any(is_why) || error.errno() == libc::ENOTSUP, "{what}: why?");
-        assert!(error.message().len() > 10, "{what}: what?");
-    }
-    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(scene, done.is_ok())));
-    assert!(checked.is_ok(), "{what}");
-    assert_eq!((open_descriptors(), mappings()), before, "{what}: something is left");
-    !refused.is_empty()
-}
-
-/// How many mappings of objects' files this process has. Not of System V's: those that aren't used any more it keeps for a while.
-fn mappings() -> usize {
-    let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    maps.lines().filter(|line| line.contains("/dev/shm/") && !line.contains(".sysv.")).count()
-}
-
-/// How many files lie there that are being made.
-fn names_of_new(directory: &Directory) -> usize {
-    let is_new = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("madang.new.");
-    fs::read_dir(&**directory).unwrap().filter(|entry| is_new(entry.as_ref().unwrap())).count()
-}
+use super::trial::{MOST_CALLS, with_every_refusal};
 
 /// The messages that a queue of a trial holds.
 fn first() -> Vec<(i64, Vec<u8>)> {
@@ -116,7 +43,7 @@ fn without(index: usize) -> Vec<(i64, Vec<u8>)> {
 
 /// Sending `more` by `operate`, which says how many of them it sent.
 fn sending(what: &str, more: &[(i64, Vec<u8>)], operate: impl Fn(&Queue, &[(i64, Vec<u8>)]) -> Result<usize> + Sync) {
-    at_every_call(
+    with_every_refusal(
         what,
         || (filled(), 0),
         |(queue, sent)| operate(queue, more).map(|count| *sent = count),
@@ -135,7 +62,7 @@ fn long() -> Vec<(i64, Vec<u8>)> {
 
 /// Receiving message `index` of [`first`] by `operate`, which gives its bytes.
 fn receiving(what: &str, index: usize, operate: impl Fn(&Queue) -> Result<Vec<u8>> + Sync) {
-    at_every_call(
+    with_every_refusal(
         what,
         || (filled(), vec![]),
         |(queue, got)| operate(queue).map(|data| *got = data),
@@ -150,7 +77,7 @@ fn receiving(what: &str, index: usize, operate: impl Fn(&Queue) -> Result<Vec<u8
 
 #[test]
 fn open_and_unlink_a_queue() {
-    at_every_call(
+    with_every_refusal(
         "create",
         || None,
         |queue| Queue::open("q").map(|made| *queue = Some(made)),
@@ -160,7 +87,7 @@ fn open_and_unlink_a_queue() {
             Queue::unlink("q").unwrap();
         },
     );
-    at_every_call(
+    with_every_refusal(
         "open",
         || (Queue::open("q").unwrap(), None),
         |(_, other)| Queue::options().create(Create::Never).open("q").map(|opened| *other = Some(opened)),
@@ -171,7 +98,7 @@ fn open_and_unlink_a_queue() {
             Queue::unlink("q").unwrap();
         },
     );
-    at_every_call(
+    with_every_refusal(
         "an exclusive end",
         || Queue::open("q").unwrap(),
         |_| {
@@ -186,7 +113,7 @@ fn open_and_unlink_a_queue() {
             Queue::unlink("q").unwrap();
         },
     );
-    at_every_call(
+    with_every_refusal(
         "unlink",
         || drop(Queue::open("q").unwrap()),
         |()| Queue::unlink("q"),
@@ -200,6 +127,20 @@ fn send() {
         let message = [(9, vec![length as u8; length])];
         sending(&format!("send {length} bytes"), &message, |queue, more| queue.try_send(9, &more[0].1).map(|()| 1));
     }
+    // The ring grows under them, piece by piece.
+    let small = |count| [first(), vec![(4, vec![44; 900]); count]].concat();
+    with_every_refusal(
+        "send small ones, one after the other",
+        || (filled(), 0),
+        |(queue, sent)| {
+            while *sent < 400 {
+                queue.try_send(4, &[44; 900])?;
+                *sent += 1;
+            }
+            Ok(())
+        },
+        |(queue, sent), _| holds(&queue, &small(sent)),
+    );
     let many: Vec<_> = (0..200).map(|index| (1 + index % 3, vec![index as u8; 40 * index as usize])).collect();
     sending("send many", &many, |queue, more| queue.try_send_many(&slices(more)));
     sending("send pieces", &[(9, vec![5; 80_000])], |queue, more| {
@@ -244,13 +185,13 @@ fn receive() {
         queue
     };
     let left = |is_done: bool| long().into_iter().filter(move |(mtype, _)| !is_done || *mtype == 1).collect::<Vec<_>>();
-    at_every_call(
+    with_every_refusal(
         "recv past many",
         fill,
         |queue| queue.try_recv(Select::Type(2)).map(drop),
         |queue, is_done| holds(&queue, &left(is_done)),
     );
-    at_every_call(
+    with_every_refusal(
         "trim",
         || {
             let queue = fill();
@@ -261,7 +202,7 @@ fn receive() {
         |queue| queue.trim().map(drop),
         |queue, _| holds(&queue, &long()[300..]),
     );
-    at_every_call(
+    with_every_refusal(
         "recv many",
         || (filled(), Batch::new(10, 100_000)),
         |(queue, batch)| queue.recv_many_until(Select::Any, batch, Deadline::NOW).map(drop),
@@ -274,7 +215,7 @@ fn receive() {
             holds(&queue, &first()[taken..]);
         },
     );
-    at_every_call(
+    with_every_refusal(
         "look",
         filled,
         |queue| {
@@ -291,7 +232,7 @@ fn receive() {
 #[test]
 fn descriptors() {
     let recv_fd = |queue: &Queue| queue.recv_fd().map(|fd| fd.as_raw_fd());
-    at_every_call(
+    with_every_refusal(
         "a receiver's descriptor",
         queue,
         |queue| recv_fd(queue).map(drop),
@@ -308,7 +249,7 @@ fn descriptors() {
             holds(&queue, &[(1, b"rings".to_vec())]);
         },
     );
-    at_every_call(
+    with_every_refusal(
         "a sender's descriptor",
         queue,
         |queue| queue.send_fd().map(drop),
@@ -317,7 +258,7 @@ fn descriptors() {
             holds(&queue, &[]);
         },
     );
-    at_every_call(
+    with_every_refusal(
         "a watcher",
         || Arc::new(queue()),
         |queue| {
@@ -352,7 +293,7 @@ fn works(set: &SemaphoreSet) {
 
 #[test]
 fn semaphores() {
-    at_every_call(
+    with_every_refusal(
         "create a set",
         || None,
         |set| SemaphoreSet::options().values(&[5, 0]).open("s").map(|made| *set = Some(made)),
@@ -362,7 +303,7 @@ fn semaphores() {
             SemaphoreSet::unlink("s").unwrap();
         },
     );
-    at_every_call(
+    with_every_refusal(
         "open a set, and undo",
         || SemaphoreSet::options().values(&[5, 0]).create(Create::Only).open("s").unwrap(),
         |_| {
@@ -376,7 +317,7 @@ fn semaphores() {
             works(&set);
         },
     );
-    at_every_call(
+    with_every_refusal(
         "operate with undo",
         set,
         |set| set.try_operate(&[Operation::acquire(0, 2).undo(), Operation::release(1, 1).undo()]),
@@ -385,7 +326,7 @@ fn semaphores() {
             works(&set);
         },
     );
-    at_every_call(
+    with_every_refusal(
         "wait for a semaphore",
         set,
         |set| match set.acquire_timeout(1, std::time::Duration::from_millis(2)) {
@@ -406,7 +347,7 @@ fn locks() {
     /// Each kind is opened by its name, and in a segment, and used.
     macro_rules! trial {
         ($kind:ident, $use:expr) => {
-            at_every_call(
+            with_every_refusal(
                 stringify!($kind),
                 || (),
                 |()| {
@@ -420,7 +361,7 @@ fn locks() {
                     $kind::unlink("k").unwrap();
                 },
             );
-            at_every_call(
+            with_every_refusal(
                 concat!(stringify!($kind), " in a segment"),
                 || (),
                 |()| $use(&$kind::within(&Segment::options().length(4096).open(name)?, 128)?),
@@ -446,7 +387,7 @@ fn locks() {
 fn segments_and_lists() {
     let name = madang_tests::Name::new("refused");
     let name = &*name;
-    at_every_call(
+    with_every_refusal(
         "create a segment",
         || (),
         |()| Segment::options().length(100_000).open(name).and_then(|segment| segment.write(99_000, &[1; 1000])),
@@ -456,7 +397,7 @@ fn segments_and_lists() {
             Segment::unlink(name).unwrap();
         },
     );
-    at_every_call(
+    with_every_refusal(
         "list and sweep",
         || Queue::open("q").unwrap(),
         |_| {
@@ -474,7 +415,7 @@ fn segments_and_lists() {
 #[test]
 fn system_v() {
     let (make, only) = (libc::IPC_CREAT | 0o600, libc::IPC_CREAT | libc::IPC_EXCL | 0o600);
-    at_every_call(
+    with_every_refusal(
         "msgget, msgsnd, msgrcv",
         || (),
         |()| {
@@ -493,7 +434,7 @@ fn system_v() {
             assert_eq!(msg::list().unwrap().len(), 0, "nothing but what was removed");
         },
     );
-    at_every_call(
+    with_every_refusal(
         "semget, semop",
         || (),
         |()| {
@@ -510,15 +451,13 @@ fn system_v() {
             assert_eq!(sem::list().unwrap().len(), 0, "nothing but what was removed");
         },
     );
-    at_every_call(
+    with_every_refusal(
         "shmget, shmat, shmdt",
         || (),
         |()| {
             let id = shm::shmget(7, 100_000, make)?;
-            let address = shm::shmat(id, 0, 0)?;
-            // SAFETY: just attached, and of that size.
-            unsafe { (address as *mut u8).write_bytes(1, 100_000) };
-            shm::shmdt(address)
+            // It is sparse: to touch it where there is no page left would be SIGBUS (docs/parity.md).
+            shm::shmdt(shm::shmat(id, 0, 0)?)
         },
         |(), _| {
             let id = shm::shmget(7, 100_000, make).unwrap();
@@ -530,7 +469,7 @@ fn system_v() {
             shm::remove(id).unwrap();
         },
     );
-    at_every_call(
+    with_every_refusal(
         "remove",
         || [msg::msgget(8, only).unwrap(), sem::semget(8, 1, only).unwrap(), shm::shmget(8, 4096, only).unwrap()],
         |ids| {
@@ -567,7 +506,7 @@ fn join_after_fork() {
                 }
                 if refused.is_empty() { NOTHING_REFUSED } else { 0 }
             };
-            fork(in_child).wait_for(madang_tests::WATCHDOG) == NOTHING_REFUSED
+            fork(in_child).wait_for(WATCHDOG) == NOTHING_REFUSED
         });
         let sent = vec![(1, b"from a child".to_vec()); count.expect("it ends") as usize];
         holds(&queue, &sent[..queue.len() as usize]);
