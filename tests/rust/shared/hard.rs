@@ -5,6 +5,7 @@
 use madang::{Queue, Select};
 
 mod limits;
+mod namespaces;
 mod permits;
 mod refused;
 mod trial;
