@@ -4,10 +4,13 @@
 
 use madang::{Queue, Select};
 
+mod forks;
 mod limits;
 mod namespaces;
 mod permits;
 mod refused;
+mod signals;
+mod stopped;
 mod trial;
 
 /// Whether what a queue holds is just what is expected of it, and all of it can be used again. (After it the queue is empty.)

@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use madang::Result;
-use madang_tests::{Directory, Refusals, Refuse, Refused, alone, open_descriptors};
+use madang_tests::{Directory, Refusals, Refuse, Refused, WATCHDOG, fork, open_descriptors};
 
 /// More calls than any operation makes.
 pub(super) const MOST_CALLS: u64 = 200;
@@ -31,13 +31,21 @@ pub(super) fn with_every_refusal<S>(
 ) {
     let trial = Trial { what, set_up, operate, check };
     let directory = Directory::in_memory("refused");
-    alone(|| {
+    let by_calls = fork(|| {
         directory.becomes_madang_dir();
         // The calls of one thread are refused, not those of who refuses them.
-        thread::scope(|scope| scope.spawn(|| trial.at_every_call(&directory)).join().expect("it was said why"));
+        thread::scope(|scope| scope.spawn(|| trial.at_every_call(&directory)).join().expect("it was said why"))
     });
-    alone(|| trial.at_every_page());
+    if by_calls.wait_for(2 * WATCHDOG) == NOT_PERMITTED {
+        println!("{what}: no call can be refused here");
+    }
+    if fork(|| trial.at_every_page()).wait_for(2 * WATCHDOG) == NOT_PERMITTED {
+        println!("{what}: no file system can be mounted here");
+    }
 }
+
+/// What a child exits with that can't try anything here.
+const NOT_PERMITTED: i32 = 77;
 
 /// The parameters of [`with_every_refusal`].
 struct Trial<'a, SetUp, Operate, Check> {
@@ -48,28 +56,27 @@ struct Trial<'a, SetUp, Operate, Check> {
 }
 
 impl<S, SetUp: Fn() -> S, Operate: Fn(&mut S) -> Result<()>, Check: Fn(S, bool)> Trial<'_, SetUp, Operate, Check> {
-    fn at_every_call(&self, directory: &Directory) {
-        let Some(refusals) = Refusals::begin() else { return println!("{}: no call can be refused here", self.what) };
-        let mut tried = 0;
+    fn at_every_call(&self, directory: &Directory) -> i32 {
+        let Some(refusals) = Refusals::begin() else { return NOT_PERMITTED };
         for refuse in [Refuse::Only, Refuse::From] {
             // At first without any, so that what is made once in a process's life is there.
             self.attempt("nothing", |operate| (operate(), vec![]));
-            let is_beyond = |&count: &u64| {
+            let is_beyond = |count: u64| {
                 let how = format!("{:?}", refuse(count));
                 self.attempt(&how, |operate| refusals.during(refuse(count), operate)).is_empty()
             };
-            tried += (1..MOST_CALLS).find(is_beyond).expect("it ends") - 1;
+            assert!((1..MOST_CALLS).any(is_beyond), "it ends");
             assert_eq!(names_of_new(directory), 0, "{}: what was half made has a name", self.what);
         }
-        println!("{}: {tried} times a call was refused", self.what);
+        0
     }
 
-    fn at_every_page(&self) {
+    fn at_every_page(&self) -> i32 {
         if !have_small_shm() {
-            return println!("{}: no file system can be mounted here", self.what);
+            return NOT_PERMITTED;
         }
         self.attempt("nothing", |operate| (operate(), vec![]));
-        let is_enough = |&pages: &u64| {
+        let is_enough = |pages: u64| {
             let how = format!("with {pages} pages left");
             let limited = |operate: &mut dyn FnMut() -> Result<()>| {
                 let fill = Fill::leaving(pages);
@@ -81,8 +88,8 @@ impl<S, SetUp: Fn() -> S, Operate: Fn(&mut S) -> Result<()>, Check: Fn(S, bool)>
             self.attempt(&how, limited).is_empty()
         };
         let mut numbers = (0..40).chain((40..PAGES).step_by(7));
-        let enough = numbers.find(is_enough).expect("it needs less than there is");
-        println!("{}: {enough} pages are enough", self.what);
+        assert!(numbers.any(is_enough), "it needs less than there is");
+        0
     }
 
     /// What was refused.
