@@ -57,9 +57,11 @@ impl Scene {
 
 /// An operation of one's own.
 type Act = fn(&Scene) -> Result<()>;
+/// One that has a name in the table.
+type Wish = (&'static str, Act);
 
 /// What the victim does, and what others want to do to the same object meanwhile.
-const ROWS: &[(&str, Act, &[(&str, Act)])] = &[
+const ROWS: &[(&str, Act, &[Wish])] = &[
     ("sends, receives", small, &[SEND, RECEIVE, STAT, OPEN]),
     ("sends, receives 100 KB", large, &[SEND, RECEIVE]),
     ("sends, receives batches", batches, &[SEND, RECEIVE]),
@@ -75,12 +77,12 @@ const ROWS: &[(&str, Act, &[(&str, Act)])] = &[
     ("sets, clears, notifies", tell, &[("set, clear, notify", tell)]),
 ];
 
-const SEND: (&str, Act) = ("send", |on| unless_full(on.queue.try_send(9, &[9; 64])));
-const RECEIVE: (&str, Act) = ("receive", |on| unless_full(on.queue.try_recv(Select::Any).map(drop)));
-const STAT: (&str, Act) = ("stat", |on| on.queue.stat().map(drop));
-const OPEN: (&str, Act) = ("open, close", |on| Queue::open(&on.names[0]).map(drop));
+const SEND: Wish = ("send", |on| unless_full(on.queue.try_send(9, &[9; 64])));
+const RECEIVE: Wish = ("receive", |on| unless_full(on.queue.try_recv(Select::Any).map(drop)));
+const STAT: Wish = ("stat", |on| on.queue.stat().map(drop));
+const OPEN: Wish = ("open, close", |on| Queue::open(&on.names[0]).map(drop));
 
-const ON_A_SET: &[(&str, Act)] = &[
+const ON_A_SET: &[Wish] = &[
     ("operate", |on| operate(on, false)),
     ("look", |on| on.set.values().map(drop)),
     ("open, close", |on| SemaphoreSet::open(&on.names[0]).map(drop)),

@@ -28,6 +28,17 @@ fn cat() -> Command {
     command
 }
 
+/// A program that is being started has copies of all descriptors until it begins; also of one that was just about to be closed.
+fn open_soon(name: &Name) -> Queue {
+    let begun = Instant::now();
+    loop {
+        match Queue::open(name) {
+            Err(error) if error.errno() == libc::EUSERS && begun.elapsed() < WATCHDOG => thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
 /// Programs started at every moment of another thread's joining: by `posix_spawn`, and by fork and exec. They keep nothing of it, though
 /// they outlive who started them.
 #[test]
@@ -41,8 +52,8 @@ fn programs_that_are_started_meanwhile() {
             let mut programs = thread::scope(|scope| {
                 let joins = scope.spawn(|| {
                     while !stop.load(Ordering::Relaxed) {
-                        // There is one place: it is free again whatever was started.
-                        drop(Queue::open(&name).unwrap());
+                        // There is one place. It is free again when what was started meanwhile has begun.
+                        drop(open_soon(&name));
                     }
                 });
                 let start = |_| {
@@ -59,7 +70,7 @@ fn programs_that_are_started_meanwhile() {
                 programs
             });
             // One of its own, in which it is killed, while the programs live.
-            std::mem::forget(Queue::open(&name).unwrap());
+            std::mem::forget(open_soon(&name));
             ready.reach();
             done.wait();
             programs.iter_mut().for_each(|program| drop(program.kill()));
@@ -129,7 +140,7 @@ fn a_daemon_that_comes_too_late() {
     let queue = Queue::open(&name).unwrap();
     let set = SemaphoreSet::options().values(&[1]).open(&name).unwrap();
     let mutex = Mutex::open(&name).unwrap();
-    (Queue::unlink(&name).unwrap(), SemaphoreSet::unlink(&name).unwrap(), Mutex::unlink(&name).unwrap());
+    Queue::unlink(&name).and(SemaphoreSet::unlink(&name)).and(Mutex::unlink(&name)).unwrap();
     let child = fork(|| {
         // SAFETY: a daemon's way.
         unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) };

@@ -7,6 +7,8 @@ use madang_tests::{Directory, Name, WATCHDOG, alone, fork, open_descriptors};
 
 use super::holds;
 
+const PAGE: u64 = 4096;
+
 /// Sets the soft limit, up to the hard one; gives back what it was.
 fn limit(resource: libc::__rlimit_resource_t, to: u64) -> u64 {
     let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -20,7 +22,7 @@ fn limit(resource: libc::__rlimit_resource_t, to: u64) -> u64 {
 }
 
 /// All that takes descriptors or memory, one after the other; as far as it comes.
-fn all_of_it(segment: &str) -> Result<()> {
+pub(super) fn all_of_it(segment: &str) -> Result<()> {
     let queue = Queue::options().capacity(4 << 20).open("q")?;
     let other = Queue::open("q")?;
     queue.try_send(1, &vec![1; 1 << 20])?;
@@ -87,7 +89,7 @@ fn a_limit_on_address_space() {
         let descriptors = open_descriptors();
         // At first in steps as small as the smallest mapping, then in larger ones.
         let done = (0..200).find(|more| {
-            let before = limit(libc::RLIMIT_AS, address_space() + (more * more << 12));
+            let before = limit(libc::RLIMIT_AS, address_space() + more * more * PAGE);
             let outcome = all_of_it(&segment);
             limit(libc::RLIMIT_AS, before);
             if let Err(error) = &outcome {
@@ -119,6 +121,28 @@ fn a_message_larger_than_what_is_left() {
         assert_eq!(queue.try_lease(Select::Any).unwrap().len(), LENGTH);
         limit(libc::RLIMIT_AS, before);
         assert_eq!(queue.try_recv(Select::Any).unwrap().data.len(), LENGTH);
+    });
+}
+
+/// A limit on the size of files (`ulimit -f`) is one on making objects. Who uses those that there are gets no SIGXFSZ, however they grow.
+#[test]
+fn a_limit_on_the_size_of_files() {
+    let (directory, segment) = (Directory::in_memory("fsize"), Name::new("fsize"));
+    alone(|| {
+        directory.becomes_madang_dir();
+        let _queue = Queue::options().capacity(4 << 20).open("q").unwrap();
+        let _set = SemaphoreSet::options().values(&[1]).open("s").unwrap();
+        let (_segment, _mutex) =
+            (Segment::options().length(100_000).open(&segment).unwrap(), Mutex::open("m").unwrap());
+        let before = limit(libc::RLIMIT_FSIZE, 10_000);
+        all_of_it(&segment).unwrap();
+        // SAFETY: to ignore a signal is always possible.
+        unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+        for error in [Queue::open("q2").unwrap_err(), SemaphoreSet::options().values(&[1]).open("s2").unwrap_err()] {
+            assert_eq!(error.errno(), libc::EFBIG, "{error}");
+        }
+        limit(libc::RLIMIT_FSIZE, before);
+        assert_eq!(madang::list().unwrap().len(), 3);
     });
 }
 

@@ -169,7 +169,7 @@ fn deaths() {
             holder.kill();
             ready.wait();
             println!("clock {clock}, inside {dies_inside}: all was had after {:?}", begun.elapsed());
-            assert!(begun.elapsed() < Duration::from_secs(2));
+            assert!(begun.elapsed() < Duration::from_secs(4));
             heir.succeeds();
             assert_eq!(shared.set.values().unwrap(), [1, 0]);
             assert_eq!(shared.queue.stat().unwrap().participants, 1);
@@ -194,7 +194,7 @@ fn deadlines() {
                 let begun = Instant::now();
                 assert_eq!(wait().unwrap_err().errno(), libc::ETIMEDOUT, "{what}");
                 let waited = begun.elapsed();
-                assert!((TIME..TIME + Duration::from_secs(1)).contains(&waited), "{what}: {waited:?}");
+                assert!((TIME..TIME + Duration::from_secs(3)).contains(&waited), "{what}: {waited:?}");
             };
             timed("recv", &|| own.back.recv_timeout(Select::Any, TIME).map(drop));
             timed("send", &|| own.queue.send_timeout(1, &[0; 1000], TIME));

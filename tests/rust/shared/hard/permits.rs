@@ -1,6 +1,7 @@
-//! Where one is not permitted: another user, a directory or a mount that can't be written. Each operation on each kind says so in words,
-//! and changes nothing.
+//! Where one is not permitted: another user, a directory or a mount that can't be written, no `/proc`. Each operation on each kind says so in
+//! words, and changes nothing.
 
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -12,6 +13,7 @@ use madang::{
 use madang_tests::{Directory, Name, become_nobody, fork};
 
 use super::holds;
+use super::limits::all_of_it;
 
 fn is_root() -> bool {
     // SAFETY: no memory is passed.
@@ -208,17 +210,53 @@ fn a_read_only_mount() {
     child.succeeds();
 }
 
-/// For this process alone.
-fn becomes_read_only(directory: &Directory) -> bool {
-    let path = std::ffi::CString::new(directory.to_str().unwrap()).unwrap();
-    let mount = |from: &std::ffi::CStr, to: &std::ffi::CStr, flags| {
-        // SAFETY: all strings are C strings.
-        unsafe { libc::mount(from.as_ptr(), to.as_ptr(), std::ptr::null(), flags, std::ptr::null()) == 0 }
-    };
+/// Where `/proc` isn't mounted, as in some sandboxes, all works by other ways.
+#[test]
+fn without_proc() {
+    let (directory, segment) = (Directory::in_memory("no-proc"), Name::new("no-proc"));
+    let child = fork(|| {
+        directory.becomes_madang_dir();
+        let queue = Queue::open("inherited").unwrap();
+        if !is_apart() || !mount(c"tmpfs", c"/proc", Some(c"tmpfs"), 0) {
+            println!("not permitted to mount; nothing was tested");
+            return 0;
+        }
+        assert!(!fs::exists("/proc/self").unwrap());
+        for _ in 0..2 {
+            all_of_it(&segment).unwrap();
+        }
+        queue.recv_fd().unwrap();
+        let child = fork(|| {
+            queue.try_send(1, b"from a child").unwrap();
+            queue.recv_fd().unwrap();
+            0
+        });
+        child.succeeds();
+        holds(&queue, &[(1, b"from a child".to_vec())]);
+        assert_eq!(queue.stat().unwrap().participants, 1);
+        assert_eq!((madang::list().unwrap().len(), madang::left_overs().unwrap().files), (4, 0));
+        0
+    });
+    child.succeeds();
+}
+
+/// Its own mounts, which go with it.
+fn is_apart() -> bool {
     // SAFETY: no memory is passed.
     let is_apart = unsafe { libc::unshare(libc::CLONE_NEWNS) == 0 };
-    is_apart
-        && mount(c"none", c"/", libc::MS_REC | libc::MS_PRIVATE)
-        && mount(&path, &path, libc::MS_BIND)
-        && mount(c"none", &path, libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY)
+    is_apart && mount(c"none", c"/", None, libc::MS_REC | libc::MS_PRIVATE)
+}
+
+fn mount(from: &CStr, to: &CStr, kind: Option<&CStr>, flags: libc::c_ulong) -> bool {
+    let kind = kind.map_or(std::ptr::null(), CStr::as_ptr);
+    // SAFETY: all strings are C strings, or null.
+    unsafe { libc::mount(from.as_ptr(), to.as_ptr(), kind, flags, std::ptr::null()) == 0 }
+}
+
+/// For this process alone.
+fn becomes_read_only(directory: &Directory) -> bool {
+    let path = CString::new(directory.to_str().unwrap()).unwrap();
+    is_apart()
+        && mount(&path, &path, None, libc::MS_BIND)
+        && mount(c"none", &path, None, libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY)
 }

@@ -229,6 +229,71 @@ fn receive() {
     );
 }
 
+/// A message that was leased too often is buried, or leased all the same where that can't be: it is in one place.
+#[test]
+fn dead_letters() {
+    with_every_refusal(
+        "bury",
+        || {
+            let queue = Queue::options().dead_letters("d", 1).create(Create::Only).open("q");
+            let queue = unlinked(queue);
+            queue.try_send(5, &[5; 9000]).unwrap();
+            drop(queue.try_lease(Select::Any).unwrap());
+            queue
+        },
+        |queue| match queue.try_lease(Select::Any) {
+            Err(error) if error.errno() == libc::EAGAIN => Ok(()),
+            leased => leased.map(drop),
+        },
+        |queue, is_done| {
+            assert!(is_done, "who leases is told of nothing else");
+            let letters = Queue::open("d").unwrap();
+            Queue::unlink("d").unwrap();
+            let (has, other) = if queue.is_empty() { (&letters, &queue) } else { (&queue, &letters) };
+            assert_eq!(has.try_recv(Select::Any).unwrap().data, [5; 9000]);
+            assert_eq!((has.len(), other.len()), (0, 0));
+        },
+    );
+}
+
+/// Who takes the place of a dead one, which has something left, and fails, leaves it to the next.
+#[test]
+fn estates() {
+    with_every_refusal(
+        "take a dead one's place",
+        || {
+            let queue = Queue::options().max_participants(2).capacity(2 << 20).create(Create::Only).open("q").unwrap();
+            let set = SemaphoreSet::options().max_participants(2).values(&[5, 0]).create(Create::Only).open("s");
+            let set = set.unwrap();
+            first().iter().for_each(|(mtype, data)| queue.try_send(*mtype, data).unwrap());
+            let dies = || {
+                let (queue, set) = (Queue::open("q").unwrap(), SemaphoreSet::open("s").unwrap());
+                set.try_operate(&[Operation::acquire(0, 2).undo()]).unwrap();
+                std::mem::forget(queue.try_lease(Select::Type(2)).unwrap());
+                std::mem::forget(queue.reserve_until(20_000, Deadline::NOW).unwrap());
+                std::mem::forget((queue, set));
+                0
+            };
+            fork(dies).succeeds();
+            (queue, set, None, None)
+        },
+        |(_, _, queue, set)| {
+            *queue = Some(Queue::open("q")?);
+            *set = Some(SemaphoreSet::open("s")?);
+            Ok(())
+        },
+        |(queue, set, heir, other_heir), is_done| {
+            assert_eq!(queue.stat().unwrap().participants, 1 + u32::from(heir.is_some()));
+            drop((heir, other_heir));
+            let (heir, other_heir) = (Queue::open("q").unwrap(), SemaphoreSet::open("s").unwrap());
+            assert_eq!(other_heir.values().unwrap(), [5, 0], "{is_done}");
+            holds(&heir, &first());
+            assert_eq!((queue.stat().unwrap().participants, set.stat().unwrap().participants), (2, 2));
+            Queue::unlink("q").and(SemaphoreSet::unlink("s")).unwrap();
+        },
+    );
+}
+
 #[test]
 fn descriptors() {
     let recv_fd = |queue: &Queue| queue.recv_fd().map(|fd| fd.as_raw_fd());
@@ -508,8 +573,11 @@ fn join_after_fork() {
             };
             fork(in_child).wait_for(WATCHDOG) == NOTHING_REFUSED
         });
+        // Each has sent it once, also the last; but for one that was not permitted to try.
         let sent = vec![(1, b"from a child".to_vec()); count.expect("it ends") as usize];
-        holds(&queue, &sent[..queue.len() as usize]);
+        let tried = usize::try_from(queue.len()).unwrap();
+        assert!(tried == 0 || tried == sent.len(), "{tried} of {} children", sent.len());
+        holds(&queue, &sent[..tried]);
         assert_eq!(queue.stat().unwrap().participants, 1);
     });
 }

@@ -8,6 +8,8 @@ use madang_tests::{Checkpoint, Child, Name, WATCHDOG, fork};
 
 /// Longer than any nap in the sleep of others.
 const LONG: Duration = Duration::from_millis(400);
+/// What is at once, on a machine that has much else to do.
+const SOON: Duration = Duration::from_secs(3);
 
 fn stop(child: &Child) {
     child.signal(libc::SIGSTOP);
@@ -108,7 +110,7 @@ fn others_are_woken() {
             } else if way.what != "condition" {
                 done.wait();
             }
-            assert!(begun.elapsed() < 3 * LONG, "{}: after {:?}", way.what, begun.elapsed());
+            assert!(begun.elapsed() < SOON, "{}: after {:?}", way.what, begun.elapsed());
             children[0].signal(libc::SIGCONT);
             (way.give)(&objects);
             let [first, second] = children;
@@ -157,7 +159,7 @@ fn the_deadline_of_the_stopped() {
             child.signal(libc::SIGCONT);
             let begun = Instant::now();
             let told = child.wait_for(WATCHDOG);
-            assert!(begun.elapsed() < LONG / 2, "{}: told after {:?}", way.what, begun.elapsed());
+            assert!(begun.elapsed() < SOON, "{}: told after {:?}", way.what, begun.elapsed());
             // (A wake that came after its time is not taken as one by who waited for a condition.)
             if way.what != "condition" {
                 assert_eq!(told, if comes { 1 } else { 2 }, "{}", way.what);
