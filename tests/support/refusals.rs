@@ -48,6 +48,9 @@ pub enum Refuse {
     Only(u64),
     /// That one and all after it.
     From(u64),
+    /// None, but each fallocate(2) of more than so many bytes is interrupted, as on kernels before 6.11 by signals that come often.
+    /// (Their own undo what was begun.)
+    LongAllocations(u64),
 }
 
 /// Which calls were refused, and with which errno; of the same calls one.
@@ -64,6 +67,8 @@ struct State {
     /// The first call that is refused, and the first that isn't any more; both 0 while nothing is asked for.
     first: AtomicU64,
     end: AtomicU64,
+    /// The longest allocation that isn't interrupted.
+    longest: AtomicU64,
     /// A bit for each of [`CALLS`].
     refused: AtomicU64,
 }
@@ -76,6 +81,7 @@ impl Refusals {
             seen: AtomicU64::new(0),
             first: AtomicU64::new(0),
             end: AtomicU64::new(0),
+            longest: AtomicU64::new(u64::MAX),
             refused: AtomicU64::new(0),
         });
         let (tell, told) = mpsc::channel::<OwnedFd>();
@@ -94,13 +100,15 @@ impl Refusals {
     /// Runs `operation` with that refused.
     pub fn during<T>(&self, refuse: Refuse, operation: impl FnOnce() -> T) -> (T, Refused) {
         let Self(state) = self;
-        let (first, end) = match refuse {
-            Refuse::Only(first) => (first, first + 1),
-            Refuse::From(first) => (first, u64::MAX),
+        let (first, end, longest) = match refuse {
+            Refuse::Only(first) => (first, first + 1, u64::MAX),
+            Refuse::From(first) => (first, u64::MAX, u64::MAX),
+            Refuse::LongAllocations(longest) => (u64::MAX, u64::MAX, longest),
         };
         state.seen.store(0, Ordering::SeqCst);
         state.refused.store(0, Ordering::SeqCst);
         state.end.store(end, Ordering::SeqCst);
+        state.longest.store(longest, Ordering::SeqCst);
         state.first.store(first, Ordering::SeqCst);
         let done = operation();
         state.first.store(0, Ordering::SeqCst);
@@ -128,7 +136,7 @@ impl State {
             return true;
         }
         answer.id = call.id;
-        match self.refuse(call.data.nr.into()) {
+        match self.refuse(&call.data) {
             Some(errno) => answer.error = -errno,
             None => answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
         }
@@ -137,11 +145,15 @@ impl State {
         true
     }
 
-    fn refuse(&self, number: libc::c_long) -> Option<i32> {
+    fn refuse(&self, call: &seccomp_data) -> Option<i32> {
         let first = self.first.load(Ordering::SeqCst);
-        let index = CALLS.iter().position(|call| call.0 == number)?;
+        let number = libc::c_long::from(call.nr);
+        let index = CALLS.iter().position(|known| known.0 == number)?;
         if first == 0 {
             return None;
+        }
+        if number == libc::SYS_fallocate && call.args[3] > self.longest.load(Ordering::SeqCst) {
+            return Some(libc::EINTR);
         }
         let count = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
         if !(first..self.end.load(Ordering::SeqCst)).contains(&count) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use madang::{
     Barrier, Condition, Deadline, Event, Mutex, Operation, Queue, Result, RwLock, Segment, Select, SemaphoreSet,
 };
-use madang_tests::{Child, Name, WATCHDOG, fork, origin, payload};
+use madang_tests::{Child, Name, Refusals, Refuse, WATCHDOG, fork, origin, payload};
 
 extern "C" fn handler(_: libc::c_int) {}
 
@@ -199,6 +199,53 @@ fn locks() {
         let mut bytes = [0; 8];
         segment.read(0, &mut bytes).unwrap();
         assert_eq!(u64::from_ne_bytes(bytes), total);
+    }
+}
+
+/// To take much space goes on however often a signal interrupts it: the kernel gives back what such a call had taken, so each call takes less.
+#[test]
+fn taking_space() {
+    const LENGTH: usize = 32 << 20;
+    let names = [Name::new("fire-space"), Name::new("fire-space-queue")];
+    let queue = Queue::options().capacity(LENGTH as u64).open(&names[1]).unwrap();
+    let ready = madang_tests::Checkpoint::default();
+    let child = fork(|| {
+        handle(libc::SA_RESTART);
+        ready.reach();
+        let segment = Segment::options().length(LENGTH as u64).open(&names[0]).unwrap();
+        segment.write(LENGTH - 1, b"x").unwrap();
+        queue.try_send(1, &vec![5; LENGTH]).unwrap();
+        0
+    });
+    ready.wait();
+    let begun = Instant::now();
+    while child.state() != 'Z' {
+        assert!(begun.elapsed() < WATCHDOG, "it doesn't get on");
+        child.signal(libc::SIGUSR1);
+    }
+    child.succeeds();
+    assert_eq!(queue.try_recv(Select::Any).unwrap().data.len(), LENGTH);
+}
+
+/// The same where the kernel never lets a call get far.
+#[test]
+fn taking_space_from_an_old_kernel() {
+    let name = Name::new("fire-old");
+    let take = || {
+        let refusals = Refusals::begin()?;
+        let (taken, _) = refusals.during(Refuse::LongAllocations(100_000), || {
+            Segment::options().length(5_000_000).open(&name).map(|segment| segment.len())
+        });
+        Some(taken.unwrap())
+    };
+    // In a process of its own, since one that never gets on can only be killed.
+    let child = fork(|| match std::thread::scope(|scope| scope.spawn(take).join().unwrap()) {
+        None => 77,
+        taken => i32::from(taken != Some(5_000_000)),
+    });
+    match child.wait_for(WATCHDOG) {
+        77 => println!("no call can be interrupted here; nothing was tested"),
+        code => assert_eq!(code, 0),
     }
 }
 
