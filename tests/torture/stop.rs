@@ -14,6 +14,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use madang::shared::sysv::{msg, shm};
 use madang::{
     Batch, Condition, Deadline, Event, Mutex, Operation, Queue, Result, RwLock, Segment, Select, SemaphoreSet,
 };
@@ -36,7 +37,19 @@ struct Scene {
     lock: RwLock,
     event: Event,
     condition: Condition,
+    /// System V's.
+    segment: i32,
+    key: i32,
     names: [Name; 2],
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let _ = shm::remove(self.segment);
+        let left = msg::msgget(self.key, 0).and_then(msg::remove);
+        // Mostly there is none.
+        drop(left);
+    }
 }
 
 impl Scene {
@@ -50,6 +63,8 @@ impl Scene {
             lock: RwLock::within(&segment, 1024)?,
             event: Event::within(&segment, 4096)?,
             condition: Condition::within(&segment, 6144)?,
+            segment: shm::shmget(libc::IPC_PRIVATE, 4096, 0o600)?,
+            key: 0x7073_0000 | (std::process::id() & 0xffff) as i32,
             names,
         })
     }
@@ -75,6 +90,8 @@ const ROWS: &[(&str, Act, &[Wish])] = &[
     ("reads under a lock", read, &[("read", read), ("write", write)]),
     ("writes under a lock", write, &[("read", read), ("write", write)]),
     ("sets, clears, notifies", tell, &[("set, clear, notify", tell)]),
+    ("msgget, remove", by_key, &[("msgget, remove", by_key)]),
+    ("shmat, shmdt", attach, &[("shmat, shmdt", attach), ("stat", |on| shm::stat(on.segment).map(drop))]),
 ];
 
 const SEND: Wish = ("send", |on| unless_full(on.queue.try_send(9, &[9; 64])));
@@ -157,6 +174,16 @@ fn tell(on: &Scene) -> Result<()> {
     on.event.set()?;
     on.event.clear();
     on.condition.notify_all()
+}
+
+fn by_key(on: &Scene) -> Result<()> {
+    let removed = msg::msgget(on.key, libc::IPC_CREAT | 0o600).and_then(msg::remove);
+    // The other was quicker.
+    removed.or_else(|error| if matches!(error.errno(), libc::EINVAL | libc::EIDRM) { Ok(()) } else { Err(error) })
+}
+
+fn attach(on: &Scene) -> Result<()> {
+    shm::shmdt(shm::shmat(on.segment, 0, 0)?)
 }
 
 pub(crate) fn family() -> Family {
