@@ -285,6 +285,16 @@ pub fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("/proc").count()
 }
 
+/// Locks one byte of a file, for as long as that is open, as those do who make, join or remove an object.
+pub fn lock_byte(file: &std::fs::File, byte: i64) {
+    use std::os::fd::AsRawFd;
+    // SAFETY: all-zero is a valid `flock64`.
+    let mut lock: libc::flock64 = unsafe { std::mem::zeroed() };
+    (lock.l_type, lock.l_start, lock.l_len) = (libc::F_WRLCK as i16, byte, 1);
+    // SAFETY: a valid `flock64` for the call.
+    assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) }, 0);
+}
+
 /// What a process does: its state in proc(5), `S` if it sleeps, `T` if it is stopped.
 #[must_use]
 pub fn state(pid: i32) -> char {

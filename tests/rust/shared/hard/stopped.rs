@@ -202,3 +202,35 @@ fn again_and_again() {
     assert_eq!(objects.set.values().unwrap(), [0]);
     assert_eq!(objects.queue.stat().unwrap().repairs, 0, "nothing was taken from the living");
 }
+
+/// The byte that who removes a System V object keeps locked (`core/src/shared/sysv.rs`).
+const REMOVING: i64 = (1 << 62) - 2;
+
+/// Who is stopped in the middle of removing a System V queue keeps its key: others are told so, in a while, and have it as soon as he is done.
+#[test]
+fn a_remover_who_is_stopped() {
+    use madang::shared::sysv::msg;
+    let directory = madang_tests::Directory::in_memory("remover");
+    let child = fork(|| {
+        directory.becomes_madang_dir();
+        let (make, key) = (libc::IPC_CREAT | 0o600, 7);
+        let id = msg::msgget(key, make).unwrap();
+        let file = std::fs::File::options().write(true).open(directory.join("madang.queue.sysv.key.00000007")).unwrap();
+        // As if another held it who is stopped.
+        madang_tests::lock_byte(&file, REMOVING);
+        msg::remove(id).unwrap();
+        assert_eq!(msg::msgsnd(id, 1, b"x", libc::IPC_NOWAIT).unwrap_err().errno(), libc::EINVAL, "it is removed");
+        let begun = Instant::now();
+        let error = msg::msgget(key, make).unwrap_err();
+        assert_eq!(error.errno(), libc::EBUSY, "{error}");
+        assert!(error.message().contains("is it stopped?"), "{error}");
+        assert!((Duration::from_secs(1)..SOON).contains(&begun.elapsed()), "after {:?}", begun.elapsed());
+        drop(file);
+        let next = msg::msgget(key, make).unwrap();
+        assert_ne!(next, id);
+        msg::msgsnd(next, 1, b"x", libc::IPC_NOWAIT).unwrap();
+        msg::remove(next).unwrap();
+        0
+    });
+    child.succeeds();
+}
