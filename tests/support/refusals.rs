@@ -69,6 +69,8 @@ struct State {
     end: AtomicU64,
     /// The longest allocation that isn't interrupted.
     longest: AtomicU64,
+    /// Whether there are no unnamed files; nonzero is yes.
+    only_named: AtomicU64,
     /// A bit for each of [`CALLS`].
     refused: AtomicU64,
 }
@@ -82,6 +84,7 @@ impl Refusals {
             first: AtomicU64::new(0),
             end: AtomicU64::new(0),
             longest: AtomicU64::new(u64::MAX),
+            only_named: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         });
         let (tell, told) = mpsc::channel::<OwnedFd>();
@@ -95,6 +98,11 @@ impl Refusals {
         let listener = install(&filter()).ok()?;
         tell.send(listener).ok()?;
         Some(Self(state))
+    }
+
+    /// From now on it is as on a file system without unnamed files (`O_TMPFILE`).
+    pub fn without_unnamed_files(&self) {
+        self.0.only_named.store(1, Ordering::SeqCst);
     }
 
     /// Runs `operation` with that refused.
@@ -149,6 +157,10 @@ impl State {
         let first = self.first.load(Ordering::SeqCst);
         let number = libc::c_long::from(call.nr);
         let index = CALLS.iter().position(|known| known.0 == number)?;
+        let is_unnamed = number == libc::SYS_openat && call.args[2] as i32 & libc::O_TMPFILE == libc::O_TMPFILE;
+        if is_unnamed && self.only_named.load(Ordering::SeqCst) != 0 {
+            return Some(libc::EOPNOTSUPP);
+        }
         if first == 0 {
             return None;
         }

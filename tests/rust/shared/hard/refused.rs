@@ -11,7 +11,7 @@ use madang::{
 use madang_tests::{Directory, Refusals, Refuse, WATCHDOG, alone, fork, slices};
 
 use super::holds;
-use super::trial::{MOST_CALLS, with_every_refusal};
+use super::trial::{MOST_CALLS, with_every_refusal, with_every_refusal_by_names};
 
 /// The messages that a queue of a trial holds.
 fn first() -> Vec<(i64, Vec<u8>)> {
@@ -118,6 +118,32 @@ fn open_and_unlink_a_queue() {
         || drop(Queue::open("q").unwrap()),
         |()| Queue::unlink("q"),
         |(), is_done| assert_eq!(Queue::unlink("q").is_err(), is_done),
+    );
+}
+
+/// The same where what is made has a name meanwhile, also with a key of System V's.
+#[test]
+fn make_by_names() {
+    with_every_refusal_by_names(
+        "create by a name",
+        || None,
+        |queue| Queue::open("q").map(|made| *queue = Some(made)),
+        |made, _| {
+            drop(made);
+            holds(&Queue::open("q").unwrap(), &[]);
+            Queue::unlink("q").unwrap();
+        },
+    );
+    with_every_refusal_by_names(
+        "msgget by a name",
+        || (),
+        |()| msg::msgget(7, libc::IPC_CREAT | 0o600).map(drop),
+        |(), _| {
+            let id = msg::msgget(7, libc::IPC_CREAT | 0o600).unwrap();
+            msg::msgsnd(id, 4, &[5; 600], libc::IPC_NOWAIT).unwrap();
+            msg::remove(id).unwrap();
+            assert_eq!(msg::list().unwrap().len(), 0, "nothing but what was removed");
+        },
     );
 }
 

@@ -34,13 +34,32 @@ pub(super) fn with_every_refusal<S>(
     let by_calls = fork(|| {
         directory.becomes_madang_dir();
         // The calls of one thread are refused, not those of who refuses them.
-        thread::scope(|scope| scope.spawn(|| trial.at_every_call(&directory)).join().expect("it was said why"))
+        thread::scope(|scope| scope.spawn(|| trial.at_every_call(&directory, true)).join().expect("it was said why"))
     });
     if by_calls.wait_for(2 * WATCHDOG) == NOT_PERMITTED {
         println!("{what}: no call can be refused here");
     }
     if fork(|| trial.at_every_page()).wait_for(2 * WATCHDOG) == NOT_PERMITTED {
         println!("{what}: no file system can be mounted here");
+    }
+}
+
+/// The refusals of calls, where the file system has no unnamed files: what is made has a name while it is made. That of one who couldn't take
+/// it away is swept.
+pub(super) fn with_every_refusal_by_names<S>(
+    what: &str,
+    set_up: impl Fn() -> S + Sync,
+    operate: impl Fn(&mut S) -> Result<()> + Sync,
+    check: impl Fn(S, bool) + Sync,
+) {
+    let trial = Trial { what, set_up, operate, check };
+    let directory = Directory::in_memory("refused-named");
+    let tried = fork(|| {
+        directory.becomes_madang_dir();
+        thread::scope(|scope| scope.spawn(|| trial.at_every_call(&directory, false)).join().expect("it was said why"))
+    });
+    if tried.wait_for(2 * WATCHDOG) == NOT_PERMITTED {
+        println!("{what}: no call can be refused here");
     }
 }
 
@@ -56,8 +75,11 @@ struct Trial<'a, SetUp, Operate, Check> {
 }
 
 impl<S, SetUp: Fn() -> S, Operate: Fn(&mut S) -> Result<()>, Check: Fn(S, bool)> Trial<'_, SetUp, Operate, Check> {
-    fn at_every_call(&self, directory: &Directory) -> i32 {
+    fn at_every_call(&self, directory: &Directory, has_unnamed_files: bool) -> i32 {
         let Some(refusals) = Refusals::begin() else { return NOT_PERMITTED };
+        if !has_unnamed_files {
+            refusals.without_unnamed_files();
+        }
         for refuse in [Refuse::Only, Refuse::From] {
             // At first without any, so that what is made once in a process's life is there.
             self.attempt("nothing", |operate| (operate(), vec![]));
@@ -66,6 +88,9 @@ impl<S, SetUp: Fn() -> S, Operate: Fn(&mut S) -> Result<()>, Check: Fn(S, bool)>
                 self.attempt(&how, |operate| refusals.during(refuse(count), operate)).is_empty()
             };
             assert!((1..MOST_CALLS).any(is_beyond), "it ends");
+            if !has_unnamed_files {
+                madang::gc().unwrap();
+            }
             assert_eq!(names_of_new(directory), 0, "{}: what was half made has a name", self.what);
         }
         0
