@@ -188,6 +188,44 @@ fn as_many_participants_as_there_can_be() {
     });
 }
 
+/// A thousand threads wait at one queue, each by a handle of its own for a type of its own, and then at one semaphore. Each gets what is its.
+#[test]
+fn a_thousand_who_wait() {
+    const WAITERS: i64 = 1000;
+    let names = [Name::new("waiters"), Name::new("waiters-ready")];
+    let child = fork(|| {
+        limit(libc::RLIMIT_NOFILE, 4096);
+        let queue = Queue::open(&names[0]).unwrap();
+        let set = SemaphoreSet::options().values(&[0, 0]).open(&names[0]).unwrap();
+        std::thread::scope(|scope| {
+            for mtype in 1..=WAITERS {
+                let (name, set) = (&*names[0], &set);
+                let wait = move || {
+                    let mine = Queue::open(name).unwrap();
+                    set.release(1).unwrap();
+                    let message = mine.recv_timeout(Select::Type(mtype), 3 * WATCHDOG).unwrap();
+                    assert_eq!((message.mtype, message.data), (mtype, mtype.to_ne_bytes().to_vec()));
+                    set.acquire_timeout(0, 3 * WATCHDOG).unwrap();
+                };
+                std::thread::Builder::new().stack_size(128 << 10).spawn_scoped(scope, wait).unwrap();
+            }
+            set.operate_timeout(&[Operation::acquire(1, WAITERS as i32)], 3 * WATCHDOG).unwrap();
+            // From the last to the first.
+            for mtype in (1..=WAITERS).rev() {
+                queue.send_timeout(mtype, &mtype.to_ne_bytes(), WATCHDOG).unwrap();
+            }
+            for _ in 0..WAITERS / 10 {
+                set.operate(&[Operation::release(0, 10)]).unwrap();
+            }
+        });
+        assert_eq!((set.values().unwrap(), set.waiting(0).unwrap().to_grow), (vec![0, 0], 0));
+        assert_eq!(queue.stat().unwrap().participants, 1);
+        holds(&queue, &[]);
+        0
+    });
+    assert_eq!(child.wait_for(4 * WATCHDOG), 0);
+}
+
 /// A thousand queues in one process, each with a message on its way, and a wait at each.
 #[test]
 fn a_thousand_queues() {

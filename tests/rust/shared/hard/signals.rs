@@ -1,6 +1,7 @@
 //! Signals by the thousand, while one waits: each wait that a handler ends says `EINTR`, and nothing was done; nothing is lost or taken twice,
 //! and who goes on to the same deadline is done with it in time.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use madang::{
@@ -8,11 +9,16 @@ use madang::{
 };
 use madang_tests::{Child, Name, Refusals, Refuse, WATCHDOG, fork, origin, payload};
 
-extern "C" fn handler(_: libc::c_int) {}
+/// How many signals this process has handled.
+static HANDLED: AtomicU32 = AtomicU32::new(0);
 
-/// From now on `SIGUSR1` is handled, by a handler that does nothing. `SA_RESTART` makes no difference to a wait with a time-out.
+extern "C" fn handler(_: libc::c_int) {
+    HANDLED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// From now on `SIGUSR1` is handled, by a handler that only counts. `SA_RESTART` makes no difference to a wait with a time-out.
 fn handle(flags: i32) {
-    // SAFETY: all-zero is a valid sigaction; the handler does nothing.
+    // SAFETY: all-zero is a valid sigaction; the handler only touches an atomic.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as *const () as usize;
@@ -38,9 +44,10 @@ fn under_fire(flags: i32, work: impl FnOnce(&mut u64)) {
     let child = fork(|| {
         handle(flags);
         ready.reach();
-        let mut interrupted = 0;
-        work(&mut interrupted);
-        assert!(interrupted > 0, "it was never interrupted");
+        while HANDLED.load(Ordering::Relaxed) < 3 {
+            std::hint::spin_loop();
+        }
+        work(&mut 0);
         0
     });
     ready.wait();
@@ -278,7 +285,7 @@ fn deadlines() {
             ("barrier", &|deadline| barrier.wait_until(deadline).map(drop)),
         ];
         for (what, wait) in waits {
-            let (begun, before) = (Instant::now(), *interrupted);
+            let begun = Instant::now();
             let deadline = Deadline::after(TIME);
             let error = loop {
                 match wait(deadline).expect_err("nobody comes") {
@@ -289,8 +296,8 @@ fn deadlines() {
             assert_eq!(error.errno(), libc::ETIMEDOUT, "{what}: {error}");
             let waited = begun.elapsed();
             assert!((TIME..TIME + Duration::from_secs(3)).contains(&waited), "{what}: {waited:?}");
-            assert!(*interrupted > before, "{what} was never interrupted");
         }
+        assert!(*interrupted > 10, "{interrupted} interruptions in more than a second");
     });
     assert_eq!((set.waiting(0).unwrap().to_grow, barrier.waiting().unwrap()), (0, 0));
     // What came too late is for the next.
