@@ -1,8 +1,9 @@
 //! System calls that fail on purpose: the n-th of those that an operation makes, or all from there on.
 //!
-//! A thread has the calls that can run out of something (descriptors, space, memory, locks) answered by another thread: seccomp's user
-//! notification (seccomp_unotify(2)). That one lets them go on, or says an errno in their place. What is tried knows nothing of it, and
-//! needs nothing for it. The children that the thread forks are watched as well, as long as this process lives.
+//! A thread has the calls that can run out of something (descriptors, space, memory, locks) answered by another thread:
+//! seccomp's user notification (seccomp_unotify(2)). That one lets them go on, or says an errno in their place. What is
+//! tried knows nothing of it, and needs nothing for it. The children that the thread forks are watched as well, as long as
+//! this process lives.
 //!
 //! Memory that is nobody's file (malloc's) isn't refused here: `RLIMIT_AS` is for that.
 
@@ -48,8 +49,8 @@ pub enum Refuse {
     Only(u64),
     /// That one and all after it.
     From(u64),
-    /// None, but each fallocate(2) of more than so many bytes is interrupted, as on kernels before 6.11 by signals that come often.
-    /// (Their own undo what was begun.)
+    /// None, but each fallocate(2) of more than so many bytes is interrupted, as on kernels before 6.11 by signals that come
+    /// often. (Their own undo what was begun.)
     LongAllocations(u64),
 }
 

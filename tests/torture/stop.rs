@@ -1,5 +1,5 @@
-//! A process is stopped (SIGSTOP) at random instants of its work, again and again: can another do what it wants meanwhile, or is it held up
-//! until the stopped one goes on?
+//! A process is stopped (SIGSTOP) at random instants of its work, again and again: can another do what it wants meanwhile,
+//! or is it held up until the stopped one goes on?
 //!
 //! ```text
 //!   victim     works ── stopped ─────────────────────┬── continued, works ──
@@ -7,8 +7,9 @@
 //!                       tries one operation ─────────┴── done: held up, and no longer than that
 //! ```
 //!
-//! To be held up is no fault, it is what docs/guarantees.md says; not to be done soon after the other goes on is. A victim does nothing
-//! else than its operation, over and over: in a program that has other work too, one is as many times less likely to be stopped inside.
+//! To be held up is no fault, it is what docs/guarantees.md says; not to be done soon after the other goes on is. A victim
+//! does nothing else than its operation, over and over: in a program that has other work too, one is as many times less
+//! likely to be stopped inside.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;

@@ -181,8 +181,8 @@ impl Found {
         permissions(&self.block)
     }
 
-    /// Takes its names away, if it was removed: its key's, and its identifier's unless it is used still. `false` if another is at it, and
-    /// isn't done soon.
+    /// Takes its names away, if it was removed: its key's, and its identifier's unless it is used still. `false` if another is
+    /// at it, and isn't done soon.
     fn take_names_away(&self, noun: Noun) -> Result<bool> {
         if !self.block.is_removed() {
             return Ok(true);

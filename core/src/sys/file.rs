@@ -145,9 +145,9 @@ pub(crate) fn set_size(fd: BorrowedFd, size: u64) -> Result<(), Errno> {
 /// What [`allocate`] takes at once at least: some microseconds.
 const LEAST_AT_ONCE: i64 = 64 << 10;
 
-/// Takes the space of `length` bytes at `offset`, so that touching them can't fail any more (fallocate(2)). Not for more than a few
-/// MiB at once: kernels before 6.11 undo a call that a signal interrupts, and it begins again here, with half as much, so that
-/// it is done before the next one comes.
+/// Takes the space of `length` bytes at `offset`, so that touching them can't fail any more (fallocate(2)). Not for more than a
+/// few MiB at once. Kernels before 6.11 undo a call that a signal interrupts: it begins again here with half as much, so that it
+/// is done before the next one comes.
 pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<(), Errno> {
     let too_large = |_| Errno(libc::EFBIG);
     let (offset, length) = (i64::try_from(offset).map_err(too_large)?, i64::try_from(length).map_err(too_large)?);

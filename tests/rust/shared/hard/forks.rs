@@ -39,8 +39,8 @@ fn open_soon(name: &Name) -> Queue {
     }
 }
 
-/// Programs started at every moment of another thread's joining: by `posix_spawn`, and by fork and exec. They keep nothing of it, though
-/// they outlive who started them.
+/// Programs started at every moment of another thread's joining: by `posix_spawn`, and by fork and exec. They keep nothing
+/// of it, though they outlive who started them.
 #[test]
 fn programs_that_are_started_meanwhile() {
     for with_fork in [false, true] {
@@ -84,8 +84,8 @@ fn programs_that_are_started_meanwhile() {
     }
 }
 
-/// A daemon as they are made: forked twice, in a session of its own, all descriptors closed; of its parents none is left. It goes on
-/// with what it was forked with.
+/// A daemon as they are made: forked twice, in a session of its own, all descriptors closed; of its parents none is left. It
+/// goes on with what it was forked with.
 #[test]
 fn a_daemon() {
     let names = [Name::new("daemon"), Name::new("daemon-back")];
@@ -157,7 +157,8 @@ fn a_daemon_that_comes_too_late() {
     holds(&queue, &[]);
 }
 
-/// A child forked at any moment of other threads' work uses all that they work with; nobody waits for what a thread of the parent's held.
+/// A child forked at any moment of other threads' work uses all that they work with; nobody waits for what a thread of the
+/// parent's held.
 #[test]
 fn forked_in_the_middle_of_everything() {
     const CHILDREN: u64 = 100;

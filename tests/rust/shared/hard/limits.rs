@@ -124,7 +124,8 @@ fn a_message_larger_than_what_is_left() {
     });
 }
 
-/// A limit on the size of files (`ulimit -f`) is one on making objects. Who uses those that there are gets no SIGXFSZ, however they grow.
+/// A limit on the size of files (`ulimit -f`) is one on making objects. Who uses those that there are gets no SIGXFSZ,
+/// however they grow.
 #[test]
 fn a_limit_on_the_size_of_files() {
     let (directory, segment) = (Directory::in_memory("fsize"), Name::new("fsize"));
@@ -188,7 +189,8 @@ fn as_many_participants_as_there_can_be() {
     });
 }
 
-/// A thousand threads wait at one queue, each by a handle of its own for a type of its own, and then at one semaphore. Each gets what is its.
+/// A thousand threads wait at one queue, each by a handle of its own for a type of its own, and then at one semaphore. Each
+/// gets what is its.
 #[test]
 fn a_thousand_who_wait() {
     const WAITERS: i64 = 1000;

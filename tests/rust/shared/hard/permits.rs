@@ -1,5 +1,5 @@
-//! Where one is not permitted: another user, a directory or a mount that can't be written, no `/proc`. Each operation on each kind says so in
-//! words, and changes nothing.
+//! Where one is not permitted: another user, a directory or a mount that can't be written, no `/proc`. Each operation on
+//! each kind says so in words, and changes nothing.
 
 use std::ffi::{CStr, CString};
 use std::fs;

@@ -1,4 +1,5 @@
-//! Each operation where each of its system calls fails, and in a file system with each number of pages left: see [`trial`](super::trial).
+//! Each operation where each of its system calls fails, and in a file system with each number of pages left: see
+//! [`trial`](super::trial).
 
 use std::os::fd::AsRawFd;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Signals by the thousand, while one waits: each wait that a handler ends says `EINTR`, and nothing was done; nothing is lost or taken twice,
-//! and who goes on to the same deadline is done with it in time.
+//! Signals by the thousand, while one waits: each wait that a handler ends says `EINTR`, and nothing was done; nothing is
+//! lost or taken twice, and who goes on to the same deadline is done with it in time.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -209,7 +209,8 @@ fn locks() {
     }
 }
 
-/// To take much space goes on however often a signal interrupts it: the kernel gives back what such a call had taken, so each call takes less.
+/// To take much space goes on however often a signal interrupts it: the kernel gives back what such a call had taken, so
+/// each call takes less.
 #[test]
 fn taking_space() {
     const LENGTH: usize = 32 << 20;

@@ -1,5 +1,6 @@
-//! A process that is stopped (SIGSTOP; suspended, in a frozen container, under a debugger) while it waits: the others' wakes go on, and its own
-//! deadline passes as everybody's does. What is held up by one who is stopped *inside* an operation is measured by the torture.
+//! A process that is stopped (SIGSTOP; suspended, in a frozen container, under a debugger) while it waits: the others' wakes
+//! go on, and its own deadline passes as everybody's does. What is held up by one who is stopped *inside* an operation is
+//! measured by the torture.
 
 use std::time::{Duration, Instant};
 
@@ -139,7 +140,8 @@ fn an_event_is_for_all() {
     stopped.succeeds();
 }
 
-/// The deadline of one who was stopped past it: he is told so as soon as he goes on; but what came meanwhile he gets all the same.
+/// The deadline of one who was stopped past it: he is told so as soon as he goes on; but what came meanwhile he gets all the
+/// same.
 #[test]
 fn the_deadline_of_the_stopped() {
     for way in WAYS {
@@ -206,7 +208,8 @@ fn again_and_again() {
 /// The byte that who removes a System V object keeps locked (`core/src/shared/sysv.rs`).
 const REMOVING: i64 = (1 << 62) - 2;
 
-/// Who is stopped in the middle of removing a System V queue keeps its key: others are told so, in a while, and have it as soon as he is done.
+/// Who is stopped in the middle of removing a System V queue keeps its key: others are told so, in a while, and have it as
+/// soon as he is done.
 #[test]
 fn a_remover_who_is_stopped() {
     use madang::shared::sysv::msg;

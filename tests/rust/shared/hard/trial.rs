@@ -21,8 +21,8 @@ pub(super) const MOST_CALLS: u64 = 200;
 const PAGES: u64 = 4096;
 const PAGE: u64 = 4096;
 
-/// Runs `operate` on what `set_up` makes anew each time, with every refusal. `check` is told whether it was done. In `/dev/shm`, or where
-/// `MADANG_DIR` says; each name that they make they take away.
+/// Runs `operate` on what `set_up` makes anew each time, with every refusal. `check` is told whether it was done. In
+/// `/dev/shm`, or where `MADANG_DIR` says; each name that they make they take away.
 pub(super) fn with_every_refusal<S>(
     what: &str,
     set_up: impl Fn() -> S + Sync,
@@ -44,8 +44,8 @@ pub(super) fn with_every_refusal<S>(
     }
 }
 
-/// The refusals of calls, where the file system has no unnamed files: what is made has a name while it is made. That of one who couldn't take
-/// it away is swept.
+/// The refusals of calls, where the file system has no unnamed files: what is made has a name while it is made. That of one
+/// who couldn't take it away is swept.
 pub(super) fn with_every_refusal_by_names<S>(
     what: &str,
     set_up: impl Fn() -> S + Sync,
