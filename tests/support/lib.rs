@@ -2,9 +2,11 @@
 //! and checkpoints that order them. Processes are ordered by checkpoints, never by sleeping.
 
 mod python;
+mod refusals;
 mod sysv;
 
 pub use python::{HOW_TO_GET_IT, python};
+pub use refusals::{Refusals, Refuse, Refused};
 pub use sysv::{Gone, SysvKey};
 
 use std::io::{self, Read, Write};
@@ -79,7 +81,17 @@ impl Directory {
     /// `what` makes it readable.
     #[must_use]
     pub fn new(what: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("madang-{}", &*Name::new(what)));
+        Self::below(&std::env::temp_dir(), what)
+    }
+
+    /// As [`new`](Self::new), but where objects lie: in memory.
+    #[must_use]
+    pub fn in_memory(what: &str) -> Self {
+        Self::below("/dev/shm".as_ref(), what)
+    }
+
+    fn below(parent: &std::path::Path, what: &str) -> Self {
+        let path = parent.join(format!("madang-{}", &*Name::new(what)));
         std::fs::create_dir(&path).expect("a new directory");
         Self(path)
     }
@@ -271,6 +283,16 @@ pub fn become_nobody() {
 #[must_use]
 pub fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("/proc").count()
+}
+
+/// Locks one byte of a file, for as long as that is open, as those do who make, join or remove an object.
+pub fn lock_byte(file: &std::fs::File, byte: i64) {
+    use std::os::fd::AsRawFd;
+    // SAFETY: all-zero is a valid `flock64`.
+    let mut lock: libc::flock64 = unsafe { std::mem::zeroed() };
+    (lock.l_type, lock.l_start, lock.l_len) = (libc::F_WRLCK as i16, byte, 1);
+    // SAFETY: a valid `flock64` for the call.
+    assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) }, 0);
 }
 
 /// What a process does: its state in proc(5), `S` if it sleeps, `T` if it is stopped.

@@ -6,12 +6,15 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`step`] | kills at every instruction of an operation |
+//! | [`stop`] | stops somebody, and looks who is held up |
+//! | [`stop`] | stops somebody in the middle of an operation, and watches the others |
 //!
 //! A part doesn't stop at what it finds: it counts it, with all that is needed to see it again.
 
 mod ledger;
 mod part;
 mod step;
+mod stop;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -43,7 +46,7 @@ struct Arguments {
 
 /// In this order: what is quick and finds most comes first.
 fn families() -> Vec<Family> {
-    vec![step::family()]
+    vec![step::family(), stop::family()]
 }
 
 fn main() -> ExitCode {

@@ -31,12 +31,14 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::left_over::LeftOvers;
 use super::mapping::Home;
 use super::object::{self, MAKING, Object};
 use super::raw::header::ALIGNMENT;
 use super::raw::sysv::{Block, Identity, SYSV};
+use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::mapping::Mapping;
 use crate::name::{Name, PREFIX};
@@ -55,6 +57,8 @@ const REMOVING: u64 = MAKING - 1;
 const NAMING: u64 = MAKING - 2;
 /// How often a key may vanish or appear between two looks before that is an error.
 const RACES: u32 = 1000;
+/// How long who wants a key waits for one who removes what had it; that is there for some system calls.
+const REMOVER_WAITED_FOR: Duration = Duration::from_secs(1);
 
 /// Reading, as permission bits for one class have it.
 const READ: u32 = 0o4;
@@ -177,21 +181,22 @@ impl Found {
         permissions(&self.block)
     }
 
-    /// Takes its names away, if it was removed: its key's, and its identifier's unless it is used still.
-    fn take_names_away(&self, noun: Noun) -> Result<()> {
+    /// Takes its names away, if it was removed: its key's, and its identifier's unless it is used still. `false` if another is
+    /// at it, and isn't done soon.
+    fn take_names_away(&self, noun: Noun) -> Result<bool> {
         if !self.block.is_removed() {
-            return Ok(());
+            return Ok(true);
         }
         for _ in 0..RACES {
             if ofd::try_lock(self.fd.as_fd(), REMOVING).unwrap_or(false) {
                 let taken = self.take_key_away(noun).and_then(|()| self.take_identifier_away(noun));
                 let _ = ofd::unlock(self.fd.as_fd(), REMOVING);
-                return taken;
+                return taken.map(|()| true);
             }
             // Another does it.
             process::yield_now();
         }
-        Ok(())
+        Ok(false)
     }
 
     fn take_key_away(&self, noun: Noun) -> Result<()> {
@@ -327,9 +332,17 @@ impl Get<'_> {
             return self.make_private();
         }
         let name = self.noun.by_key(self.key)?;
+        let mut deadline = None;
         for _ in 0..RACES {
             match Found::at(&name) {
-                Ok(found) if found.block.is_removed() => found.take_names_away(self.noun)?,
+                Ok(found) if found.block.is_removed() => {
+                    if !found.take_names_away(self.noun)?
+                        && deadline.get_or_insert_with(|| Deadline::after(REMOVER_WAITED_FOR)).has_passed()
+                    {
+                        let what = "another process removes what had it, and doesn't get on (is it stopped?)";
+                        return Err(Error::new(libc::EBUSY, format!("key {:#x}: {what}", self.key)));
+                    }
+                }
                 Ok(found) if !found.block.is_complete() => {}
                 // No call finds it by its identifier, so the key must not lead to that.
                 Ok(found) if self.is_lost(&found)? => {

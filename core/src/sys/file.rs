@@ -142,16 +142,26 @@ pub(crate) fn set_size(fd: BorrowedFd, size: u64) -> Result<(), Errno> {
     check(unsafe { libc::ftruncate64(fd.as_raw_fd(), size) }.into()).map(drop)
 }
 
-/// Takes the space of `length` bytes at `offset`, so that touching them can't fail any more (fallocate(2)). Not for more than a few
-/// MiB at once: some kernels undo a call that a signal interrupts, and it begins again here.
+/// What [`allocate`] takes at once at least: some microseconds.
+const LEAST_AT_ONCE: i64 = 64 << 10;
+
+/// Takes the space of `length` bytes at `offset`, so that touching them can't fail any more (fallocate(2)). Not for more than a
+/// few MiB at once. Kernels before 6.11 undo a call that a signal interrupts: it begins again here with half as much, so that it
+/// is done before the next one comes.
 pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<(), Errno> {
     let too_large = |_| Errno(libc::EFBIG);
     let (offset, length) = (i64::try_from(offset).map_err(too_large)?, i64::try_from(length).map_err(too_large)?);
+    let end = offset.checked_add(length).ok_or(Errno(libc::EFBIG))?;
+    let (mut at, mut piece) = (offset, length);
     loop {
+        piece = piece.min(end - at);
         // SAFETY: no memory is passed.
-        match check(unsafe { libc::fallocate64(fd.as_raw_fd(), 0, offset, length) }.into()) {
+        match check(unsafe { libc::fallocate64(fd.as_raw_fd(), 0, at, piece) }.into()) {
+            Ok(_) if at + piece == end => return Ok(()),
+            Ok(_) => at += piece,
+            Err(Errno(libc::EINTR)) if piece > LEAST_AT_ONCE => piece = (piece / 2).max(LEAST_AT_ONCE),
             Err(Errno(libc::EINTR)) => {}
-            other => return other.map(drop),
+            Err(errno) => return Err(errno),
         }
     }
 }

@@ -1,22 +1,17 @@
 //! What killed makers leave: found and swept, while nobody who is still at it is disturbed.
 
 use std::fs::{self, File};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::chown;
 use std::time::Duration;
 
 use madang::{LeftOvers, Queue, Select};
-use madang_tests::{Directory, Random, fork};
+use madang_tests::{Directory, Random, fork, lock_byte};
 
 /// The byte that a maker keeps locked (`core/src/shared/object.rs`).
 const MAKING: i64 = (1 << 62) - 1;
 
 fn lock(file: &File) {
-    // SAFETY: all-zero is a valid `flock64`.
-    let mut lock: libc::flock64 = unsafe { std::mem::zeroed() };
-    (lock.l_type, lock.l_start, lock.l_len) = (libc::F_WRLCK as i16, MAKING, 1);
-    // SAFETY: a valid `flock64` for the call.
-    assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) }, 0);
+    lock_byte(file, MAKING);
 }
 
 /// How many, and how many of others; the bytes depend on the file system.

@@ -78,8 +78,10 @@ impl Queue {
         if envelope.deliveries < most {
             return false;
         }
+        // Without memory for a copy it is leased all the same, as where that queue can't be had.
+        let Some(copy) = view.try_to_vec() else { return false };
         let letters = Self::options().capacity(self.capacity()).open(&name);
-        let sent = letters.and_then(|letters| letters.try_send(envelope.mtype, &view.to_vec()));
+        let sent = letters.and_then(|letters| letters.try_send(envelope.mtype, &copy));
         // If it can't be acknowledged it comes back, and is buried again.
         sent.is_ok() && self.enter().is_ok_and(|present| self.ring.acknowledge(&present, offset).is_ok())
     }

@@ -59,17 +59,23 @@ impl Queue {
     /// Receives with a buffer of `length` bytes, and remembers that such lengths occur.
     #[cold]
     fn recv_large(&self, select: Select, length: u64, deadline: Deadline) -> Result<Message> {
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        self.usual_length.fetch_max(length.next_power_of_two().min(LAST_BUFFER), Ordering::Relaxed);
-        let mut data = Vec::new();
-        data.try_reserve_exact(length).map_err(|_| {
-            let what = format!("recv {}: no memory for {length} bytes; the message stays", self.attached.name());
-            Error::new(libc::ENOMEM, what)
-        })?;
-        data.resize(length, 0);
+        let mut data = self.room_for(length, "recv")?;
+        self.usual_length.fetch_max(data.len().next_power_of_two().min(LAST_BUFFER), Ordering::Relaxed);
         let Received { length, mtype, sequence, redelivered, .. } = self.recv_into(select, &mut data, deadline)?;
         data.truncate(length);
         Ok(Message { mtype, data, sequence, redelivered })
+    }
+
+    /// Memory for a message that is known to be so long.
+    fn room_for(&self, length: u64, doing: &str) -> Result<Vec<u8>> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let mut data = Vec::new();
+        data.try_reserve_exact(length).map_err(|_| {
+            let what = format!("{doing} {}: no memory for {length} bytes; the message stays", self.attached.name());
+            Error::new(libc::ENOMEM, what)
+        })?;
+        data.resize(length, 0);
+        Ok(data)
     }
 
     /// As [`recv_until`](Self::recv_until), but into the caller's buffer: nothing is allocated.
@@ -237,7 +243,7 @@ impl Queue {
     /// The message that so many others come before, which stays (`MSG_COPY`). Leased ones don't count.
     ///
     /// # Errors
-    /// `EAGAIN` if there are fewer; as [`try_recv`](Self::try_recv).
+    /// `EAGAIN` if there are fewer; as [`try_recv`](Self::try_recv); `ENOMEM`.
     pub fn peek(&self, position: u64) -> Result<Message> {
         let mut data = vec![0; self.usual_length.load(Ordering::Relaxed)];
         loop {
@@ -246,7 +252,7 @@ impl Queue {
                     data.truncate(length);
                     return Ok(Message { mtype, data, sequence, redelivered });
                 }
-                Err(error) if error.errno() == libc::E2BIG => data.resize(error.length() as usize, 0),
+                Err(error) if error.errno() == libc::E2BIG => data = self.room_for(error.length(), "peek")?,
                 Err(error) => return Err(error),
             }
         }

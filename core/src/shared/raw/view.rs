@@ -57,8 +57,20 @@ impl View {
     }
 
     pub(crate) fn to_vec(&self) -> Vec<u8> {
-        let mut copy = vec![0; self.bytes.len()];
-        // SAFETY: both are valid for so many bytes; the vector, new memory, can't overlap the view.
+        self.copy_into(vec![0; self.bytes.len()])
+    }
+
+    /// As [`to_vec`](Self::to_vec); `None` where there is no memory for it.
+    pub(crate) fn try_to_vec(&self) -> Option<Vec<u8>> {
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(self.bytes.len()).ok()?;
+        copy.resize(self.bytes.len(), 0);
+        Some(self.copy_into(copy))
+    }
+
+    fn copy_into(&self, mut copy: Vec<u8>) -> Vec<u8> {
+        assert_eq!(copy.len(), self.bytes.len(), "made for it");
+        // SAFETY: both are valid for so many bytes (just checked); the vector, which is nobody else's, can't overlap the view.
         unsafe {
             self.bytes.cast::<u8>().copy_to_nonoverlapping(NonNull::from(copy.as_mut_slice()).cast(), copy.len());
         }
