@@ -6,7 +6,6 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`step`] | kills at every instruction of an operation |
-//! | [`stop`] | stops somebody, and looks who is held up |
 //! | [`stop`] | stops somebody in the middle of an operation, and watches the others |
 //!
 //! A part doesn't stop at what it finds: it counts it, with all that is needed to see it again.
