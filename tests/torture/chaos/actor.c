@@ -1,0 +1,388 @@
+/* The actor in C. What it does, and the book that it writes, are described in actor.rs, book.rs and queue.rs. */
+#define _DEFAULT_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <madang.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The book -------------------------------------------------------------------------------------------------------- */
+
+enum { HEAD = 512, LEAF = 64, LIVES = 8192, MESSAGES = 65536 };
+enum { STOP = 0, PLACES = 64 };
+enum { PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY, TEXT = 16, TEXT_WORDS = 48 };
+enum { BORN = 1, ENDED = 2, FAULT = 3 };
+
+static _Atomic uint64_t *book, *leaf;
+static uint64_t life, seed, gives, fork_at, mix, lifetime;
+static uint64_t drawn;
+
+static void open_book(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    size_t length = (HEAD + (size_t)LIVES * (LEAF + MESSAGES)) * 8;
+    void *at = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd < 0 || at == MAP_FAILED) {
+        perror(path);
+        exit(EXIT_FAILURE);
+    }
+    close(fd);
+    book = at;
+}
+
+static void begin_life(uint64_t which)
+{
+    life = which;
+    leaf = book + HEAD + life * LEAF;
+    drawn = seed ^ life << 32;
+    alarm((unsigned)lifetime);
+    leaf[PID] = (uint64_t)getpid();
+    leaf[STATE] = BORN;
+}
+
+static uint64_t draw(void)
+{
+    uint64_t z = drawn += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static uint64_t below(uint64_t end)
+{
+    return draw() % end;
+}
+
+/* Ends here; the first word is the harm. */
+static void fail(const char *format, ...)
+{
+    char text[TEXT_WORDS * 8] = "";
+    va_list rest;
+    va_start(rest, format);
+    vsnprintf(text, sizeof text, format, rest);
+    va_end(rest);
+    memcpy((void *)(leaf + TEXT), text, sizeof text);
+    leaf[STATE] = FAULT;
+    _exit(EXIT_FAILURE);
+}
+
+/* Calls: timed, and what is refused is told apart from what must not be ------------------------------------------ */
+
+#define TIMEOUT_NS 20000000
+
+static uint64_t call_stops;
+static int64_t call_begun, call_timeout;
+
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+/* The timeout of the call that follows. */
+static int64_t begin_call(void)
+{
+    call_timeout = below(2) ? TIMEOUT_NS : 0;
+    call_stops = leaf[STOPS];
+    call_begun = now();
+    return call_timeout;
+}
+
+/* Whether it did what it was to do: returned is 0 or more, or -errno. */
+static int did(const char *what, int64_t returned)
+{
+    int64_t over = now() - call_begun - call_timeout;
+    if (leaf[STOPS] == call_stops && over > 0 && leaf[LONGEST] < (uint64_t)over)
+        leaf[LONGEST] = (uint64_t)over;
+    if (returned >= 0)
+        return 1;
+    if (returned == -EBUSY)
+        leaf[BUSY]++;
+    else if (returned != -EAGAIN && returned != -ETIMEDOUT && returned != -ENOMSG)
+        fail("wrong: %s: %s", what, madang_last_error());
+    return 0;
+}
+
+/* Messages -------------------------------------------------------------------------------------------------------- */
+
+enum { BATCHES = 1, LEASES = 2, RESERVATIONS = 4, LARGE = 8, TYPES = 4, MOST_BATCH = 16, MESSAGE_HEAD = 12 };
+
+static madang_queue *queue;
+static size_t capacity;
+static unsigned char *buffer, *outgoing;
+static uint64_t floors[TYPES + 1];
+
+static int64_t type_of(uint64_t sender, uint64_t index)
+{
+    return (int64_t)(1 + (sender + index) % TYPES);
+}
+
+static void put_payload(unsigned char *bytes, uint64_t sender, uint64_t index, size_t length)
+{
+    for (int i = 0; i < 4; i++)
+        bytes[i] = (unsigned char)(sender >> 8 * i);
+    for (int i = 0; i < 8; i++)
+        bytes[4 + i] = (unsigned char)(index >> 8 * i);
+    for (size_t at = MESSAGE_HEAD; at < length; at++)
+        bytes[at] = (unsigned char)(at * 31 + index);
+}
+
+static size_t draw_length(void)
+{
+    uint64_t most = 200, which = below(16);
+    if (which == 0 && mix & LARGE)
+        most = capacity - capacity / 16;
+    else if ((which == 1 || which == 2) && mix & LARGE)
+        most = capacity / 4;
+    else if (which < 4)
+        most = capacity / 16;
+    return MESSAGE_HEAD + below(most < capacity - MESSAGE_HEAD ? most : capacity - MESSAGE_HEAD);
+}
+
+/* The word of a message, after everything in it was checked. */
+static _Atomic uint64_t *entry_of(int64_t type, const unsigned char *bytes, size_t length)
+{
+    uint64_t sender = 0, index = 0;
+    if (length < MESSAGE_HEAD)
+        fail("wrong: a message without a head");
+    for (int i = 0; i < 4; i++)
+        sender |= (uint64_t)bytes[i] << 8 * i;
+    for (int i = 0; i < 8; i++)
+        index |= (uint64_t)bytes[4 + i] << 8 * i;
+    int is_whole = sender < LIVES && index < MESSAGES;
+    for (size_t at = MESSAGE_HEAD; at < length; at++)
+        is_whole &= bytes[at] == (unsigned char)(at * 31 + index);
+    if (!is_whole)
+        fail("wrong: a garbled message of %zu bytes: %" PRIu64 ", %" PRIu64, length, sender, index);
+    if (type != type_of(sender, index))
+        fail("wrong: message %" PRIu64 " of %" PRIu64 " has type %" PRId64, index, sender, type);
+    return book + HEAD + LIVES * LEAF + sender * MESSAGES + index;
+}
+
+/* It is handed out; message is NULL where nothing but its type was told. */
+static void hand_out(_Atomic uint64_t *entry, const madang_message *message)
+{
+    uint64_t was = *entry, times = was >> 8 & 0xff, known = was >> 16, place = (uint64_t)(entry - book);
+    if (was & 0xff)
+        fail("doubled: it was received before (place %" PRIu64 ")", place);
+    if (times > 0 && message && message->redelivered == 0)
+        fail("doubled: it was handed out before, and has no mark (place %" PRIu64 ")", place);
+    if (known && message && message->sequence != known - 1)
+        fail("wrong: its sequence was %" PRIu64 ", and is %" PRIu64, known - 1, message->sequence);
+    if (message)
+        known = message->sequence + 1;
+    *entry = known << 16 | (times < 0xff ? times + 1 : times) << 8;
+}
+
+static void receive_for_good(_Atomic uint64_t *entry)
+{
+    *entry = *entry + 1;
+}
+
+/* Floors: what no selection lets by. */
+static void pass(int64_t select, uint32_t flags, const madang_message *message)
+{
+    uint64_t sequence = message->sequence;
+    if (message->redelivered > 0)
+        return;
+    if (sequence < floors[message->type])
+        fail("wrong: select %" PRId64 " (%x): sequence %" PRIu64 " of type %" PRId64 " after %" PRIu64 ", and no mark", select,
+             flags, sequence, message->type, floors[message->type]);
+    for (int64_t other = 0; other <= TYPES; other++) {
+        int comes_after = flags & MADANG_EXCEPT ? other != select
+                          : select == 0         ? 1
+                          : select < 0          ? other <= message->type
+                                                : other == message->type;
+        if (comes_after && floors[other] < sequence)
+            floors[other] = sequence;
+    }
+}
+
+/* The queue ------------------------------------------------------------------------------------------------------- */
+
+static int send_reserved(int64_t type, size_t length)
+{
+    madang_reservation *place;
+    if (!did("reserve", madang_queue_reserve(queue, length + 5, 0, begin_call(), &place)))
+        return 0;
+    memcpy(madang_reservation_data(place), outgoing, length);
+    int sent = below(4) > 0 && did("commit", madang_reservation_commit(place, type, length, 0, begin_call()));
+    if (!sent && madang_reservation_drop(place) < 0)
+        fail("wrong: drop: %s", madang_last_error());
+    return sent;
+}
+
+static void send_some(void)
+{
+    madang_item items[MOST_BATCH];
+    uint64_t index = leaf[DONE], count = mix & BATCHES && below(4) == 0 ? 1 + below(MOST_BATCH) : 1, sent = 0;
+    int is_reserved = mix & RESERVATIONS && below(4) == 0;
+    size_t end = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        size_t length = draw_length();
+        put_payload(outgoing + end, life, index + i, length);
+        items[i] = (madang_item){.type = type_of(life, index + i), .data = outgoing + end, .length = length};
+        end += length;
+    }
+    leaf[BEGUN] = index + count;
+    if (count > 1) {
+        int64_t returned = madang_queue_send_many(queue, items, count, 0, begin_call());
+        sent = did("send_many", returned) ? (uint64_t)returned : 0;
+    } else if (is_reserved) {
+        sent = (uint64_t)send_reserved(items[0].type, items[0].length);
+    } else {
+        sent = (uint64_t)did(
+            "send", madang_queue_send(queue, items[0].type, items[0].data, items[0].length, 0, begin_call()));
+    }
+    leaf[DONE] = index + sent;
+    leaf[BEGUN] = index + sent;
+}
+
+static int64_t draw_select(uint32_t *flags)
+{
+    int64_t type = 1 + (int64_t)below(TYPES);
+    uint64_t which = below(8);
+    *flags = which == 7 ? MADANG_EXCEPT : 0;
+    return which < 4 ? 0 : which == 6 ? -type : type;
+}
+
+static void receive_one(int64_t select, uint32_t flags)
+{
+    madang_message message = {.struct_size = sizeof message};
+    leaf[IN_HAND] = 1;
+    int64_t length = madang_queue_recv(queue, select, buffer, capacity, flags, &message, begin_call());
+    if (did("recv", length)) {
+        _Atomic uint64_t *entry = entry_of(message.type, buffer, (size_t)length);
+        hand_out(entry, &message);
+        receive_for_good(entry);
+        pass(select, flags, &message);
+    }
+    leaf[IN_HAND] = 0;
+}
+
+static void receive_batch(int64_t select, uint32_t flags)
+{
+    madang_message messages[MOST_BATCH] = {{.struct_size = sizeof messages[0]}};
+    leaf[IN_HAND] = MOST_BATCH;
+    int64_t count = madang_queue_recv_many(queue, select, buffer, capacity, messages, 1 + below(MOST_BATCH), flags,
+                                           begin_call());
+    if (!did("recv_many", count))
+        count = 0;
+    size_t at = 0;
+    for (int64_t i = 0; i < count; i++) {
+        size_t length = (size_t)messages[i].length;
+        _Atomic uint64_t *entry = entry_of(messages[i].type, buffer + at, length);
+        hand_out(entry, &messages[i]);
+        receive_for_good(entry);
+        pass(select, flags, &messages[i]);
+        at += (length + 7) / 8 * 8;
+    }
+    leaf[IN_HAND] = 0;
+}
+
+static void lease_one(int64_t select, uint32_t flags)
+{
+    madang_message message = {.struct_size = sizeof message};
+    madang_lease *lease;
+    int64_t length = madang_queue_lease(queue, select, flags, &message, begin_call(), &lease);
+    if (!did("lease", length))
+        return;
+    _Atomic uint64_t *entry = entry_of(message.type, madang_lease_data(lease), (size_t)length);
+    hand_out(entry, &message);
+    if (below(8) == 0) {
+        if (madang_lease_release(lease) < 0)
+            fail("wrong: release: %s", madang_last_error());
+        return;
+    }
+    leaf[IN_HAND] = 1;
+    if (madang_lease_ack(lease) < 0)
+        fail("wrong: ack: %s", madang_last_error());
+    receive_for_good(entry);
+    leaf[IN_HAND] = 0;
+}
+
+static void queue_turn(void)
+{
+    uint32_t flags;
+    if (below(8) < gives) {
+        send_some();
+        return;
+    }
+    int64_t select = draw_select(&flags);
+    uint64_t how = below(3);
+    if (how == 0 && mix & BATCHES)
+        receive_batch(select, flags);
+    else if (how == 1 && mix & LEASES)
+        lease_one(select, flags);
+    else
+        receive_one(select, flags);
+}
+
+static void open_queue(const char *name)
+{
+    madang_queue_options options = {.struct_size = sizeof options, .create = MADANG_CREATE_NEVER};
+    if (madang_queue_open(name, &options, &queue) < 0)
+        fail("wrong: open: %s", madang_last_error());
+    capacity = (size_t)madang_queue_capacity(queue);
+    buffer = malloc(capacity);
+    outgoing = malloc(capacity * MOST_BATCH);
+}
+
+/* A life ---------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    void (*open)(const char *name);
+    void (*turn)(void);
+} worlds[] = {
+    {"queue", open_queue, queue_turn},
+};
+
+static void pause_now_and_then(void)
+{
+    if (below(32) == 0)
+        usleep((useconds_t)below(1000));
+}
+
+static void live(void (*turn)(void))
+{
+    for (uint64_t turns = 1; book[STOP] == 0 && leaf[BEGUN] + 64 <= MESSAGES; turns++) {
+        if (turns == fork_at && fork() == 0) {
+            begin_life(life + LIVES / 2);
+            memset(floors, 0, sizeof floors);
+        }
+        turn();
+        leaf[OPERATIONS]++;
+        pause_now_and_then();
+    }
+    leaf[STATE] = ENDED;
+}
+
+int main(int count, char **arguments)
+{
+    uint64_t *numbers[] = {&life, &seed, &gives, &fork_at, &mix, &lifetime};
+    if (count != 10)
+        return EXIT_FAILURE;
+    for (int i = 0; i < 6; i++)
+        *numbers[i] = strtoull(arguments[4 + i], NULL, 10);
+    signal(SIGCHLD, SIG_IGN);
+    open_book(arguments[1]);
+    leaf = book + HEAD + life * LEAF;
+    for (size_t i = 0; i < sizeof worlds / sizeof worlds[0]; i++)
+        if (strcmp(arguments[2], worlds[i].name) == 0) {
+            worlds[i].open(arguments[3]);
+            begin_life(life);
+            live(worlds[i].turn);
+        }
+    return EXIT_SUCCESS;
+}

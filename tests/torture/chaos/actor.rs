@@ -1,0 +1,105 @@
+//! The actor in Rust, a fork of this program; the actors in C and Python do the same.
+//!
+//! It takes turns until it is told to stop, or has sent as much as the book has room for. What it chooses it draws from the seed and
+//! its life. At one turn it may fork: the child goes on with the handles that it has inherited, as a life of its own.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use madang::{Deadline, Result};
+use madang_tests::Random;
+
+use super::book::{BORN, Book, ENDED, LIVES, Leaf, MESSAGES, Word};
+use super::harm::Role;
+
+/// How long a call waits that does.
+const TIMEOUT: Duration = Duration::from_millis(20);
+
+/// What a world does at each turn; an error is a fault, which begins with the harm.
+pub(super) trait Turns {
+    fn turn(&mut self, me: &mut Me) -> Told<()>;
+
+    /// It begins anew in a forked child.
+    fn forked(&mut self) {}
+}
+
+/// An error says in its first word what harm it is.
+pub(super) type Told<T> = std::result::Result<T, String>;
+
+/// One's own place in the book, and one's choices.
+pub(super) struct Me<'a> {
+    pub(super) book: &'a Book,
+    pub(super) leaf: Leaf<'a>,
+    pub(super) random: Random,
+}
+
+impl<'a> Me<'a> {
+    fn new(book: &'a Book, life: usize, seed: u64) -> Self {
+        let leaf = book.leaf(life);
+        leaf.set(Word::Pid, std::process::id().into());
+        leaf.set(Word::State, BORN);
+        Self { book, leaf, random: Random(seed ^ (life as u64) << 32) }
+    }
+
+    /// A call: it is timed, and what it was refused is told apart from what must not be.
+    pub(super) fn call<T>(&mut self, what: &str, call: impl FnOnce(Deadline) -> Result<T>) -> Told<Option<T>> {
+        let waits = self.random.below(2) == 1;
+        let (stops, begun) = (self.leaf.get(Word::Stops), Instant::now());
+        let outcome = call(if waits { Deadline::after(TIMEOUT) } else { Deadline::NOW });
+        let over = begun.elapsed().saturating_sub(if waits { TIMEOUT } else { Duration::ZERO }).as_nanos() as u64;
+        if self.leaf.get(Word::Stops) == stops && self.leaf.get(Word::Longest) < over {
+            self.leaf.set(Word::Longest, over);
+        }
+        match outcome {
+            Ok(outcome) => Ok(Some(outcome)),
+            Err(error) => match error.errno() {
+                libc::EAGAIN | libc::ETIMEDOUT | libc::ENOMSG => Ok(None),
+                libc::EBUSY => {
+                    self.leaf.add(Word::Busy, 1);
+                    Ok(None)
+                }
+                _ => Err(format!("wrong: {what}: {error}")),
+            },
+        }
+    }
+
+    /// Now and then a pause, so that the others get on, and somebody finds nothing to do.
+    fn pause(&mut self) {
+        if self.random.below(32) == 0 {
+            std::thread::sleep(Duration::from_micros(self.random.below(1000)));
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.book.stop().load(Ordering::Acquire) != 0 || self.leaf.get(Word::Begun) + 64 > MESSAGES as u64
+    }
+}
+
+/// A whole life; forks at most once.
+pub(super) fn live(book: &Book, role: Role, mut turns: impl Turns) {
+    let Role { life, seed, fork_at, .. } = role;
+    // SAFETY: no memory is passed. Children that are forked here need nobody who buries them; and nobody lives for ever.
+    unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_IGN);
+        libc::alarm(super::LIFETIME);
+    }
+    let mut me = Me::new(book, life, seed);
+    for turn in 1.. {
+        if me.is_over() {
+            break;
+        }
+        // SAFETY: this process has one thread.
+        if turn == fork_at && unsafe { libc::fork() } == 0 {
+            // SAFETY: no memory is passed.
+            unsafe { libc::alarm(super::LIFETIME) };
+            me = Me::new(book, life + LIVES / 2, seed);
+            turns.forked();
+        }
+        if let Err(fault) = turns.turn(&mut me) {
+            return me.leaf.fail(&fault);
+        }
+        me.leaf.add(Word::Operations, 1);
+        me.pause();
+    }
+    me.leaf.set(Word::State, ENDED);
+}

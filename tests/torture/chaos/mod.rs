@@ -1,0 +1,123 @@
+//! Minutes of many processes in three languages, which send and receive by type, while others are killed, stopped, continued, forked
+//! and restarted at random; a book outside of madang proves that nothing was lost, doubled or stuck.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`book`] | what the actors write down, and all others read |
+//! | [`harm`] | who starts, kills, stops and continues them |
+//! | [`actor`] | what an actor is; `actor.c`, `actor.py` are its like |
+//! | [`queue`] | the turns at a queue, and the accounts of it |
+//!
+//! The seed gives the harm and each actor's choices; what comes of them is the machine's timing.
+
+mod actor;
+mod book;
+mod harm;
+mod queue;
+
+#[path = "../../support/c_library.rs"]
+mod c_library;
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use madang::Queue;
+use madang_tests::{Name, python};
+
+use crate::part::{Family, Fault, Harm, Outcome, Part, Sweep};
+use book::Book;
+use harm::{Harmed, Language, Play, Role, World};
+use queue::{BATCHES, LARGE, LEASES, QueueTurns, RESERVATIONS};
+
+/// How old an actor may become, in seconds.
+const LIFETIME: u32 = 240;
+
+pub(crate) fn family() -> Family {
+    let queues = [
+        ("plain", 0, 64 << 10),
+        ("small capacity", 0, 1500),
+        ("batches", BATCHES, 64 << 10),
+        ("leases and reservations", LEASES | RESERVATIONS, 64 << 10),
+        ("large messages", LARGE, 256 << 10),
+        ("everything", BATCHES | LEASES | RESERVATIONS | LARGE, 128 << 10),
+    ];
+    let queues = queues.map(|(name, mix, capacity)| {
+        Part::new(format!("queue: {name}"), move |sweep| rounds(sweep, |seed, time| at_queue(mix, capacity, seed, time)))
+    });
+    Family {
+        name: "chaos",
+        title: "Chaos: processes in three languages, killed and stopped at random",
+        columns: &["seconds", "lives", "kills", "stops", "operations", "messages"],
+        parts: queues.into(),
+    }
+}
+
+/// The same with several seeds.
+fn rounds(sweep: &Sweep, round: impl Fn(u64, Duration) -> (Harmed, u64)) -> Outcome {
+    let (rounds, time) = if sweep.full { (3, Duration::from_secs(60)) } else { (1, Duration::from_secs(8)) };
+    let mut outcome = Outcome { counts: vec![0; 6], faults: vec![] };
+    let mut longest = Duration::ZERO;
+    for round_number in 0..rounds {
+        let begun = Instant::now();
+        let (harmed, messages) = round(sweep.seed + round_number, time);
+        let counts =
+            [begun.elapsed().as_secs(), harmed.lives, harmed.kills, harmed.stops, harmed.operations, messages];
+        outcome.counts.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        outcome.faults.extend(harmed.faults);
+        longest = longest.max(harmed.longest);
+    }
+    eprint!(" the longest call took {longest:?} more than its timeout;");
+    outcome
+}
+
+/// What an actor, or a look, has found: its first word is the harm.
+fn fault(what: &str) -> Fault {
+    let harm = match what.split(':').next() {
+        Some("lost") => Harm::Lost,
+        Some("doubled") => Harm::Doubled,
+        Some("stuck") => Harm::Stuck,
+        _ => Harm::Wrong,
+    };
+    Fault { harm, what: what.to_owned() }
+}
+
+/// The actor in C or Python, for a world: of this kind, with this name and mix.
+fn command(language: Language, role: Role, book: &Book, world: &str, name: &str, mix: u64) -> Command {
+    static C_ACTOR: OnceLock<std::path::PathBuf> = OnceLock::new();
+    let source = |file: &str| c_library::top().join(Path::new("tests/torture/chaos")).join(file);
+    let mut command = match language {
+        Language::Python => {
+            let mut command = Command::new(python());
+            command.arg("-P").arg(source("actor.py"));
+            command
+        }
+        _ => Command::new(C_ACTOR.get_or_init(|| c_library::compile(&source("actor.c"), "chaos-actor", &["-O2"]))),
+    };
+    let Role { life, seed, gives, fork_at } = role;
+    let numbers = [life as u64, seed, gives, fork_at, mix, LIFETIME.into()];
+    command.arg(book.path()).args([world, name]).args(numbers.map(|number| number.to_string()));
+    command
+}
+
+fn at_queue(mix: u64, capacity: u64, seed: u64, time: Duration) -> (Harmed, u64) {
+    let (book, name) = (Book::new(), Name::new("chaos-queue"));
+    let queue = Queue::options().capacity(capacity).open(&name).expect("a queue");
+    let world = World {
+        book: &book,
+        command: &|language, role| command(language, role, &book, "queue", &name, mix),
+        rust: &|role| actor::live(&book, role, QueueTurns::new(&name, mix, role.gives)),
+        look: &|| {
+            let status = queue.stat().map_err(|error| format!("wrong: stat: {error}"))?;
+            let is_within = status.bytes <= status.capacity && status.messages <= status.max_messages;
+            if is_within { Ok(()) } else { Err(format!("wrong: more than its limits: {status:?}")) }
+        },
+    };
+    let mut harmed = Play::new(world, seed).run(time);
+    queue::drain(&queue, &book, &mut harmed.faults);
+    let sent = queue.stat().map(|status| status.sent).ok();
+    let messages = queue::account(&book, sent, &mut harmed.faults);
+    queue::has_all_its_room(&queue, &mut harmed.faults);
+    (harmed, messages)
+}

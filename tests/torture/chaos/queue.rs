@@ -1,0 +1,355 @@
+//! A queue: what its actors do at each turn, and what must be found when all have ended.
+//!
+//! **In the end**, of the messages that a life told of all were received once, and of those that it had begun perhaps more; what is
+//! missing was in the hand of somebody who was killed (one message, or his batch). **On the way**, a receiver sees the order that its
+//! selections promise: after a message of sequence s, received by any selection, no message of the same type comes that is older; nor
+//! one of any type, if it was the first of all; nor one of the others, if it was the first that is not of a type; nor one of a lower
+//! type, if it was the first of the lowest. Only what comes back from a lease is older, and it says so.
+
+use madang::{Batch, Deadline, Queue, Received, Select};
+use madang_tests::{Name, Random, payload};
+
+use super::actor::{Me, Told, Turns};
+use super::book::{Book, LIVES, MESSAGES, Word};
+use crate::part::{Fault, Harm};
+
+/// What there is besides plain sends and receives: flags of a mix, the same in all languages.
+pub(super) const BATCHES: u64 = 1;
+pub(super) const LEASES: u64 = 2;
+pub(super) const RESERVATIONS: u64 = 4;
+/// Of more than a record holds, up to nearly the capacity.
+pub(super) const LARGE: u64 = 8;
+
+pub(super) const TYPES: u64 = 4;
+const MOST_BATCH: u64 = 16;
+
+/// The type of a message.
+fn mtype(sender: u32, index: u64) -> i64 {
+    (1 + (u64::from(sender) + index) % TYPES).cast_signed()
+}
+
+/// How long a message is.
+fn length(random: &mut Random, mix: u64, capacity: u64) -> u64 {
+    let most = match random.below(16) {
+        0 if mix & LARGE != 0 => capacity - capacity / 16,
+        1 | 2 if mix & LARGE != 0 => capacity / 4,
+        0..4 => capacity / 16,
+        _ => 200,
+    };
+    12 + random.below(most.min(capacity - 12))
+}
+
+/// Below which sequence no message of a type can come any more.
+#[derive(Clone, Copy, Debug, Default)]
+struct Floors([u64; TYPES as usize + 1]);
+
+impl Floors {
+    /// A message was received by this selection.
+    fn pass(&mut self, select: Select, message: &Received) -> Told<()> {
+        let (mtype, sequence) = (message.mtype as usize, message.sequence);
+        if message.redelivered > 0 {
+            return Ok(());
+        }
+        if sequence < self.0[mtype] {
+            let floor = self.0[mtype];
+            return Err(format!("wrong: {select:?}: sequence {sequence} of type {mtype} after {floor}, and no mark"));
+        }
+        for (other, floor) in self.0.iter_mut().enumerate() {
+            let comes_after = match select {
+                Select::Any => true,
+                Select::UpTo(_) => other <= mtype,
+                Select::Except(not) => other != not as usize,
+                _ => other == mtype,
+            };
+            if comes_after {
+                *floor = sequence.max(*floor);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An actor's turns.
+pub(super) struct QueueTurns {
+    queue: Queue,
+    mix: u64,
+    /// Of 8 turns it sends at so many.
+    sends: u64,
+    floors: Floors,
+    buffer: Vec<u8>,
+    batch: Batch,
+}
+
+impl QueueTurns {
+    pub(super) fn new(name: &str, mix: u64, sends: u64) -> Self {
+        let queue = Queue::open(name).expect("the queue");
+        let buffer = vec![0; queue.capacity() as usize];
+        let batch = Batch::new(MOST_BATCH as usize, buffer.len());
+        Self { queue, mix, sends, floors: Floors::default(), buffer, batch }
+    }
+
+    fn send(&mut self, me: &mut Me) -> Told<()> {
+        let (sender, index) = (me.leaf.life as u32, me.leaf.get(Word::Done));
+        let count = match me.random.below(4) {
+            0 if self.mix & BATCHES != 0 => 1 + me.random.below(MOST_BATCH),
+            _ => 1,
+        };
+        let is_reserved = self.mix & RESERVATIONS != 0 && me.random.below(4) == 0;
+        let messages: Vec<_> = (index..index + count)
+            .map(|index| (mtype(sender, index), payload(sender, index, self.length(me) as usize)))
+            .collect();
+        me.leaf.set(Word::Begun, index + count);
+        let sent = if count > 1 {
+            let messages = madang_tests::slices(&messages);
+            me.call("send_many", |deadline| self.queue.send_many_until(&messages, deadline))?.unwrap_or(0)
+        } else if is_reserved {
+            let (mtype, data) = &messages[0];
+            usize::from(self.send_reserved(me, *mtype, data)?)
+        } else {
+            let (mtype, data) = &messages[0];
+            usize::from(me.call("send", |deadline| self.queue.send_until(*mtype, data, deadline))?.is_some())
+        };
+        me.leaf.set(Word::Done, index + sent as u64);
+        me.leaf.set(Word::Begun, index + sent as u64);
+        Ok(())
+    }
+
+    fn length(&self, me: &mut Me) -> u64 {
+        length(&mut me.random, self.mix, self.queue.capacity())
+    }
+
+    /// Reserves, and sends or gives back.
+    fn send_reserved(&self, me: &mut Me, mtype: i64, data: &[u8]) -> Told<bool> {
+        let reserved = me.call("reserve", |deadline| self.queue.reserve_until(data.len() + 5, deadline))?;
+        let Some(mut place) = reserved else { return Ok(false) };
+        place.write(0, data).map_err(|error| format!("wrong: write: {error}"))?;
+        if me.random.below(4) == 0 {
+            return Ok(false);
+        }
+        Ok(me.call("commit", |deadline| place.try_commit(mtype, data.len(), deadline))?.is_some())
+    }
+
+    fn select(me: &mut Me) -> Select {
+        let mtype = 1 + me.random.below(TYPES).cast_signed();
+        match me.random.below(8) {
+            0..4 => Select::Any,
+            4 | 5 => Select::Type(mtype),
+            6 => Select::UpTo(mtype),
+            _ => Select::Except(mtype),
+        }
+    }
+
+    fn receive(&mut self, me: &mut Me) -> Told<()> {
+        let select = Self::select(me);
+        match me.random.below(3) {
+            0 if self.mix & BATCHES != 0 => self.receive_batch(me, select),
+            1 if self.mix & LEASES != 0 => self.lease(me, select),
+            _ => self.receive_one(me, select),
+        }
+    }
+
+    fn receive_one(&mut self, me: &mut Me, select: Select) -> Told<()> {
+        me.leaf.set(Word::InHand, 1);
+        let received = me.call("recv", |deadline| self.queue.recv_into(select, &mut self.buffer, deadline))?;
+        if let Some(received) = received {
+            note(me, &received, &self.buffer[..received.length])?;
+            self.floors.pass(select, &received)?;
+        }
+        me.leaf.set(Word::InHand, 0);
+        Ok(())
+    }
+
+    fn receive_batch(&mut self, me: &mut Me, select: Select) -> Told<()> {
+        self.batch.limit(1 + me.random.below(MOST_BATCH) as usize);
+        me.leaf.set(Word::InHand, MOST_BATCH);
+        me.call("recv_many", |deadline| self.queue.recv_many_until(select, &mut self.batch, deadline))?;
+        for (received, data) in &self.batch {
+            note(me, received, data)?;
+            self.floors.pass(select, received)?;
+        }
+        me.leaf.set(Word::InHand, 0);
+        Ok(())
+    }
+
+    /// Leases, and acknowledges or gives back.
+    fn lease(&mut self, me: &mut Me, select: Select) -> Told<()> {
+        let leased = me.call("lease", |deadline| self.queue.lease_until(select, deadline))?;
+        let Some(mut lease) = leased else { return Ok(()) };
+        let data = lease.to_vec();
+        let (mtype, sequence, redelivered) = (lease.mtype(), lease.sequence(), lease.redelivered());
+        let (sender, index) = check(mtype, &data)?;
+        let entry = me.book.message(sender as usize, index as usize);
+        entry.hand_out(Some(sequence), Some(redelivered)).map_err(|what| of(what, sender, index))?;
+        if me.random.below(8) == 0 {
+            return lease.release().map_err(|error| format!("wrong: release: {error}"));
+        }
+        me.leaf.set(Word::InHand, 1);
+        if me.call("ack", |deadline| lease.try_ack(deadline))?.is_some() {
+            entry.receive();
+        }
+        me.leaf.set(Word::InHand, 0);
+        Ok(())
+    }
+}
+
+impl Turns for QueueTurns {
+    fn turn(&mut self, me: &mut Me) -> Told<()> {
+        if me.random.below(8) < self.sends { self.send(me) } else { self.receive(me) }
+    }
+
+    fn forked(&mut self) {
+        self.floors = Floors::default();
+    }
+}
+
+/// Who sent it, and which it is.
+pub(super) fn check(of_type: i64, data: &[u8]) -> Told<(u32, u64)> {
+    let head = data.first_chunk::<12>().ok_or("wrong: a message without a head")?;
+    let sender = u32::from_le_bytes(*head.first_chunk().expect("4 bytes"));
+    let index = u64::from_le_bytes(*head.last_chunk().expect("8 bytes"));
+    if sender as usize >= LIVES || index as usize >= MESSAGES || data != payload(sender, index, data.len()) {
+        return Err(format!("wrong: a garbled message of {} bytes: {sender}, {index}", data.len()));
+    }
+    if of_type != mtype(sender, index) {
+        return Err(format!("wrong: message {index} of {sender} has type {of_type}"));
+    }
+    Ok((sender, index))
+}
+
+fn of(what: String, sender: u32, index: u64) -> String {
+    format!("{what} (message {index} of life {sender})")
+}
+
+/// It was received, for good.
+fn note(me: &Me, received: &Received, data: &[u8]) -> Told<()> {
+    let (sender, index) = check(received.mtype, data)?;
+    let entry = me.book.message(sender as usize, index as usize);
+    let told = (Some(received.sequence), Some(received.redelivered));
+    entry.hand_out(told.0, told.1).map_err(|what| of(what, sender, index))?;
+    entry.receive();
+    Ok(())
+}
+
+/// What is left is received here, in its old order.
+pub(super) fn drain(queue: &Queue, book: &Book, faults: &mut Vec<Fault>) {
+    let mut last = None;
+    loop {
+        match queue.try_recv(Select::Any) {
+            Ok(message) => {
+                let place = check(message.mtype, &message.data).and_then(|(sender, index)| {
+                    let entry = book.message(sender as usize, index as usize);
+                    entry.hand_out(Some(message.sequence), Some(message.redelivered)).map(|()| entry.receive())
+                });
+                if let Err(what) = place {
+                    faults.push(super::fault(&format!("{what}, when all had ended")));
+                }
+                if last.replace(message.sequence) >= Some(message.sequence) {
+                    faults.push(super::fault(&format!("wrong: sequence {} after {last:?}", message.sequence)));
+                }
+            }
+            Err(error) if error.errno() == libc::EAGAIN => return,
+            Err(error) => return faults.push(super::fault(&format!("wrong: the end: {error}"))),
+        }
+    }
+}
+
+/// A set of numbers.
+#[derive(Default)]
+struct Seen(Vec<u64>);
+
+impl Seen {
+    /// Says whether it is new.
+    fn add(&mut self, number: u64) -> bool {
+        let (at, bit) = ((number / 64) as usize, 1 << (number % 64));
+        if self.0.len() <= at {
+            self.0.resize(2 * at + 1, 0);
+        }
+        let is_new = self.0[at] & bit == 0;
+        self.0[at] |= bit;
+        is_new
+    }
+}
+
+/// All that was sent was received, once; returns how many messages there were.
+pub(super) fn account(book: &Book, sent: Option<u64>, faults: &mut Vec<Fault>) -> u64 {
+    let (mut received, mut missing, mut allowed) = (0, Vec::new(), 0);
+    let mut seen = Seen::default();
+    for life in 0..LIVES {
+        let leaf = book.leaf(life);
+        if leaf.get(Word::Killed) != 0 {
+            allowed += leaf.get(Word::InHand);
+        }
+        let (done, begun) = (leaf.get(Word::Done) as usize, leaf.get(Word::Begun) as usize);
+        let times: Vec<_> = (0..begun.min(MESSAGES)).map(|index| book.message(life, index).received()).collect();
+        let end = times.iter().rposition(|&times| times > 0).map_or(done, |last| done.max(last + 1));
+        let mut before = None;
+        for (index, &times) in times[..end].iter().enumerate() {
+            received += times;
+            match times {
+                0 => missing.push((life, index)),
+                1 => {}
+                _ => faults.push(super::fault(&format!("doubled: message {index} of life {life}, {times} times"))),
+            }
+            let Some(sequence) = book.message(life, index).sequence() else { continue };
+            if before.replace(sequence) >= Some(sequence) || !seen.add(sequence) {
+                let what = format!("wrong: message {index} of life {life} has sequence {sequence}, as others, or less");
+                faults.push(super::fault(&what));
+            }
+        }
+    }
+    let gone = missing.len() as u64;
+    if gone > allowed {
+        let some = &missing[..missing.len().min(8)];
+        let what = format!("{gone} messages are gone, the killed had {allowed} in hand; of (life, index) {some:?}");
+        faults.push(Fault { harm: Harm::Lost, what });
+    }
+    if let Some(sent) = sent
+        && !(received..=received + allowed).contains(&sent)
+    {
+        let what = format!("{sent} were sent, {received} received, the killed had {allowed} in hand");
+        faults.push(Fault { harm: if sent < received { Harm::Doubled } else { Harm::Lost }, what });
+    }
+    received
+}
+
+/// As many messages fit as into a new one.
+pub(super) fn has_all_its_room(queue: &Queue, faults: &mut Vec<Fault>) {
+    let status = match queue.stat() {
+        Ok(status) => status,
+        Err(error) => return faults.push(super::fault(&format!("wrong: stat: {error}"))),
+    };
+    let counts = (status.bytes, status.messages, status.leased, status.received, status.participants);
+    if counts != (0, 0, 0, status.sent, 1) {
+        faults.push(super::fault(&format!("wrong: it is empty, and says {status:?}")));
+    }
+    let name = Name::new("chaos-fresh");
+    let options = Queue::options().capacity(status.capacity).max_messages(status.max_messages);
+    let fresh = options.open(&name).expect("a new queue");
+    for length in [0, 12, 300, 5000, status.capacity - status.capacity / 16, status.capacity] {
+        if length > status.capacity {
+            continue;
+        }
+        let [old, new] = [queue, &fresh].map(|queue| filled(queue, length as usize));
+        if old != new {
+            let what = format!("of {length} bytes {old:?} messages fit, into a new one {new:?}");
+            faults.push(Fault { harm: Harm::Lost, what });
+        }
+    }
+}
+
+/// How many messages of a length fit; they are taken out again.
+fn filled(queue: &Queue, length: usize) -> Result<(usize, Option<i32>), String> {
+    let message = vec![7; length];
+    let mut count = 0;
+    let errno = loop {
+        match queue.try_send(1, &message) {
+            Ok(()) => count += 1,
+            Err(error) => break error.errno(),
+        }
+    };
+    for _ in 0..count {
+        queue.recv_until(Select::Any, Deadline::NOW).map_err(|error| format!("{error} after {count}"))?;
+    }
+    Ok((count, (errno != libc::EAGAIN).then_some(errno)))
+}
+
