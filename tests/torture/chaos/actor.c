@@ -17,19 +17,21 @@
 
 /* The book -------------------------------------------------------------------------------------------------------- */
 
-enum { HEAD = 512, LEAF = 64, LIVES = 8192, MESSAGES = 65536 };
+enum { HEAD = 512, LEAF = 64, LIVES = 8192, MESSAGES = 65536, HAND = 32768 };
 enum { STOP = 0, PLACES = 64 };
-enum { PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY, TEXT = 16, TEXT_WORDS = 48 };
+enum { PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY, LEASED = 14, TEXT = 16, TEXT_WORDS = 48 };
+#define HAND_HOLDS (UINT64_C(1) << 32)
 enum { BORN = 1, ENDED = 2, FAULT = 3 };
 
 static _Atomic uint64_t *book, *leaf;
+static unsigned char *hand;
 static uint64_t life, seed, gives, fork_at, mix, lifetime;
 static uint64_t drawn;
 
 static void open_book(const char *path)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    size_t length = (HEAD + (size_t)LIVES * (LEAF + MESSAGES)) * 8;
+    size_t length = (HEAD + (size_t)LIVES * (LEAF + MESSAGES + HAND)) * 8;
     void *at = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (fd < 0 || at == MAP_FAILED) {
         perror(path);
@@ -43,6 +45,7 @@ static void begin_life(uint64_t which)
 {
     life = which;
     leaf = book + HEAD + life * LEAF;
+    hand = (unsigned char *)(book + HEAD + (size_t)LIVES * (LEAF + MESSAGES) + life * HAND);
     drawn = seed ^ life << 32;
     alarm((unsigned)lifetime);
     leaf[PID] = (uint64_t)getpid();
@@ -119,7 +122,7 @@ enum { BATCHES = 1, LEASES = 2, RESERVATIONS = 4, LARGE = 8, TYPES = 4, MOST_BAT
 
 static madang_queue *queue;
 static size_t capacity;
-static unsigned char *buffer, *outgoing;
+static unsigned char *outgoing;
 static uint64_t floors[TYPES + 1];
 
 static int64_t type_of(uint64_t sender, uint64_t index)
@@ -259,10 +262,10 @@ static int64_t draw_select(uint32_t *flags)
 static void receive_one(int64_t select, uint32_t flags)
 {
     madang_message message = {.struct_size = sizeof message};
-    leaf[IN_HAND] = 1;
-    int64_t length = madang_queue_recv(queue, select, buffer, capacity, flags, &message, begin_call());
+    leaf[IN_HAND] = HAND_HOLDS;
+    int64_t length = madang_queue_recv(queue, select, hand, capacity, flags, &message, begin_call());
     if (did("recv", length)) {
-        _Atomic uint64_t *entry = entry_of(message.type, buffer, (size_t)length);
+        _Atomic uint64_t *entry = entry_of(message.type, hand, (size_t)length);
         hand_out(entry, &message);
         receive_for_good(entry);
         pass(select, flags, &message);
@@ -273,15 +276,15 @@ static void receive_one(int64_t select, uint32_t flags)
 static void receive_batch(int64_t select, uint32_t flags)
 {
     madang_message messages[MOST_BATCH] = {{.struct_size = sizeof messages[0]}};
-    leaf[IN_HAND] = MOST_BATCH;
-    int64_t count = madang_queue_recv_many(queue, select, buffer, capacity, messages, 1 + below(MOST_BATCH), flags,
+    leaf[IN_HAND] = HAND_HOLDS;
+    int64_t count = madang_queue_recv_many(queue, select, hand, capacity, messages, 1 + below(MOST_BATCH), flags,
                                            begin_call());
     if (!did("recv_many", count))
         count = 0;
     size_t at = 0;
     for (int64_t i = 0; i < count; i++) {
         size_t length = (size_t)messages[i].length;
-        _Atomic uint64_t *entry = entry_of(messages[i].type, buffer + at, length);
+        _Atomic uint64_t *entry = entry_of(messages[i].type, hand + at, length);
         hand_out(entry, &messages[i]);
         receive_for_good(entry);
         pass(select, flags, &messages[i]);
@@ -304,11 +307,11 @@ static void lease_one(int64_t select, uint32_t flags)
             fail("wrong: release: %s", madang_last_error());
         return;
     }
-    leaf[IN_HAND] = 1;
+    leaf[LEASED] = (uint64_t)(entry - book);
     if (madang_lease_ack(lease) < 0)
         fail("wrong: ack: %s", madang_last_error());
     receive_for_good(entry);
-    leaf[IN_HAND] = 0;
+    leaf[LEASED] = 0;
 }
 
 static void queue_turn(void)
@@ -334,7 +337,6 @@ static void open_queue(const char *name)
     if (madang_queue_open(name, &options, &queue) < 0)
         fail("wrong: open: %s", madang_last_error());
     capacity = (size_t)madang_queue_capacity(queue);
-    buffer = malloc(capacity);
     outgoing = malloc(capacity * MOST_BATCH);
 }
 

@@ -14,11 +14,12 @@ from functools import cache
 import madang
 
 # The book, as in book.rs.
-HEAD, LEAF, LIVES, MESSAGES = 512, 64, 8192, 65536
+HEAD, LEAF, LIVES, MESSAGES, HAND = 512, 64, 8192, 65536, 32768
 STOP, PLACES = 0, 64
 PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY = range(10)
-TEXT, TEXT_WORDS = 16, 48
+LEASED, TEXT, TEXT_WORDS = 14, 16, 48
 BORN, ENDED, FAULT = 1, 2, 3
+HAND_HOLDS = 1 << 32
 
 TIMEOUT = 0.02  # seconds
 REFUSED = {errno.EAGAIN, errno.ETIMEDOUT, errno.ENOMSG}
@@ -33,7 +34,7 @@ class Me:
 
     def __init__(self, path: str, life: int, seed: int, gives: int, mix: int, lifetime: int) -> None:
         with open(path, "r+b") as file:
-            self.book = memoryview(mmap.mmap(file.fileno(), (HEAD + LIVES * (LEAF + MESSAGES)) * 8)).cast("Q")
+            self.book = memoryview(mmap.mmap(file.fileno(), (HEAD + LIVES * (LEAF + MESSAGES + HAND)) * 8)).cast("Q")
         self.seed, self.gives, self.mix, self.lifetime = seed, gives, mix, lifetime
         self.take(life)
 
@@ -41,6 +42,8 @@ class Me:
         self.life = life
         at = HEAD + life * LEAF
         self.leaf = self.book[at : at + LEAF]
+        at = HEAD + LIVES * (LEAF + MESSAGES) + life * HAND
+        self.hand = self.book[at : at + HAND].cast("B")
         # (Python's own generator is quicker; from the same seed it makes the same choices.)
         self.random = random.Random(self.seed ^ life << 32)
         signal.alarm(self.lifetime)
@@ -105,7 +108,6 @@ class QueueTurns:
     def __init__(self, name: str, me: Me) -> None:
         self.queue = madang.Queue(name, create="never")
         self.capacity = self.queue.capacity
-        self.buffer = memoryview(bytearray(self.capacity))
         self.me = me
         self.forked()
 
@@ -174,10 +176,10 @@ class QueueTurns:
         return 0 if which < 4 else madang.Except(type) if which == 7 else -type if which == 6 else type
 
     def receive(self, select: int | madang.Except) -> None:
-        self.me.leaf[IN_HAND] = 1
-        received = self.me.call("recv", lambda timeout: self.queue.recv_into(self.buffer, select, timeout))
+        self.me.leaf[IN_HAND] = HAND_HOLDS
+        received = self.me.call("recv", lambda timeout: self.queue.recv_into(self.me.hand, select, timeout))
         if received is not None:
-            entry = self.entry_of(received.type, self.buffer[: received.length])
+            entry = self.entry_of(received.type, self.me.hand[: received.length])
             self.hand_out(entry, received.sequence, received.redelivered)
             self.me.book[entry] += 1
             self.check_order(select, received)
@@ -204,10 +206,10 @@ class QueueTurns:
         if self.me.below(8) == 0:
             lease.release()
             return
-        self.me.leaf[IN_HAND] = 1
+        self.me.leaf[LEASED] = entry
         lease.ack()
         self.me.book[entry] += 1
-        self.me.leaf[IN_HAND] = 0
+        self.me.leaf[LEASED] = 0
 
     def entry_of(self, type: int, data: bytes | memoryview) -> int:
         """Where the book has the message, after everything in it was checked."""

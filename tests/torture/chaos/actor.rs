@@ -41,6 +41,12 @@ impl<'a> Me<'a> {
         Self { book, leaf, random: Random(seed ^ (life as u64) << 32) }
     }
 
+    /// What it receives into.
+    pub(super) fn hand(&self) -> &'a mut [u8] {
+        // SAFETY: this life's alone, until it has ended; it has one such slice at a time.
+        unsafe { self.book.hand(self.leaf.life).as_mut() }
+    }
+
     /// A call: it is timed, and what it was refused is told apart from what must not be.
     pub(super) fn call<T>(&mut self, what: &str, call: impl FnOnce(Deadline) -> Result<T>) -> Told<Option<T>> {
         let waits = self.random.below(2) == 1;

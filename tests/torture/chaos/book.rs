@@ -1,13 +1,14 @@
 //! The book: what the actors write down outside of madang, before and after everything that they do.
 //!
-//! A sparse file that all of them map, of 64-bit words: a head, a leaf for each life, and a word for each message that a life can
-//! send. Each word has one writer at a time (whoever has a message in hand, writes its word), so plain stores do; a killed actor
+//! A sparse file that all of them map, of 64-bit words: a head, a leaf for each life, a word for each message that a life can send,
+//! and the buffers that they receive into: what a killed one took along lies in his hand, or it is lost. Each word has one writer at a time (whoever has a message in hand, writes its word), so plain stores do; a killed actor
 //! leaves what it wrote. The actors in C and Python have the same numbers.
 //!
 //! ```text
 //! head   512 words   STOP, and from PLACES on what the actors of a world share
 //! lives   64 words   each: see [`Leaf`]'s constants
 //! messages  65,536 words each life: sequence + 1 << 16 | times handed out << 8 | times received
+//! hands  32,768 words each life: what it receives into
 //! ```
 
 use std::os::unix::fs::FileExt;
@@ -23,6 +24,10 @@ pub(super) const LIVES: usize = 8192;
 /// A life that has sent so many ends.
 pub(super) const MESSAGES: usize = 65_536;
 
+/// As much as a message can have, in words.
+const HAND: usize = 32_768;
+const WORDS: usize = HEAD + LIVES * (LEAF + MESSAGES + HAND);
+
 /// In the head: everybody is to end.
 const STOP: usize = 0;
 /// In the head: where a world's own words begin.
@@ -37,7 +42,7 @@ pub(super) struct Book {
 impl Book {
     pub(super) fn new() -> Self {
         let name = Name::new("chaos-book");
-        let length = (HEAD + LIVES * (LEAF + MESSAGES)) * 8;
+        let length = WORDS * 8;
         let mut options = std::fs::OpenOptions::new();
         let file = options.read(true).write(true).create_new(true).open(name.segment_path()).expect("a new file");
         file.set_len(length as u64).expect("a sparse file");
@@ -55,7 +60,7 @@ impl Book {
     }
 
     fn word(&self, at: usize) -> &AtomicU64 {
-        assert!(at < HEAD + LIVES * (LEAF + MESSAGES));
+        assert!(at < WORDS);
         // SAFETY: within the mapping, which is there as long as the book; all touch it by atomic or single stores.
         unsafe { self.words.add(at).as_ref() }
     }
@@ -75,14 +80,46 @@ impl Book {
 
     pub(super) fn message(&self, life: usize, index: usize) -> Entry<'_> {
         assert!(life < LIVES && index < MESSAGES);
-        Entry(self.word(HEAD + LIVES * LEAF + life * MESSAGES + index))
+        let place = HEAD + LIVES * LEAF + life * MESSAGES + index;
+        Entry { place, word: self.word(place) }
+    }
+
+    /// Sender and index of the message whose word lies at this place.
+    pub(super) fn entry_at(&self, place: usize) -> (usize, usize) {
+        let number = place - HEAD - LIVES * LEAF;
+        (number / MESSAGES, number % MESSAGES)
+    }
+
+    /// Where a life receives.
+    pub(super) fn hand(&self, life: usize) -> NonNull<[u8]> {
+        let first = self.word(HEAD + LIVES * (LEAF + MESSAGES) + life * HAND);
+        NonNull::slice_from_raw_parts(NonNull::from(first).cast(), HAND * 8)
+    }
+
+    /// The messages that lie in the hand of a life that was killed, by sender and index, whoever has received them.
+    pub(super) fn in_hand(&self, life: usize) -> impl Iterator<Item = (usize, usize)> {
+        let first = HEAD + LIVES * (LEAF + MESSAGES) + life * HAND;
+        // (A message begins at a word, with sender and index; in what follows no two bytes are 0.)
+        let words = move |at: usize| [0, 1].map(|next| self.word(first + at + next).load(Ordering::Relaxed));
+        (0..HAND - 1).filter_map(move |at| {
+            let [low, high] = words(at);
+            let (sender, index) = (low as u32 as usize, (low >> 32 | high << 32) as usize);
+            (sender > 0 && sender < LIVES && index < MESSAGES).then_some((sender, index))
+        })
+    }
+
+    /// Its hand is not needed any more: it takes no memory.
+    pub(super) fn empty_hand(&self, life: usize) {
+        let hand = self.hand(life);
+        // SAFETY: within the mapping, and nobody receives there any more.
+        unsafe { libc::madvise(hand.cast().as_ptr(), hand.len(), libc::MADV_REMOVE) };
     }
 }
 
 impl Drop for Book {
     fn drop(&mut self) {
         // SAFETY: nobody has a reference to a word any more. (The name removes the file.)
-        unsafe { libc::munmap(self.words.as_ptr().cast(), (HEAD + LIVES * (LEAF + MESSAGES)) * 8) };
+        unsafe { libc::munmap(self.words.as_ptr().cast(), WORDS * 8) };
     }
 }
 
@@ -110,7 +147,7 @@ pub(super) enum Word {
     Begun = 5,
     /// and so many have.
     Done = 6,
-    /// So many messages may be gone with it.
+    /// What may be gone with it if it is killed now: [`HAND_HOLDS`], or so many messages of which the book has nothing.
     InHand = 7,
     /// How much longer than its timeout a call took at most, in nanoseconds, where nobody stopped it meanwhile.
     Longest = 8,
@@ -121,7 +158,12 @@ pub(super) enum Word {
     SecondDone = 11,
     ThirdBegun = 12,
     ThirdDone = 13,
+    /// What it is about to acknowledge: the message's place in the book.
+    Leased = 14,
 }
+
+/// In [`Word::InHand`]: what it receives comes into its hand.
+pub(super) const HAND_HOLDS: u64 = 1 << 32;
 
 /// Where a leaf has room for what went wrong, in words; so much of it.
 const TEXT: (usize, usize) = (16, 48);
@@ -168,22 +210,26 @@ impl Leaf<'_> {
 
 /// What is known of a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry<'a>(&'a AtomicU64);
+pub(super) struct Entry<'a> {
+    /// In the book.
+    pub(super) place: usize,
+    word: &'a AtomicU64,
+}
 
 impl Entry<'_> {
     /// How often it was received, for good.
     pub(super) fn received(self) -> u64 {
-        self.0.load(Ordering::Acquire) & 0xff
+        self.word.load(Ordering::Acquire) & 0xff
     }
 
     /// How often it was handed out, for good or not.
     pub(super) fn handed_out(self) -> u64 {
-        self.0.load(Ordering::Acquire) >> 8 & 0xff
+        self.word.load(Ordering::Acquire) >> 8 & 0xff
     }
 
     /// The sequence that it was handed out with, if that was told.
     pub(super) fn sequence(self) -> Option<u64> {
-        (self.0.load(Ordering::Acquire) >> 16).checked_sub(1)
+        (self.word.load(Ordering::Acquire) >> 16).checked_sub(1)
     }
 
     /// It is handed out. `redelivered` and `sequence` are what the receiver was told, if he was.
@@ -201,12 +247,12 @@ impl Entry<'_> {
             return Err(format!("wrong: its sequence was {before}, and is {now}"));
         }
         let known = sequence.or(before).map_or(0, |sequence| sequence + 1);
-        self.0.store(known << 16 | (times + 1).min(0xff) << 8, Ordering::Release);
+        self.word.store(known << 16 | (times + 1).min(0xff) << 8, Ordering::Release);
         Ok(())
     }
 
     /// It is received, for good.
     pub(super) fn receive(self) {
-        self.0.store(self.0.load(Ordering::Acquire) + 1, Ordering::Release);
+        self.word.store(self.word.load(Ordering::Acquire) + 1, Ordering::Release);
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct World<'a> {
     /// In Rust, in a fork.
     pub(super) rust: &'a dyn Fn(Role),
     pub(super) look: &'a dyn Fn() -> Result<(), String>,
+    /// Who has been killed.
+    pub(super) killed: &'a dyn Fn(usize),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -199,6 +201,10 @@ impl<'a> Play<'a> {
                 self.harmed.faults.push(fault(&what));
             }
         }
+        if was_killed {
+            (self.world.killed)(life);
+        }
+        self.world.book.empty_hand(life);
         self.harmed.operations += leaf.get(Word::Operations);
         let longest = Duration::from_nanos(leaf.get(Word::Longest));
         self.harmed.longest = self.harmed.longest.max(longest);

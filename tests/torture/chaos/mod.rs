@@ -18,6 +18,7 @@ mod queue;
 #[path = "../../support/c_library.rs"]
 mod c_library;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -29,7 +30,7 @@ use madang_tests::{Name, python};
 use crate::part::{Family, Fault, Harm, Outcome, Part, Sweep};
 use book::Book;
 use harm::{Harmed, Language, Play, Role, World};
-use queue::{BATCHES, LARGE, LEASES, QueueTurns, RESERVATIONS};
+use queue::{BATCHES, LARGE, LEASES, QueueTurns, RESERVATIONS, Taken};
 
 /// How old an actor may become, in seconds.
 const LIFETIME: u32 = 240;
@@ -104,6 +105,7 @@ fn command(language: Language, role: Role, book: &Book, world: &str, name: &str,
 fn at_queue(mix: u64, capacity: u64, seed: u64, time: Duration) -> (Harmed, u64) {
     let (book, name) = (Book::new(), Name::new("chaos-queue"));
     let queue = Queue::options().capacity(capacity).open(&name).expect("a queue");
+    let taken = RefCell::new(Taken::default());
     let world = World {
         book: &book,
         command: &|language, role| command(language, role, &book, "queue", &name, mix),
@@ -113,11 +115,12 @@ fn at_queue(mix: u64, capacity: u64, seed: u64, time: Duration) -> (Harmed, u64)
             let is_within = status.bytes <= status.capacity && status.messages <= status.max_messages;
             if is_within { Ok(()) } else { Err(format!("wrong: more than its limits: {status:?}")) }
         },
+        killed: &|life| taken.borrow_mut().add(&book, life),
     };
     let mut harmed = Play::new(world, seed).run(time);
     queue::drain(&queue, &book, &mut harmed.faults);
     let sent = queue.stat().map(|status| status.sent).ok();
-    let messages = queue::account(&book, sent, &mut harmed.faults);
+    let messages = queue::account(&book, sent, &taken.borrow(), &mut harmed.faults);
     queue::has_all_its_room(&queue, &mut harmed.faults);
     (harmed, messages)
 }

@@ -1,16 +1,20 @@
 //! A queue: what its actors do at each turn, and what must be found when all have ended.
 //!
 //! **In the end**, of the messages that a life told of all were received once, and of those that it had begun perhaps more; what is
-//! missing was in the hand of somebody who was killed (one message, or his batch). **On the way**, a receiver sees the order that its
+//! missing lies in the hand of somebody who was killed, or is the one that he was about to acknowledge. (Python's `recv_many` and
+//! System V's `msgrcv` have no buffer of the caller's: so many may be missing.) **On the way**, a receiver sees the order that its
 //! selections promise: after a message of sequence s, received by any selection, no message of the same type comes that is older; nor
 //! one of any type, if it was the first of all; nor one of the others, if it was the first that is not of a type; nor one of a lower
 //! type, if it was the first of the lowest. Only what comes back from a lease is older, and it says so.
 
-use madang::{Batch, Deadline, Queue, Received, Select};
+use std::collections::HashSet;
+use std::mem::MaybeUninit;
+
+use madang::{Deadline, Queue, Received, Select};
 use madang_tests::{Name, Random, payload};
 
 use super::actor::{Me, Told, Turns};
-use super::book::{Book, LIVES, MESSAGES, Word};
+use super::book::{Book, HAND_HOLDS, LIVES, MESSAGES, Word};
 use crate::part::{Fault, Harm};
 
 /// What there is besides plain sends and receives: flags of a mix, the same in all languages.
@@ -76,16 +80,12 @@ pub(super) struct QueueTurns {
     /// Of 8 turns it sends at so many.
     sends: u64,
     floors: Floors,
-    buffer: Vec<u8>,
-    batch: Batch,
 }
 
 impl QueueTurns {
     pub(super) fn new(name: &str, mix: u64, sends: u64) -> Self {
         let queue = Queue::open(name).expect("the queue");
-        let buffer = vec![0; queue.capacity() as usize];
-        let batch = Batch::new(MOST_BATCH as usize, buffer.len());
-        Self { queue, mix, sends, floors: Floors::default(), buffer, batch }
+        Self { queue, mix, sends, floors: Floors::default() }
     }
 
     fn send(&mut self, me: &mut Me) -> Told<()> {
@@ -149,10 +149,10 @@ impl QueueTurns {
     }
 
     fn receive_one(&mut self, me: &mut Me, select: Select) -> Told<()> {
-        me.leaf.set(Word::InHand, 1);
-        let received = me.call("recv", |deadline| self.queue.recv_into(select, &mut self.buffer, deadline))?;
-        if let Some(received) = received {
-            note(me, &received, &self.buffer[..received.length])?;
+        let hand = me.hand();
+        me.leaf.set(Word::InHand, HAND_HOLDS);
+        if let Some(received) = me.call("recv", |deadline| self.queue.recv_into(select, hand, deadline))? {
+            note(me, &received, &hand[..received.length])?;
             self.floors.pass(select, &received)?;
         }
         me.leaf.set(Word::InHand, 0);
@@ -160,12 +160,19 @@ impl QueueTurns {
     }
 
     fn receive_batch(&mut self, me: &mut Me, select: Select) -> Told<()> {
-        self.batch.limit(1 + me.random.below(MOST_BATCH) as usize);
-        me.leaf.set(Word::InHand, MOST_BATCH);
-        me.call("recv_many", |deadline| self.queue.recv_many_until(select, &mut self.batch, deadline))?;
-        for (received, data) in &self.batch {
-            note(me, received, data)?;
+        let (most, hand) = (1 + me.random.below(MOST_BATCH) as usize, me.hand());
+        let mut batch = Vec::with_capacity(most);
+        me.leaf.set(Word::InHand, HAND_HOLDS);
+        let taken = me.call("recv_many", |deadline| {
+            batch.clear();
+            let note = |one| batch.push(one);
+            self.queue.recv_many_into_uninit(select, as_uninit(hand), most, note, deadline)
+        })?;
+        let mut at = 0;
+        for received in &batch[..taken.unwrap_or(0)] {
+            note(me, received, &hand[at..at + received.length])?;
             self.floors.pass(select, received)?;
+            at += received.length.next_multiple_of(8);
         }
         me.leaf.set(Word::InHand, 0);
         Ok(())
@@ -183,13 +190,19 @@ impl QueueTurns {
         if me.random.below(8) == 0 {
             return lease.release().map_err(|error| format!("wrong: release: {error}"));
         }
-        me.leaf.set(Word::InHand, 1);
-        if me.call("ack", |deadline| lease.try_ack(deadline))?.is_some() {
-            entry.receive();
-        }
-        me.leaf.set(Word::InHand, 0);
+        me.leaf.set(Word::Leased, entry.place as u64);
+        // (Refused, because somebody stays inside, it is acknowledged all the same.)
+        me.call("ack", |deadline| lease.try_ack(deadline))?;
+        entry.receive();
+        me.leaf.set(Word::Leased, 0);
         Ok(())
     }
+}
+
+/// To be filled.
+fn as_uninit(bytes: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+    // SAFETY: any byte is a valid MaybeUninit<u8>, and who gets this fills bytes in.
+    unsafe { &mut *(std::ptr::from_mut(bytes) as *mut [MaybeUninit<u8>]) }
 }
 
 impl Turns for QueueTurns {
@@ -270,15 +283,39 @@ impl Seen {
     }
 }
 
+/// What the killed may have taken along.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// By sender and index.
+    messages: HashSet<(usize, usize)>,
+    /// And so many of which the book has nothing.
+    unknown: u64,
+}
+
+impl Taken {
+    /// What this life took along, which was killed.
+    pub(super) fn add(&mut self, book: &Book, life: usize) {
+        let leaf = book.leaf(life);
+        match leaf.get(Word::InHand) {
+            HAND_HOLDS => {
+                let left = book.in_hand(life).filter(|&(sender, index)| book.message(sender, index).received() == 0);
+                self.messages.extend(left);
+            }
+            unknown => self.unknown += unknown,
+        }
+        match leaf.get(Word::Leased) as usize {
+            0 => {}
+            place => drop(self.messages.insert(book.entry_at(place))),
+        }
+    }
+}
+
 /// All that was sent was received, once; returns how many messages there were.
-pub(super) fn account(book: &Book, sent: Option<u64>, faults: &mut Vec<Fault>) -> u64 {
-    let (mut received, mut missing, mut allowed) = (0, Vec::new(), 0);
+pub(super) fn account(book: &Book, sent: Option<u64>, taken: &Taken, faults: &mut Vec<Fault>) -> u64 {
+    let (mut received, mut gone, mut missing) = (0, 0, Vec::new());
     let mut seen = Seen::default();
     for life in 0..LIVES {
         let leaf = book.leaf(life);
-        if leaf.get(Word::Killed) != 0 {
-            allowed += leaf.get(Word::InHand);
-        }
         let (done, begun) = (leaf.get(Word::Done) as usize, leaf.get(Word::Begun) as usize);
         let times: Vec<_> = (0..begun.min(MESSAGES)).map(|index| book.message(life, index).received()).collect();
         let end = times.iter().rposition(|&times| times > 0).map_or(done, |last| done.max(last + 1));
@@ -286,6 +323,7 @@ pub(super) fn account(book: &Book, sent: Option<u64>, faults: &mut Vec<Fault>) -
         for (index, &times) in times[..end].iter().enumerate() {
             received += times;
             match times {
+                0 if taken.messages.contains(&(life, index)) => gone += 1,
                 0 => missing.push((life, index)),
                 1 => {}
                 _ => faults.push(super::fault(&format!("doubled: message {index} of life {life}, {times} times"))),
@@ -297,16 +335,20 @@ pub(super) fn account(book: &Book, sent: Option<u64>, faults: &mut Vec<Fault>) -
             }
         }
     }
-    let gone = missing.len() as u64;
-    if gone > allowed {
+    let more = missing.len() as u64;
+    eprint!(" {} were taken along;", gone + more);
+    if more > taken.unknown {
         let some = &missing[..missing.len().min(8)];
-        let what = format!("{gone} messages are gone, the killed had {allowed} in hand; of (life, index) {some:?}");
+        let what = format!("{more} messages are gone, of which {} may have been taken: {some:?}", taken.unknown);
         faults.push(Fault { harm: Harm::Lost, what });
     }
+    // (What a killed sender sent last and a killed receiver took along is known to nobody else.)
+    let unreceived = taken.messages.iter().filter(|&&(life, index)| book.message(life, index).received() == 0);
+    let last = unreceived.count() as u64 - gone + taken.unknown;
     if let Some(sent) = sent
-        && !(received..=received + allowed).contains(&sent)
+        && !(received + gone..=received + gone + last).contains(&sent)
     {
-        let what = format!("{sent} were sent, {received} received, the killed had {allowed} in hand");
+        let what = format!("{sent} were sent, {received} received, {gone} taken along");
         faults.push(Fault { harm: if sent < received { Harm::Doubled } else { Harm::Lost }, what });
     }
     received
