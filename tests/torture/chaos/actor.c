@@ -19,8 +19,10 @@
 
 enum { HEAD = 512, LEAF = 64, LIVES = 8192, MESSAGES = 65536, HAND = 32768 };
 enum { STOP = 0, PLACES = 64 };
-enum { PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY, LEASED = 14, TEXT = 16, TEXT_WORDS = 48 };
+enum { PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY, SECOND_BEGUN, SECOND_DONE,
+       THIRD_BEGUN, THIRD_DONE, LEASED, TEXT = 16, TEXT_WORDS = 48 };
 #define HAND_HOLDS (UINT64_C(1) << 32)
+enum { INSIDE = PLACES, COUNTER, WRITER, ONE, OTHER, TICKETS };
 enum { BORN = 1, ENDED = 2, FAULT = 3 };
 
 static _Atomic uint64_t *book, *leaf;
@@ -340,6 +342,232 @@ static void open_queue(const char *name)
     outgoing = malloc(capacity * MOST_BATCH);
 }
 
+/* Inside: what is shared ------------------------------------------------------------------------------------------ */
+
+/* Whoever is inside must have been killed, and one must have been told. */
+static void look_inside(int place, int is_told)
+{
+    uint64_t other = book[place];
+    if (other && book[HEAD + other * LEAF + KILLED] == 0)
+        fail("doubled: life %" PRIu64 " is inside (%d), too", other, place - PLACES);
+    if (other && !is_told)
+        fail("wrong: nobody told that life %" PRIu64 " was killed inside (%d)", other, place - PLACES);
+}
+
+static void enter(int place, int is_told)
+{
+    look_inside(place, is_told);
+    book[place] = life;
+}
+
+static void leave(int place)
+{
+    book[place] = 0;
+}
+
+/* Not atomically, and tells of it before and after. */
+static void change(int place, int by, int begun, int done)
+{
+    uint64_t was = book[place];
+    leaf[begun]++;
+    book[place] = was + (uint64_t)(int64_t)by;
+    leaf[done]++;
+}
+
+static void compare(int is_told)
+{
+    uint64_t one = book[ONE], other = book[OTHER];
+    if (one != other && !is_told)
+        fail("wrong: %" PRIu64 " and %" PRIu64 " are not equal, and nobody told", one, other);
+}
+
+static void pause_now_and_then(void)
+{
+    if (below(32) == 0)
+        usleep((useconds_t)below(1000));
+}
+
+static int is_over(void)
+{
+    return book[STOP] != 0 || leaf[BEGUN] + 64 > MESSAGES;
+}
+
+/* Semaphores ------------------------------------------------------------------------------------------------------ */
+
+static madang_semaphore_set *set;
+
+static void open_set(const char *name)
+{
+    madang_semaphore_set_options options = {.struct_size = sizeof options, .create = MADANG_CREATE_NEVER};
+    if (madang_semaphore_set_open(name, &options, &set) < 0)
+        fail("wrong: open: %s", madang_last_error());
+}
+
+static int operate(const madang_operation *operations, size_t count)
+{
+    return did("operate", madang_semaphore_set_operate(set, operations, count, 0, begin_call()));
+}
+
+/* What can be done, though somebody who is stopped may hold it up. */
+static void give_back(const madang_operation *operations, size_t count)
+{
+    while (!operate(operations, count))
+        ;
+}
+
+static void count_alone(void)
+{
+    const madang_operation down = {0, -1, MADANG_UNDO}, up = {0, 1, MADANG_UNDO};
+    if (!operate(&down, 1))
+        return;
+    enter(INSIDE, 1);
+    change(COUNTER, 1, BEGUN, DONE);
+    leave(INSIDE);
+    give_back(&up, 1);
+}
+
+static void hold(uint32_t one, int32_t amount, uint32_t other, size_t count)
+{
+    const madang_operation down[] = {{one, -amount, MADANG_UNDO}, {other, -1, MADANG_UNDO}};
+    const madang_operation up[] = {{one, amount, MADANG_UNDO}, {other, 1, MADANG_UNDO}};
+    if (!operate(down, count))
+        return;
+    pause_now_and_then();
+    /* (Who ends now leaves it to the undoing.) */
+    if (!is_over())
+        give_back(up, count);
+}
+
+static void semaphore_turn(void)
+{
+    uint32_t one = (uint32_t)below(3), other = 1 + (one + 1 + (uint32_t)below(2)) % 3;
+    int32_t amount = 1 + (int32_t)below(3);
+    uint64_t which = below(4);
+    one += 1;
+    const madang_operation move[] = {{one, -amount, 0}, {other, amount, 0}};
+    if (which == 0)
+        count_alone();
+    else if (which < 3)
+        hold(one, amount, other, which);
+    else
+        operate(move, 2);
+}
+
+/* Locks ----------------------------------------------------------------------------------------------------------- */
+
+static madang_mutex *mutex;
+static madang_condition *condition;
+static madang_rwlock *rwlock;
+
+static void open_locks(const char *name)
+{
+    madang_segment *segment;
+    madang_segment_options options = {.struct_size = sizeof options, .create = MADANG_CREATE_NEVER};
+    if (madang_segment_open(name, &options, &segment) < 0 || madang_mutex_within(segment, 0, &mutex) < 0
+        || madang_condition_within(segment, 64, &condition) < 0 || madang_rwlock_within(segment, 512, &rwlock) < 0)
+        fail("wrong: open: %s", madang_last_error());
+}
+
+static int lock(void)
+{
+    int died = madang_mutex_lock(mutex, 0, begin_call());
+    if (!did("lock", died))
+        return 0;
+    enter(INSIDE, died);
+    return 1;
+}
+
+static void unlock(void)
+{
+    if (madang_mutex_unlock(mutex) < 0)
+        fail("wrong: unlock: %s", madang_last_error());
+}
+
+static void count(void)
+{
+    if (!lock())
+        return;
+    change(COUNTER, 1, BEGUN, DONE);
+    leave(INSIDE);
+    unlock();
+}
+
+static void give_ticket(void)
+{
+    if (!lock())
+        return;
+    change(TICKETS, 1, SECOND_BEGUN, SECOND_DONE);
+    leave(INSIDE);
+    if (madang_condition_notify_one(condition) < 0)
+        fail("wrong: notify: %s", madang_last_error());
+    unlock();
+}
+
+static void take_ticket(void)
+{
+    if (!lock())
+        return;
+    while (book[TICKETS] == 0) {
+        leave(INSIDE);
+        begin_call();
+        call_timeout = TIMEOUT_NS;
+        int died = madang_condition_wait(condition, mutex, 0, call_timeout);
+        if (!did("wait", died)) {
+            unlock();
+            return;
+        }
+        enter(INSIDE, died);
+    }
+    change(TICKETS, -1, THIRD_BEGUN, THIRD_DONE);
+    leave(INSIDE);
+    unlock();
+}
+
+static void unlock_rwlock(void)
+{
+    if (madang_rwlock_unlock(rwlock) < 0)
+        fail("wrong: unlock: %s", madang_last_error());
+}
+
+static void read_words(void)
+{
+    int died = madang_rwlock_lock_read(rwlock, 0, begin_call());
+    if (!did("read", died))
+        return;
+    look_inside(WRITER, died);
+    compare(died);
+    unlock_rwlock();
+}
+
+static void write_words(void)
+{
+    int died = madang_rwlock_lock_write(rwlock, 0, begin_call());
+    if (!did("write", died))
+        return;
+    enter(WRITER, died);
+    compare(died);
+    uint64_t next = book[ONE] + 1;
+    book[ONE] = next;
+    book[OTHER] = next;
+    leave(WRITER);
+    unlock_rwlock();
+}
+
+static void lock_turn(void)
+{
+    uint64_t which = below(4);
+    if (which == 0)
+        count();
+    else if (which == 1 && below(8) < gives)
+        give_ticket();
+    else if (which == 1)
+        take_ticket();
+    else if (which == 2)
+        write_words();
+    else
+        read_words();
+}
+
 /* A life ---------------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -348,17 +576,13 @@ static const struct {
     void (*turn)(void);
 } worlds[] = {
     {"queue", open_queue, queue_turn},
+    {"semaphores", open_set, semaphore_turn},
+    {"locks", open_locks, lock_turn},
 };
-
-static void pause_now_and_then(void)
-{
-    if (below(32) == 0)
-        usleep((useconds_t)below(1000));
-}
 
 static void live(void (*turn)(void))
 {
-    for (uint64_t turns = 1; book[STOP] == 0 && leaf[BEGUN] + 64 <= MESSAGES; turns++) {
+    for (uint64_t turns = 1; !is_over(); turns++) {
         if (turns == fork_at && fork() == 0) {
             begin_life(life + LIVES / 2);
             memset(floors, 0, sizeof floors);
@@ -370,19 +594,19 @@ static void live(void (*turn)(void))
     leaf[STATE] = ENDED;
 }
 
-int main(int count, char **arguments)
+int main(int argc, char **argv)
 {
     uint64_t *numbers[] = {&life, &seed, &gives, &fork_at, &mix, &lifetime};
-    if (count != 10)
+    if (argc != 10)
         return EXIT_FAILURE;
     for (int i = 0; i < 6; i++)
-        *numbers[i] = strtoull(arguments[4 + i], NULL, 10);
+        *numbers[i] = strtoull(argv[4 + i], NULL, 10);
     signal(SIGCHLD, SIG_IGN);
-    open_book(arguments[1]);
+    open_book(argv[1]);
     leaf = book + HEAD + life * LEAF;
     for (size_t i = 0; i < sizeof worlds / sizeof worlds[0]; i++)
-        if (strcmp(arguments[2], worlds[i].name) == 0) {
-            worlds[i].open(arguments[3]);
+        if (strcmp(argv[2], worlds[i].name) == 0) {
+            worlds[i].open(argv[3]);
             begin_life(life);
             live(worlds[i].turn);
         }

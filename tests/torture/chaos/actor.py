@@ -17,7 +17,9 @@ import madang
 HEAD, LEAF, LIVES, MESSAGES, HAND = 512, 64, 8192, 65536, 32768
 STOP, PLACES = 0, 64
 PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY = range(10)
-LEASED, TEXT, TEXT_WORDS = 14, 16, 48
+SECOND_BEGUN, SECOND_DONE, THIRD_BEGUN, THIRD_DONE, LEASED, _, TEXT = range(10, 17)
+TEXT_WORDS = 48
+INSIDE, COUNTER, WRITER, ONE, OTHER, TICKETS = range(PLACES, PLACES + 6)
 BORN, ENDED, FAULT = 1, 2, 3
 HAND_HOLDS = 1 << 32
 
@@ -61,8 +63,10 @@ class Me:
         self.leaf[STATE] = FAULT
 
     def call(self, what: str, call: Callable[[float], object]) -> object:
-        """A call: it is timed, and what it was refused is told apart from what must not be: None."""
-        timeout = TIMEOUT * self.below(2)
+        """A call that waits, or doesn't: None is what may be refused."""
+        return self.timed(what, TIMEOUT * self.below(2), call)
+
+    def timed(self, what: str, timeout: float, call: Callable[[float], object]) -> object:
         stops, begun = self.leaf[STOPS], time.monotonic()
         try:
             return call(timeout)
@@ -76,6 +80,33 @@ class Me:
             over = int((time.monotonic() - begun - timeout) * 1e9)
             if self.leaf[STOPS] == stops and self.leaf[LONGEST] < over:
                 self.leaf[LONGEST] = over
+
+    def look_inside(self, place: int, is_told: bool) -> None:
+        """Whoever is inside must have been killed, and one must have been told."""
+        other = self.book[place]
+        if other and self.book[HEAD + other * LEAF + KILLED] == 0:
+            raise Fault(f"doubled: life {other} is inside ({place - PLACES}), too")
+        if other and not is_told:
+            raise Fault(f"wrong: nobody told that life {other} was killed inside ({place - PLACES})")
+
+    def enter(self, place: int, is_told: bool) -> None:
+        self.look_inside(place, is_told)
+        self.book[place] = self.life
+
+    def leave(self, place: int) -> None:
+        self.book[place] = 0
+
+    def change(self, place: int, by: int, begun: int, done: int) -> None:
+        """Not atomically, and tells of it before and after."""
+        was = self.book[place]
+        self.leaf[begun] += 1
+        self.book[place] = was + by
+        self.leaf[done] += 1
+
+    def compare(self, is_told: bool) -> None:
+        one, other = self.book[ONE], self.book[OTHER]
+        if one != other and not is_told:
+            raise Fault(f"wrong: {one} and {other} are not equal, and nobody told")
 
     def pause(self) -> None:
         if self.below(32) == 0:
@@ -252,7 +283,127 @@ class QueueTurns:
             floors[other] = max(floors[other], sequence)
 
 
-WORLDS = {"queue": QueueTurns}
+class SemaphoreTurns:
+    def __init__(self, name: str, me: Me) -> None:
+        self.set = madang.SemaphoreSet(name, create="never")
+        self.me = me
+
+    def forked(self) -> None:
+        pass
+
+    def operate(self, operations: list[madang.Operation]) -> bool:
+        did = self.me.call("operate", lambda timeout: self.set.operate(operations, timeout) or True)
+        return did is not None
+
+    def give_back(self, operations: list[madang.Operation]) -> None:
+        """What can be done, though somebody who is stopped may hold it up."""
+        while not self.operate(operations):
+            pass
+
+    def count_alone(self) -> None:
+        if not self.operate([madang.Operation(0, -1, undo=True)]):
+            return
+        self.me.enter(INSIDE, True)
+        self.me.change(COUNTER, 1, BEGUN, DONE)
+        self.me.leave(INSIDE)
+        self.give_back([madang.Operation(0, 1, undo=True)])
+
+    def hold(self, *amounts: tuple[int, int]) -> None:
+        if not self.operate([madang.Operation(index, -amount, undo=True) for index, amount in amounts]):
+            return
+        self.me.pause()
+        # (Who ends now leaves it to the undoing.)
+        if not self.me.is_over():
+            self.give_back([madang.Operation(index, amount, undo=True) for index, amount in amounts])
+
+    def turn(self) -> None:
+        one, more, amount = self.me.below(3), self.me.below(2), 1 + self.me.below(3)
+        one, other = 1 + one, 1 + (one + 1 + more) % 3
+        which = self.me.below(4)
+        if which == 0:
+            self.count_alone()
+        elif which == 1:
+            self.hold((one, amount))
+        elif which == 2:
+            self.hold((one, amount), (other, 1))
+        else:
+            self.operate([madang.Operation(one, -amount), madang.Operation(other, amount)])
+
+
+class LockTurns:
+    def __init__(self, name: str, me: Me) -> None:
+        segment = madang.Segment(name, create="never")
+        self.mutex = madang.Mutex(segment=segment, offset=0)
+        self.condition = madang.Condition(self.mutex, segment=segment, offset=64)
+        self.rwlock = madang.RwLock(segment=segment, offset=512)
+        self.me = me
+
+    def forked(self) -> None:
+        pass
+
+    def lock(self) -> bool:
+        if not self.me.call("lock", lambda timeout: self.mutex.acquire(timeout > 0, timeout or -1)):
+            return False
+        self.me.enter(INSIDE, self.mutex.owner_died)
+        return True
+
+    def count(self) -> None:
+        if self.lock():
+            self.me.change(COUNTER, 1, BEGUN, DONE)
+            self.me.leave(INSIDE)
+            self.mutex.release()
+
+    def give(self) -> None:
+        if self.lock():
+            self.me.change(TICKETS, 1, SECOND_BEGUN, SECOND_DONE)
+            self.me.leave(INSIDE)
+            self.condition.notify()
+            self.mutex.release()
+
+    def take(self) -> None:
+        if not self.lock():
+            return
+        while self.me.book[TICKETS] == 0:
+            self.me.leave(INSIDE)
+            if not self.me.timed("wait", TIMEOUT, self.condition.wait):
+                self.mutex.release()
+                return
+            self.me.enter(INSIDE, self.mutex.owner_died)
+        self.me.change(TICKETS, -1, THIRD_BEGUN, THIRD_DONE)
+        self.me.leave(INSIDE)
+        self.mutex.release()
+
+    def read(self) -> None:
+        guard = self.me.call("read", self.rwlock.read)
+        if guard is not None:
+            self.me.look_inside(WRITER, guard.owner_died)
+            self.me.compare(guard.owner_died)
+            guard.release()
+
+    def write(self) -> None:
+        guard = self.me.call("write", self.rwlock.write)
+        if guard is not None:
+            self.me.enter(WRITER, guard.owner_died)
+            self.me.compare(guard.owner_died)
+            following = self.me.book[ONE] + 1
+            self.me.book[ONE] = following
+            self.me.book[OTHER] = following
+            self.me.leave(WRITER)
+            guard.release()
+
+    def turn(self) -> None:
+        which = self.me.below(4)
+        if which == 0:
+            self.count()
+        elif which == 1:
+            self.give() if self.me.below(8) < self.me.gives else self.take()
+        elif which == 2:
+            self.write()
+        else:
+            self.read()
+
+
+WORLDS = {"queue": QueueTurns, "semaphores": SemaphoreTurns, "locks": LockTurns}
 
 
 def live(me: Me, turns: QueueTurns, fork_at: int) -> None:

@@ -3,17 +3,17 @@
 //! It takes turns until it is told to stop, or has sent as much as the book has room for. What it chooses it draws from the seed and
 //! its life. At one turn it may fork: the child goes on with the handles that it has inherited, as a life of its own.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use madang::{Deadline, Result};
 use madang_tests::Random;
 
-use super::book::{BORN, Book, ENDED, LIVES, Leaf, MESSAGES, Word};
+use super::book::{BORN, Book, ENDED, LIVES, Leaf, MESSAGES, Place, Word};
 use super::harm::Role;
 
 /// How long a call waits that does.
-const TIMEOUT: Duration = Duration::from_millis(20);
+pub(super) const TIMEOUT: Duration = Duration::from_millis(20);
 
 /// What a world does at each turn; an error is a fault, which begins with the harm.
 pub(super) trait Turns {
@@ -47,12 +47,23 @@ impl<'a> Me<'a> {
         unsafe { self.book.hand(self.leaf.life).as_mut() }
     }
 
-    /// A call: it is timed, and what it was refused is told apart from what must not be.
+    /// A call that waits, or doesn't: None is what may be refused.
     pub(super) fn call<T>(&mut self, what: &str, call: impl FnOnce(Deadline) -> Result<T>) -> Told<Option<T>> {
-        let waits = self.random.below(2) == 1;
+        match self.random.below(2) {
+            0 => self.timed(what, Duration::ZERO, || call(Deadline::NOW)),
+            _ => self.wait(what, call),
+        }
+    }
+
+    /// A call that waits.
+    pub(super) fn wait<T>(&mut self, what: &str, call: impl FnOnce(Deadline) -> Result<T>) -> Told<Option<T>> {
+        self.timed(what, TIMEOUT, || call(Deadline::after(TIMEOUT)))
+    }
+
+    fn timed<T>(&mut self, what: &str, timeout: Duration, call: impl FnOnce() -> Result<T>) -> Told<Option<T>> {
         let (stops, begun) = (self.leaf.get(Word::Stops), Instant::now());
-        let outcome = call(if waits { Deadline::after(TIMEOUT) } else { Deadline::NOW });
-        let over = begun.elapsed().saturating_sub(if waits { TIMEOUT } else { Duration::ZERO }).as_nanos() as u64;
+        let outcome = call();
+        let over = begun.elapsed().saturating_sub(timeout).as_nanos() as u64;
         if self.leaf.get(Word::Stops) == stops && self.leaf.get(Word::Longest) < over {
             self.leaf.set(Word::Longest, over);
         }
@@ -69,14 +80,61 @@ impl<'a> Me<'a> {
         }
     }
 
+    pub(super) fn place(&self, place: Place) -> &'a AtomicU64 {
+        self.book.place(place)
+    }
+
+    /// Whoever is inside must have been killed, and one must have been told.
+    pub(super) fn look_inside(&self, place: Place, is_told: bool) -> Told<()> {
+        let other = self.place(place).load(Ordering::Acquire) as usize;
+        if other != 0 && self.book.leaf(other).get(Word::Killed) == 0 {
+            return Err(format!("doubled: life {other} is inside ({place:?}), too"));
+        }
+        if other != 0 && !is_told {
+            return Err(format!("wrong: nobody told that life {other} was killed inside ({place:?})"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn enter(&self, place: Place, is_told: bool) -> Told<()> {
+        self.look_inside(place, is_told)?;
+        self.place(place).store(self.leaf.life as u64, Ordering::Release);
+        Ok(())
+    }
+
+    pub(super) fn leave(&self, place: Place) {
+        self.place(place).store(0, Ordering::Release);
+    }
+
+    /// Changes what is shared, not atomically, and tells of it before and after.
+    pub(super) fn change(&self, place: Place, by: i64, begun: Word, done: Word) {
+        let was = self.place(place).load(Ordering::Acquire);
+        self.leaf.add(begun, 1);
+        self.place(place).store(was.wrapping_add_signed(by), Ordering::Release);
+        self.leaf.add(done, 1);
+    }
+
+    pub(super) fn count(&self, place: Place) {
+        self.change(place, 1, Word::Begun, Word::Done);
+    }
+
+    /// The two words must be equal, unless one was told.
+    pub(super) fn compare(&self, is_told: bool) -> Told<()> {
+        let [one, other] = [Place::One, Place::Other].map(|place| self.place(place).load(Ordering::Acquire));
+        if one == other || is_told {
+            return Ok(());
+        }
+        Err(format!("wrong: {one} and {other} are not equal, and nobody told"))
+    }
+
     /// Now and then a pause, so that the others get on, and somebody finds nothing to do.
-    fn pause(&mut self) {
+    pub(super) fn pause(&mut self) {
         if self.random.below(32) == 0 {
             std::thread::sleep(Duration::from_micros(self.random.below(1000)));
         }
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.book.stop().load(Ordering::Acquire) != 0 || self.leaf.get(Word::Begun) + 64 > MESSAGES as u64
     }
 }

@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use madang_tests::Name;
 
+use crate::part::Fault;
+
 const HEAD: usize = 512;
 const LEAF: usize = 64;
 /// As many lives as there can be in a run, and as many more: the child that life L forks is L + `LIVES` / 2.
@@ -32,6 +34,21 @@ const WORDS: usize = HEAD + LIVES * (LEAF + MESSAGES + HAND);
 const STOP: usize = 0;
 /// In the head: where a world's own words begin.
 const PLACES: usize = 64;
+
+/// A word that the actors of a world share.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// Which life is inside; 0 is nobody.
+    Inside = 0,
+    /// What is counted there.
+    Counter = 1,
+    /// Which life writes; 0 is nobody.
+    Writer = 2,
+    /// Two words that are equal to those who read.
+    One = 3,
+    Other = 4,
+    Tickets = 5,
+}
 
 #[derive(Debug)]
 pub(super) struct Book {
@@ -70,8 +87,23 @@ impl Book {
     }
 
     /// What the actors of a world share.
-    pub(super) fn place(&self, number: usize) -> &AtomicU64 {
-        self.word(PLACES + number)
+    pub(super) fn place(&self, place: Place) -> &AtomicU64 {
+        self.word(PLACES + place as usize)
+    }
+
+    /// What all lives together have begun, and have done.
+    pub(super) fn sums(&self, begun: Word, done: Word) -> (u64, u64) {
+        let sum = |word| (0..LIVES).map(|life| self.leaf(life).get(word)).sum();
+        (sum(begun), sum(done))
+    }
+
+    /// What is counted at a place, which must be what was done, and perhaps what was begun.
+    pub(super) fn counted(&self, place: Place, begun: Word, done: Word, faults: &mut Vec<Fault>) -> u64 {
+        let ((begun, done), counted) = (self.sums(begun, done), self.place(place).load(Ordering::Acquire));
+        if !(done..=begun).contains(&counted) {
+            faults.push(super::fault(&format!("lost: {done} to {begun} were counted, and {counted} is the count")));
+        }
+        counted
     }
 
     pub(super) fn leaf(&self, life: usize) -> Leaf<'_> {

@@ -104,7 +104,9 @@ impl<'a> Play<'a> {
                 self.begin();
             }
             self.harm();
-            if let Err(what) = (self.world.look)() {
+            if self.random.below(32) == 0
+                && let Err(what) = (self.world.look)()
+            {
                 self.harmed.faults.push(fault(&what));
             }
             let most = 1 << (8 + self.random.below(16));

@@ -6,14 +6,16 @@
 //! | [`book`] | what the actors write down, and all others read |
 //! | [`harm`] | who starts, kills, stops and continues them |
 //! | [`actor`] | what an actor is; `actor.c`, `actor.py` are its like |
-//! | [`queue`] | the turns at a queue, and the accounts of it |
+//! | [`queue`], [`semaphores`], [`locks`] | the turns at them, and the accounts of it |
 //!
 //! The seed gives the harm and each actor's choices; what comes of them is the machine's timing.
 
 mod actor;
 mod book;
 mod harm;
+mod locks;
 mod queue;
+mod semaphores;
 
 #[path = "../../support/c_library.rs"]
 mod c_library;
@@ -24,13 +26,15 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use madang::Queue;
+use madang::{Queue, Segment, SemaphoreSet};
 use madang_tests::{Name, python};
 
 use crate::part::{Family, Fault, Harm, Outcome, Part, Sweep};
 use book::Book;
 use harm::{Harmed, Language, Play, Role, World};
+use locks::LockTurns;
 use queue::{BATCHES, LARGE, LEASES, QueueTurns, RESERVATIONS, Taken};
+use semaphores::SemaphoreTurns;
 
 /// How old an actor may become, in seconds.
 const LIFETIME: u32 = 240;
@@ -47,11 +51,15 @@ pub(crate) fn family() -> Family {
     let queues = queues.map(|(name, mix, capacity)| {
         Part::new(format!("queue: {name}"), move |sweep| rounds(sweep, |seed, time| at_queue(mix, capacity, seed, time)))
     });
+    let others = [
+        Part::new("semaphores with undo", |sweep| rounds(sweep, at_semaphores)),
+        Part::new("mutex, condition, rwlock", |sweep| rounds(sweep, at_locks)),
+    ];
     Family {
         name: "chaos",
         title: "Chaos: processes in three languages, killed and stopped at random",
-        columns: &["seconds", "lives", "kills", "stops", "operations", "messages"],
-        parts: queues.into(),
+        columns: &["seconds", "lives", "kills", "stops", "operations", "messages or rounds"],
+        parts: queues.into_iter().chain(others).collect(),
     }
 }
 
@@ -123,4 +131,34 @@ fn at_queue(mix: u64, capacity: u64, seed: u64, time: Duration) -> (Harmed, u64)
     let messages = queue::account(&book, sent, &taken.borrow(), &mut harmed.faults);
     queue::has_all_its_room(&queue, &mut harmed.faults);
     (harmed, messages)
+}
+
+fn at_semaphores(seed: u64, time: Duration) -> (Harmed, u64) {
+    let (book, name) = (Book::new(), Name::new("chaos-set"));
+    let set = SemaphoreSet::options().values(&semaphores::VALUES).open(&name).expect("a set");
+    let world = World {
+        book: &book,
+        command: &|language, role| command(language, role, &book, "semaphores", &name, 0),
+        rust: &|role| actor::live(&book, role, SemaphoreTurns::new(&name)),
+        look: &|| semaphores::look(&set),
+        killed: &|_| (),
+    };
+    let mut harmed = Play::new(world, seed).run(time);
+    let rounds = semaphores::account(&set, &book, &mut harmed.faults);
+    (harmed, rounds)
+}
+
+fn at_locks(seed: u64, time: Duration) -> (Harmed, u64) {
+    let (book, name) = (Book::new(), Name::new("chaos-locks"));
+    let segment = Segment::options().length(locks::LENGTH).open(&name).expect("a segment");
+    let world = World {
+        book: &book,
+        command: &|language, role| command(language, role, &book, "locks", &name, 0),
+        rust: &|role| actor::live(&book, role, LockTurns::new(&name, role.gives)),
+        look: &|| Ok(()),
+        killed: &|_| (),
+    };
+    let mut harmed = Play::new(world, seed).run(time);
+    let rounds = locks::account(&segment, &book, &mut harmed.faults);
+    (harmed, rounds)
 }
