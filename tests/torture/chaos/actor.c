@@ -1,5 +1,5 @@
 /* The actor in C. What it does, and the book that it writes, are described in actor.rs, book.rs and queue.rs. */
-#define _DEFAULT_SOURCE
+#define _GNU_SOURCE
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -342,6 +345,98 @@ static void open_queue(const char *name)
     outgoing = malloc(capacity * MOST_BATCH);
 }
 
+/* System V's messages --------------------------------------------------------------------------------------------- */
+
+/* What it receives into, and sends. */
+struct sysv_message {
+    long type;
+    unsigned char bytes[];
+};
+
+static int sysv_id;
+static int64_t dies_at;
+
+/* A call that waits has no timeout: a signal ends it. */
+static void wake_up(int number)
+{
+    (void)number;
+    if (now() > dies_at)
+        _exit(EXIT_FAILURE);
+}
+
+/* Before each turn, for a forked child has no timer. */
+static void wake_up_regularly(void)
+{
+    static pid_t has_timer;
+    const struct itimerval every = {{0, TIMEOUT_NS / 1000}, {0, TIMEOUT_NS / 1000}};
+    if (has_timer != getpid()) {
+        has_timer = getpid();
+        dies_at = now() + (int64_t)lifetime * 1000000000;
+        setitimer(ITIMER_REAL, &every, NULL);
+    }
+}
+
+static void open_messages(const char *name)
+{
+    /* Without SA_RESTART. */
+    const struct sigaction action = {.sa_handler = wake_up};
+    sigaction(SIGALRM, &action, NULL);
+    sysv_id = atoi(name);
+    capacity = 8192;
+    outgoing = malloc(sizeof(long) + capacity);
+}
+
+/* As the other calls say it; that a signal came is no error. */
+static int did_sysv(const char *what, int64_t returned)
+{
+    return did(what, returned >= 0 ? returned : errno == EINTR ? -EAGAIN : -errno);
+}
+
+/* The flags of the call that follows. */
+static int begin_sysv(void)
+{
+    return begin_call() ? 0 : IPC_NOWAIT;
+}
+
+static void send_sysv(void)
+{
+    uint64_t index = leaf[DONE];
+    size_t length = draw_length();
+    struct sysv_message *message = (struct sysv_message *)outgoing;
+    message->type = (long)type_of(life, index);
+    put_payload(message->bytes, life, index, length);
+    leaf[BEGUN] = index + 1;
+    int flags = begin_sysv();
+    int sent = did_sysv("msgsnd", madang_msgsnd(sysv_id, message, length, flags));
+    leaf[DONE] = index + (uint64_t)sent;
+    leaf[BEGUN] = index + (uint64_t)sent;
+}
+
+static void receive_sysv(void)
+{
+    uint32_t flags;
+    int64_t select = draw_select(&flags);
+    struct sysv_message *message = (struct sysv_message *)hand;
+    leaf[IN_HAND] = HAND_HOLDS;
+    int how = begin_sysv() | (flags & MADANG_EXCEPT ? MSG_EXCEPT : 0);
+    int64_t length = madang_msgrcv(sysv_id, message, capacity, (long)select, how);
+    if (did_sysv("msgrcv", length)) {
+        _Atomic uint64_t *entry = entry_of(message->type, message->bytes, (size_t)length);
+        hand_out(entry, NULL);
+        receive_for_good(entry);
+    }
+    leaf[IN_HAND] = 0;
+}
+
+static void message_turn(void)
+{
+    wake_up_regularly();
+    if (below(8) < gives)
+        send_sysv();
+    else
+        receive_sysv();
+}
+
 /* Inside: what is shared ------------------------------------------------------------------------------------------ */
 
 /* Whoever is inside must have been killed, and one must have been told. */
@@ -403,8 +498,27 @@ static void open_set(const char *name)
         fail("wrong: open: %s", madang_last_error());
 }
 
+/* By semtimedop(2). */
+static int operate_sysv(const madang_operation *operations, size_t count)
+{
+    struct sembuf all[2];
+    for (size_t i = 0; i < count; i++) {
+        short flags = operations[i].flags & MADANG_UNDO ? SEM_UNDO : 0;
+        all[i] = (struct sembuf){(unsigned short)operations[i].index, (short)operations[i].delta, flags};
+    }
+    const struct timespec timeout = {0, begin_call()};
+    return did_sysv("semtimedop", madang_semtimedop(sysv_id, all, count, &timeout));
+}
+
+static void open_sysv_set(const char *name)
+{
+    sysv_id = atoi(name);
+}
+
 static int operate(const madang_operation *operations, size_t count)
 {
+    if (!set)
+        return operate_sysv(operations, count);
     return did("operate", madang_semaphore_set_operate(set, operations, count, 0, begin_call()));
 }
 
@@ -577,6 +691,8 @@ static const struct {
 } worlds[] = {
     {"queue", open_queue, queue_turn},
     {"semaphores", open_set, semaphore_turn},
+    {"messages", open_messages, message_turn},
+    {"sysv-semaphores", open_sysv_set, semaphore_turn},
     {"locks", open_locks, lock_turn},
 };
 

@@ -9,9 +9,10 @@ import struct
 import sys
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import madang
+from madang.shared import sysv
 
 # The book, as in book.rs.
 HEAD, LEAF, LIVES, MESSAGES, HAND = 512, 64, 8192, 65536, 32768
@@ -283,16 +284,50 @@ class QueueTurns:
             floors[other] = max(floors[other], sequence)
 
 
+class MessageTurns(QueueTurns):
+    """With System V's calls, which don't wait here: they would have no end."""
+
+    def __init__(self, id: str, me: Me) -> None:
+        self.id, self.capacity, self.me = int(id), 8192, me
+
+    def turn(self) -> None:
+        if self.me.below(8) < self.me.gives:
+            self.send()
+        else:
+            self.receive()
+
+    def send(self) -> None:
+        leaf, index = self.me.leaf, self.me.leaf[DONE]
+        data, type = payload(self.me.life, index, self.draw_length()), type_of(self.me.life, index)
+        leaf[BEGUN] = index + 1
+        sent = self.sent("msgsnd", lambda _: sysv.msgsnd(self.id, type, data, sysv.IPC_NOWAIT))
+        leaf[DONE] = index + sent
+        leaf[BEGUN] = index + sent
+
+    def receive(self) -> None:
+        select, flags = self.draw_select(), sysv.IPC_NOWAIT
+        if isinstance(select, madang.Except):
+            select, flags = select.type, flags | sysv.MSG_EXCEPT
+        self.me.leaf[IN_HAND] = 1
+        received = self.me.call("msgrcv", lambda _: sysv.msgrcv(self.id, self.capacity, select, flags))
+        if received is not None:
+            data, type = received
+            entry = self.entry_of(type, data)
+            self.hand_out(entry)
+            self.me.book[entry] += 1
+        self.me.leaf[IN_HAND] = 0
+
+
 class SemaphoreTurns:
     def __init__(self, name: str, me: Me) -> None:
-        self.set = madang.SemaphoreSet(name, create="never")
+        self.do = madang.SemaphoreSet(name, create="never").operate
         self.me = me
 
     def forked(self) -> None:
         pass
 
     def operate(self, operations: list[madang.Operation]) -> bool:
-        did = self.me.call("operate", lambda timeout: self.set.operate(operations, timeout) or True)
+        did = self.me.call("operate", lambda timeout: self.do(operations, timeout) or True)
         return did is not None
 
     def give_back(self, operations: list[madang.Operation]) -> None:
@@ -328,6 +363,12 @@ class SemaphoreTurns:
             self.hold((one, amount), (other, 1))
         else:
             self.operate([madang.Operation(one, -amount), madang.Operation(other, amount)])
+
+
+class SysvSemaphoreTurns(SemaphoreTurns):
+    def __init__(self, id: str, me: Me) -> None:
+        self.do = partial(sysv.semop, int(id))
+        self.me = me
 
 
 class LockTurns:
@@ -403,7 +444,13 @@ class LockTurns:
             self.read()
 
 
-WORLDS = {"queue": QueueTurns, "semaphores": SemaphoreTurns, "locks": LockTurns}
+WORLDS = {
+    "queue": QueueTurns,
+    "messages": MessageTurns,
+    "semaphores": SemaphoreTurns,
+    "sysv-semaphores": SysvSemaphoreTurns,
+    "locks": LockTurns,
+}
 
 
 def live(me: Me, turns: QueueTurns, fork_at: int) -> None:

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use madang_tests::{Random, WATCHDOG, state};
 
+use super::actor::Told;
 use super::book::{BORN, Book, ENDED, FAULT, LIVES, Leaf, Word};
 use super::fault;
 use crate::part::{Fault, Harm};
@@ -48,7 +49,7 @@ pub(super) struct World<'a> {
     pub(super) command: &'a dyn Fn(Language, Role) -> Command,
     /// In Rust, in a fork.
     pub(super) rust: &'a dyn Fn(Role),
-    pub(super) look: &'a dyn Fn() -> Result<(), String>,
+    pub(super) look: &'a dyn Fn() -> Told<()>,
     /// Who has been killed.
     pub(super) killed: &'a dyn Fn(usize),
 }

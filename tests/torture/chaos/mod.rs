@@ -6,7 +6,7 @@
 //! | [`book`] | what the actors write down, and all others read |
 //! | [`harm`] | who starts, kills, stops and continues them |
 //! | [`actor`] | what an actor is; `actor.c`, `actor.py` are its like |
-//! | [`queue`], [`semaphores`], [`locks`] | the turns at them, and the accounts of it |
+//! | [`queue`], [`semaphores`], [`locks`], [`sysv`] | the turns at them, and the accounts of it |
 //!
 //! The seed gives the harm and each actor's choices; what comes of them is the machine's timing.
 
@@ -16,6 +16,7 @@ mod harm;
 mod locks;
 mod queue;
 mod semaphores;
+mod sysv;
 
 #[path = "../../support/c_library.rs"]
 mod c_library;
@@ -33,8 +34,9 @@ use crate::part::{Family, Fault, Harm, Outcome, Part, Sweep};
 use book::Book;
 use harm::{Harmed, Language, Play, Role, World};
 use locks::LockTurns;
-use queue::{BATCHES, LARGE, LEASES, QueueTurns, RESERVATIONS, Taken};
+use queue::{BATCHES, LARGE, LEASES, MOST_SYSV, QueueTurns, RESERVATIONS, Taken};
 use semaphores::SemaphoreTurns;
+use sysv::{Made, MessageTurns};
 
 /// How old an actor may become, in seconds.
 const LIFETIME: u32 = 240;
@@ -53,6 +55,8 @@ pub(crate) fn family() -> Family {
     });
     let others = [
         Part::new("semaphores with undo", |sweep| rounds(sweep, at_semaphores)),
+        Part::new("System V: messages", |sweep| rounds(sweep, at_messages_of_sysv)),
+        Part::new("System V: semaphores with undo", |sweep| rounds(sweep, at_semaphores_of_sysv)),
         Part::new("mutex, condition, rwlock", |sweep| rounds(sweep, at_locks)),
     ];
     Family {
@@ -111,40 +115,76 @@ fn command(language: Language, role: Role, book: &Book, world: &str, name: &str,
 }
 
 fn at_queue(mix: u64, capacity: u64, seed: u64, time: Duration) -> (Harmed, u64) {
-    let (book, name) = (Book::new(), Name::new("chaos-queue"));
-    let queue = Queue::options().capacity(capacity).open(&name).expect("a queue");
-    let taken = RefCell::new(Taken::default());
-    let world = World {
-        book: &book,
-        command: &|language, role| command(language, role, &book, "queue", &name, mix),
-        rust: &|role| actor::live(&book, role, QueueTurns::new(&name, mix, role.gives)),
-        look: &|| {
-            let status = queue.stat().map_err(|error| format!("wrong: stat: {error}"))?;
-            let is_within = status.bytes <= status.capacity && status.messages <= status.max_messages;
-            if is_within { Ok(()) } else { Err(format!("wrong: more than its limits: {status:?}")) }
-        },
-        killed: &|life| taken.borrow_mut().add(&book, life),
+    let (book, name, fresh) = (Book::new(), Name::new("chaos-queue"), Name::new("chaos-fresh"));
+    let open = |name: &str| Queue::options().capacity(capacity).open(name).expect("a queue");
+    let commands = |language, role| command(language, role, &book, "queue", &name, mix);
+    let rust = |role: Role| actor::live(&book, role, QueueTurns::new(&name, mix, capacity, role.gives));
+    let queue = open(&name);
+    let (mut harmed, messages) = play_at_queue(&book, &queue, &commands, &rust, (seed, time));
+    queue::has_all_its_room(&queue, &open(&fresh), &mut harmed.faults);
+    (harmed, messages)
+}
+
+fn at_messages_of_sysv(seed: u64, time: Duration) -> (Harmed, u64) {
+    let (book, made, fresh) = (Book::new(), Made::queue(), Made::queue());
+    let [queue, fresh] = [&made, &fresh].map(|made| Queue::open(&made.name()).expect("a queue of System V"));
+    let commands = |language, role| command(language, role, &book, "messages", &made.id.to_string(), LARGE);
+    let native = |sends| QueueTurns::new(&made.name(), BATCHES | LEASES | RESERVATIONS, MOST_SYSV, sends);
+    let rust = |role: Role| match role.life % 2 {
+        0 => actor::live(&book, role, MessageTurns { id: made.id, sends: role.gives }),
+        _ => actor::live(&book, role, native(role.gives)),
     };
-    let mut harmed = Play::new(world, seed).run(time);
-    queue::drain(&queue, &book, &mut harmed.faults);
+    let (mut harmed, messages) = play_at_queue(&book, &queue, &commands, &rust, (seed, time));
+    queue::has_all_its_room(&queue, &fresh, &mut harmed.faults);
+    (harmed, messages)
+}
+
+fn play_at_queue(
+    book: &Book,
+    queue: &Queue,
+    command: &dyn Fn(Language, Role) -> Command,
+    rust: &dyn Fn(Role),
+    (seed, time): (u64, Duration),
+) -> (Harmed, u64) {
+    let taken = RefCell::new(Taken::default());
+    let look = || queue::look(queue);
+    let killed = |life| taken.borrow_mut().add(book, life);
+    let mut harmed = Play::new(World { book, command, rust, look: &look, killed: &killed }, seed).run(time);
+    queue::drain(queue, book, &mut harmed.faults);
     let sent = queue.stat().map(|status| status.sent).ok();
-    let messages = queue::account(&book, sent, &taken.borrow(), &mut harmed.faults);
-    queue::has_all_its_room(&queue, &mut harmed.faults);
+    let messages = queue::account(book, sent, &taken.borrow(), &mut harmed.faults);
     (harmed, messages)
 }
 
 fn at_semaphores(seed: u64, time: Duration) -> (Harmed, u64) {
     let (book, name) = (Book::new(), Name::new("chaos-set"));
     let set = SemaphoreSet::options().values(&semaphores::VALUES).open(&name).expect("a set");
-    let world = World {
-        book: &book,
-        command: &|language, role| command(language, role, &book, "semaphores", &name, 0),
-        rust: &|role| actor::live(&book, role, SemaphoreTurns::new(&name)),
-        look: &|| semaphores::look(&set),
-        killed: &|_| (),
+    let commands = |language, role| command(language, role, &book, "semaphores", &name, 0);
+    let rust = |role| actor::live(&book, role, SemaphoreTurns::new(&name));
+    play_at_set(&book, &set, &commands, &rust, (seed, time))
+}
+
+fn at_semaphores_of_sysv(seed: u64, time: Duration) -> (Harmed, u64) {
+    let (book, made) = (Book::new(), Made::set());
+    let set = SemaphoreSet::open(&made.name()).expect("a set of System V");
+    let commands = |language, role| command(language, role, &book, "sysv-semaphores", &made.id.to_string(), 0);
+    let rust = |role: Role| match role.life % 2 {
+        0 => actor::live(&book, role, SemaphoreTurns::of_sysv(made.id)),
+        _ => actor::live(&book, role, SemaphoreTurns::new(&made.name())),
     };
-    let mut harmed = Play::new(world, seed).run(time);
-    let rounds = semaphores::account(&set, &book, &mut harmed.faults);
+    play_at_set(&book, &set, &commands, &rust, (seed, time))
+}
+
+fn play_at_set(
+    book: &Book,
+    set: &SemaphoreSet,
+    command: &dyn Fn(Language, Role) -> Command,
+    rust: &dyn Fn(Role),
+    (seed, time): (u64, Duration),
+) -> (Harmed, u64) {
+    let look = || semaphores::look(set);
+    let mut harmed = Play::new(World { book, command, rust, look: &look, killed: &|_| () }, seed).run(time);
+    let rounds = semaphores::account(set, book, &mut harmed.faults);
     (harmed, rounds)
 }
 

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::mem::MaybeUninit;
 
 use madang::{Deadline, Queue, Received, Select};
-use madang_tests::{Name, Random, payload};
+use madang_tests::{Random, payload};
 
 use super::actor::{Me, Told, Turns};
 use super::book::{Book, HAND_HOLDS, LIVES, MESSAGES, Word};
@@ -24,23 +24,26 @@ pub(super) const RESERVATIONS: u64 = 4;
 /// Of more than a record holds, up to nearly the capacity.
 pub(super) const LARGE: u64 = 8;
 
-pub(super) const TYPES: u64 = 4;
+/// With System V's calls a message has no more than this.
+pub(super) const MOST_SYSV: u64 = 8192;
+
+const TYPES: u64 = 4;
 const MOST_BATCH: u64 = 16;
 
 /// The type of a message.
-fn mtype(sender: u32, index: u64) -> i64 {
+pub(super) fn mtype(sender: u32, index: u64) -> i64 {
     (1 + (u64::from(sender) + index) % TYPES).cast_signed()
 }
 
 /// How long a message is.
-fn length(random: &mut Random, mix: u64, capacity: u64) -> u64 {
-    let most = match random.below(16) {
-        0 if mix & LARGE != 0 => capacity - capacity / 16,
-        1 | 2 if mix & LARGE != 0 => capacity / 4,
-        0..4 => capacity / 16,
+pub(super) fn length(random: &mut Random, mix: u64, most: u64) -> u64 {
+    let below = match random.below(16) {
+        0 if mix & LARGE != 0 => most - most / 16,
+        1 | 2 if mix & LARGE != 0 => most / 4,
+        0..4 => most / 16,
         _ => 200,
     };
-    12 + random.below(most.min(capacity - 12))
+    12 + random.below(below.min(most - 12))
 }
 
 /// Below which sequence no message of a type can come any more.
@@ -77,15 +80,17 @@ impl Floors {
 pub(super) struct QueueTurns {
     queue: Queue,
     mix: u64,
+    most: u64,
     /// Of 8 turns it sends at so many.
     sends: u64,
     floors: Floors,
 }
 
 impl QueueTurns {
-    pub(super) fn new(name: &str, mix: u64, sends: u64) -> Self {
+    /// Messages have no more than `most` bytes.
+    pub(super) fn new(name: &str, mix: u64, most: u64, sends: u64) -> Self {
         let queue = Queue::open(name).expect("the queue");
-        Self { queue, mix, sends, floors: Floors::default() }
+        Self { queue, mix, most, sends, floors: Floors::default() }
     }
 
     fn send(&mut self, me: &mut Me) -> Told<()> {
@@ -115,7 +120,7 @@ impl QueueTurns {
     }
 
     fn length(&self, me: &mut Me) -> u64 {
-        length(&mut me.random, self.mix, self.queue.capacity())
+        length(&mut me.random, self.mix, self.most)
     }
 
     /// Reserves, and sends or gives back.
@@ -129,18 +134,8 @@ impl QueueTurns {
         Ok(me.call("commit", |deadline| place.try_commit(mtype, data.len(), deadline))?.is_some())
     }
 
-    fn select(me: &mut Me) -> Select {
-        let mtype = 1 + me.random.below(TYPES).cast_signed();
-        match me.random.below(8) {
-            0..4 => Select::Any,
-            4 | 5 => Select::Type(mtype),
-            6 => Select::UpTo(mtype),
-            _ => Select::Except(mtype),
-        }
-    }
-
     fn receive(&mut self, me: &mut Me) -> Told<()> {
-        let select = Self::select(me);
+        let select = select(me);
         match me.random.below(3) {
             0 if self.mix & BATCHES != 0 => self.receive_batch(me, select),
             1 if self.mix & LEASES != 0 => self.lease(me, select),
@@ -199,8 +194,29 @@ impl QueueTurns {
     }
 }
 
+/// Which message is wanted.
+pub(super) fn select(me: &mut Me) -> Select {
+    let mtype = 1 + me.random.below(TYPES).cast_signed();
+    match me.random.below(8) {
+        0..4 => Select::Any,
+        4 | 5 => Select::Type(mtype),
+        6 => Select::UpTo(mtype),
+        _ => Select::Except(mtype),
+    }
+}
+
+/// As `msgrcv(2)` has it, with its flags.
+pub(super) fn msgtyp(select: Select) -> (i64, i32) {
+    match select {
+        Select::Type(mtype) => (mtype, 0),
+        Select::UpTo(mtype) => (-mtype, 0),
+        Select::Except(mtype) => (mtype, libc::MSG_EXCEPT),
+        _ => (0, 0),
+    }
+}
+
 /// To be filled.
-fn as_uninit(bytes: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+pub(super) fn as_uninit(bytes: &mut [u8]) -> &mut [MaybeUninit<u8>] {
     // SAFETY: any byte is a valid MaybeUninit<u8>, and who gets this fills bytes in.
     unsafe { &mut *(std::ptr::from_mut(bytes) as *mut [MaybeUninit<u8>]) }
 }
@@ -241,6 +257,13 @@ fn note(me: &Me, received: &Received, data: &[u8]) -> Told<()> {
     entry.hand_out(told.0, told.1).map_err(|what| of(what, sender, index))?;
     entry.receive();
     Ok(())
+}
+
+/// It never holds more than it may.
+pub(super) fn look(queue: &Queue) -> Told<()> {
+    let status = queue.stat().map_err(|error| format!("wrong: stat: {error}"))?;
+    let is_within = status.bytes <= status.capacity && status.messages <= status.max_messages;
+    if is_within { Ok(()) } else { Err(format!("wrong: more than its limits: {status:?}")) }
 }
 
 /// What is left is received here, in its old order.
@@ -354,8 +377,8 @@ pub(super) fn account(book: &Book, sent: Option<u64>, taken: &Taken, faults: &mu
     received
 }
 
-/// As many messages fit as into a new one.
-pub(super) fn has_all_its_room(queue: &Queue, faults: &mut Vec<Fault>) {
+/// As many messages fit as into a new one, and its counters are right.
+pub(super) fn has_all_its_room(queue: &Queue, fresh: &Queue, faults: &mut Vec<Fault>) {
     let status = match queue.stat() {
         Ok(status) => status,
         Err(error) => return faults.push(super::fault(&format!("wrong: stat: {error}"))),
@@ -364,14 +387,11 @@ pub(super) fn has_all_its_room(queue: &Queue, faults: &mut Vec<Fault>) {
     if counts != (0, 0, 0, status.sent, 1) {
         faults.push(super::fault(&format!("wrong: it is empty, and says {status:?}")));
     }
-    let name = Name::new("chaos-fresh");
-    let options = Queue::options().capacity(status.capacity).max_messages(status.max_messages);
-    let fresh = options.open(&name).expect("a new queue");
     for length in [0, 12, 300, 5000, status.capacity - status.capacity / 16, status.capacity] {
         if length > status.capacity {
             continue;
         }
-        let [old, new] = [queue, &fresh].map(|queue| filled(queue, length as usize));
+        let [old, new] = [queue, fresh].map(|queue| filled(queue, length as usize));
         if old != new {
             let what = format!("of {length} bytes {old:?} messages fit, into a new one {new:?}");
             faults.push(Fault { harm: Harm::Lost, what });
@@ -380,7 +400,7 @@ pub(super) fn has_all_its_room(queue: &Queue, faults: &mut Vec<Fault>) {
 }
 
 /// How many messages of a length fit; they are taken out again.
-fn filled(queue: &Queue, length: usize) -> Result<(usize, Option<i32>), String> {
+fn filled(queue: &Queue, length: usize) -> Told<(usize, Option<i32>)> {
     let message = vec![7; length];
     let mut count = 0;
     let errno = loop {

@@ -3,7 +3,8 @@
 //! What is taken is to be undone, so whoever is killed gives it back: **in the end** the mutex is free, and there are as many tokens
 //! as at first. Never are there more. Nobody comes in while another one is inside who wasn't killed.
 
-use madang::{Operation, SemaphoreSet};
+use madang::shared::sysv::sem;
+use madang::{Deadline, Operation, Result, SemaphoreSet};
 
 use super::actor::{Me, Told, Turns};
 use super::book::{Book, Place, Word};
@@ -12,16 +13,24 @@ use crate::part::{Fault, Harm};
 
 pub(super) const VALUES: [u32; 4] = [1, 20, 20, 20];
 
-/// An actor's turns.
-pub(super) struct SemaphoreTurns(SemaphoreSet);
+/// An actor's turns; it holds what does operations.
+pub(super) struct SemaphoreTurns<F>(F);
 
-impl SemaphoreTurns {
-    pub(super) fn new(name: &str) -> Self {
-        Self(SemaphoreSet::open(name).expect("the set"))
+impl SemaphoreTurns<()> {
+    pub(super) fn new(name: &str) -> SemaphoreTurns<impl Fn(&[Operation], Deadline) -> Result<()>> {
+        let set = SemaphoreSet::open(name).expect("the set");
+        SemaphoreTurns(move |operations: &[Operation], deadline| set.operate_until(operations, deadline))
     }
 
+    /// By System V's call.
+    pub(super) fn of_sysv(id: i32) -> SemaphoreTurns<impl Fn(&[Operation], Deadline) -> Result<()>> {
+        SemaphoreTurns(move |operations: &[Operation], deadline| sem::semop_until(id, operations, deadline))
+    }
+}
+
+impl<F: Fn(&[Operation], Deadline) -> Result<()>> SemaphoreTurns<F> {
     fn operate(&self, me: &mut Me, operations: &[Operation]) -> Told<bool> {
-        Ok(me.call("operate", |deadline| self.0.operate_until(operations, deadline))?.is_some())
+        Ok(me.call("operate", |deadline| (self.0)(operations, deadline))?.is_some())
     }
 
     /// What can be done, though somebody who is stopped may hold it up.
@@ -56,7 +65,7 @@ fn change(index: u32, delta: i32) -> Operation {
     Operation::release(index, delta)
 }
 
-impl Turns for SemaphoreTurns {
+impl<F: Fn(&[Operation], Deadline) -> Result<()>> Turns for SemaphoreTurns<F> {
     fn turn(&mut self, me: &mut Me) -> Told<()> {
         let [one, more] = [me.random.below(3) as u32, me.random.below(2) as u32];
         let (one, other) = (1 + one, 1 + (one + 1 + more) % 3);
@@ -71,7 +80,7 @@ impl Turns for SemaphoreTurns {
 }
 
 /// At no time there is more than at first.
-pub(super) fn look(set: &SemaphoreSet) -> Result<(), String> {
+pub(super) fn look(set: &SemaphoreSet) -> Told<()> {
     let values = set.values().map_err(|error| format!("wrong: values: {error}"))?;
     let is_within = values[0] <= VALUES[0] && values[1..].iter().sum::<u32>() <= VALUES[1..].iter().sum();
     if is_within { Ok(()) } else { Err(format!("doubled: there is more than at first: {values:?}")) }
