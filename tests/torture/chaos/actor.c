@@ -20,10 +20,10 @@
 
 /* The book -------------------------------------------------------------------------------------------------------- */
 
-enum { HEAD = 512, LEAF = 64, LIVES = 8192, MESSAGES = 65536, HAND = 32768 };
+enum { HEAD = 512, LEAF = 64, LIVES = 65536, MESSAGES = 8192, HAND = 32768 };
 enum { STOP = 0, PLACES = 64 };
 enum { PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY, SECOND_BEGUN, SECOND_DONE,
-       THIRD_BEGUN, THIRD_DONE, LEASED, TEXT = 16, TEXT_WORDS = 48 };
+       THIRD_BEGUN, THIRD_DONE, LEASED, FOUND, TEXT = 16, TEXT_WORDS = 48 };
 #define HAND_HOLDS (UINT64_C(1) << 32)
 enum { INSIDE = PLACES, COUNTER, WRITER, ONE, OTHER, TICKETS };
 enum { BORN = 1, ENDED = 2, FAULT = 3 };
@@ -147,12 +147,12 @@ static void put_payload(unsigned char *bytes, uint64_t sender, uint64_t index, s
 
 static size_t draw_length(void)
 {
-    uint64_t most = 200, which = below(16);
+    uint64_t most = 200, which = below(64);
     if (which == 0 && mix & LARGE)
         most = capacity - capacity / 16;
-    else if ((which == 1 || which == 2) && mix & LARGE)
+    else if (which < 4 && mix & LARGE)
         most = capacity / 4;
-    else if (which < 4)
+    else if (which < 16)
         most = capacity / 16;
     return MESSAGE_HEAD + below(most < capacity - MESSAGE_HEAD ? most : capacity - MESSAGE_HEAD);
 }
@@ -447,6 +447,7 @@ static void look_inside(int place, int is_told)
         fail("doubled: life %" PRIu64 " is inside (%d), too", other, place - PLACES);
     if (other && !is_told)
         fail("wrong: nobody told that life %" PRIu64 " was killed inside (%d)", other, place - PLACES);
+    leaf[FOUND] += other != 0;
 }
 
 static void enter(int place, int is_told)
@@ -460,11 +461,26 @@ static void leave(int place)
     book[place] = 0;
 }
 
+static void pause_now_and_then(void)
+{
+    if (below(128) == 0)
+        usleep((useconds_t)below(1000));
+}
+
+/* Now and then one is at it for a while, to be killed in the middle. */
+static void linger(void)
+{
+    uint64_t rounds = below(4) == 0 ? below(50000) : 0;
+    for (volatile uint64_t i = 0; i < rounds; i++)
+        ;
+}
+
 /* Not atomically, and tells of it before and after. */
 static void change(int place, int by, int begun, int done)
 {
     uint64_t was = book[place];
     leaf[begun]++;
+    linger();
     book[place] = was + (uint64_t)(int64_t)by;
     leaf[done]++;
 }
@@ -474,12 +490,6 @@ static void compare(int is_told)
     uint64_t one = book[ONE], other = book[OTHER];
     if (one != other && !is_told)
         fail("wrong: %" PRIu64 " and %" PRIu64 " are not equal, and nobody told", one, other);
-}
-
-static void pause_now_and_then(void)
-{
-    if (below(32) == 0)
-        usleep((useconds_t)below(1000));
 }
 
 static int is_over(void)
@@ -662,6 +672,7 @@ static void write_words(void)
     compare(died);
     uint64_t next = book[ONE] + 1;
     book[ONE] = next;
+    linger();
     book[OTHER] = next;
     leave(WRITER);
     unlock_rwlock();

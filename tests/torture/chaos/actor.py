@@ -15,10 +15,10 @@ import madang
 from madang.shared import sysv
 
 # The book, as in book.rs.
-HEAD, LEAF, LIVES, MESSAGES, HAND = 512, 64, 8192, 65536, 32768
+HEAD, LEAF, LIVES, MESSAGES, HAND = 512, 64, 65536, 8192, 32768
 STOP, PLACES = 0, 64
 PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY = range(10)
-SECOND_BEGUN, SECOND_DONE, THIRD_BEGUN, THIRD_DONE, LEASED, _, TEXT = range(10, 17)
+SECOND_BEGUN, SECOND_DONE, THIRD_BEGUN, THIRD_DONE, LEASED, FOUND, TEXT = range(10, 17)
 TEXT_WORDS = 48
 INSIDE, COUNTER, WRITER, ONE, OTHER, TICKETS = range(PLACES, PLACES + 6)
 BORN, ENDED, FAULT = 1, 2, 3
@@ -89,6 +89,7 @@ class Me:
             raise Fault(f"doubled: life {other} is inside ({place - PLACES}), too")
         if other and not is_told:
             raise Fault(f"wrong: nobody told that life {other} was killed inside ({place - PLACES})")
+        self.leaf[FOUND] += other != 0
 
     def enter(self, place: int, is_told: bool) -> None:
         self.look_inside(place, is_told)
@@ -110,7 +111,7 @@ class Me:
             raise Fault(f"wrong: {one} and {other} are not equal, and nobody told")
 
     def pause(self) -> None:
-        if self.below(32) == 0:
+        if self.below(128) == 0:
             time.sleep(self.below(1000) / 1e6)
 
     def is_over(self) -> bool:
@@ -161,12 +162,12 @@ class QueueTurns:
             self.receive(select)
 
     def draw_length(self) -> int:
-        most, which, large = 200, self.me.below(16), self.me.mix & LARGE
+        most, which, large = 200, self.me.below(64), self.me.mix & LARGE
         if which == 0 and large:
             most = self.capacity - self.capacity // 16
-        elif which in (1, 2) and large:
+        elif which < 4 and large:
             most = self.capacity // 4
-        elif which < 4:
+        elif which < 16:
             most = self.capacity // 16
         return MESSAGE_HEAD + self.me.below(min(most, self.capacity - MESSAGE_HEAD))
 

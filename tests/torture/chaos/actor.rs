@@ -93,6 +93,7 @@ impl<'a> Me<'a> {
         if other != 0 && !is_told {
             return Err(format!("wrong: nobody told that life {other} was killed inside ({place:?})"));
         }
+        self.leaf.add(Word::Found, u64::from(other != 0));
         Ok(())
     }
 
@@ -107,14 +108,21 @@ impl<'a> Me<'a> {
     }
 
     /// Changes what is shared, not atomically, and tells of it before and after.
-    pub(super) fn change(&self, place: Place, by: i64, begun: Word, done: Word) {
+    pub(super) fn change(&mut self, place: Place, by: i64, begun: Word, done: Word) {
         let was = self.place(place).load(Ordering::Acquire);
         self.leaf.add(begun, 1);
+        self.linger();
         self.place(place).store(was.wrapping_add_signed(by), Ordering::Release);
         self.leaf.add(done, 1);
     }
 
-    pub(super) fn count(&self, place: Place) {
+    /// Now and then one is at it for a while, to be killed in the middle.
+    pub(super) fn linger(&mut self) {
+        let rounds = if self.random.below(4) == 0 { self.random.below(4000) } else { 0 };
+        (0..rounds).for_each(|_| std::hint::spin_loop());
+    }
+
+    pub(super) fn count(&mut self, place: Place) {
         self.change(place, 1, Word::Begun, Word::Done);
     }
 
@@ -129,7 +137,7 @@ impl<'a> Me<'a> {
 
     /// Now and then a pause, so that the others get on, and somebody finds nothing to do.
     pub(super) fn pause(&mut self) {
-        if self.random.below(32) == 0 {
+        if self.random.below(128) == 0 {
             std::thread::sleep(Duration::from_micros(self.random.below(1000)));
         }
     }

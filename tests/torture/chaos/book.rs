@@ -7,7 +7,7 @@
 //! ```text
 //! head   512 words   STOP, and from PLACES on what the actors of a world share
 //! lives   64 words   each: see [`Leaf`]'s constants
-//! messages  65,536 words each life: sequence + 1 << 16 | times handed out << 8 | times received
+//! messages  8,192 words each life: sequence + 1 << 16 | times handed out << 8 | times received
 //! hands  32,768 words each life: what it receives into
 //! ```
 
@@ -22,9 +22,9 @@ use crate::part::Fault;
 const HEAD: usize = 512;
 const LEAF: usize = 64;
 /// As many lives as there can be in a run, and as many more: the child that life L forks is L + `LIVES` / 2.
-pub(super) const LIVES: usize = 8192;
+pub(super) const LIVES: usize = 65_536;
 /// A life that has sent so many ends.
-pub(super) const MESSAGES: usize = 65_536;
+pub(super) const MESSAGES: usize = 8192;
 
 /// As much as a message can have, in words.
 const HAND: usize = 32_768;
@@ -32,6 +32,8 @@ const WORDS: usize = HEAD + LIVES * (LEAF + MESSAGES + HAND);
 
 /// In the head: everybody is to end.
 const STOP: usize = 0;
+/// In the head: so many lives there were, besides their children.
+const END: usize = 1;
 /// In the head: where a world's own words begin.
 const PLACES: usize = 64;
 
@@ -93,7 +95,7 @@ impl Book {
 
     /// What all lives together have begun, and have done.
     pub(super) fn sums(&self, begun: Word, done: Word) -> (u64, u64) {
-        let sum = |word| (0..LIVES).map(|life| self.leaf(life).get(word)).sum();
+        let sum = |word| self.lives().map(|life| self.leaf(life).get(word)).sum();
         (sum(begun), sum(done))
     }
 
@@ -104,6 +106,17 @@ impl Book {
             faults.push(super::fault(&format!("lost: {done} to {begun} were counted, and {counted} is the count")));
         }
         counted
+    }
+
+    /// A new life.
+    pub(super) fn next_life(&self) -> usize {
+        self.word(END).fetch_add(1, Ordering::Relaxed) as usize + 1
+    }
+
+    /// Those that there were. (To look at others would take memory.)
+    pub(super) fn lives(&self) -> impl Iterator<Item = usize> {
+        let end = self.word(END).load(Ordering::Relaxed) as usize;
+        (1..=end).flat_map(|life| [life, life + LIVES / 2])
     }
 
     pub(super) fn leaf(&self, life: usize) -> Leaf<'_> {
@@ -192,6 +205,8 @@ pub(super) enum Word {
     ThirdDone = 13,
     /// What it is about to acknowledge: the message's place in the book.
     Leased = 14,
+    /// So often it came to where somebody had been killed inside.
+    Found = 15,
 }
 
 /// In [`Word::InHand`]: what it receives comes into its hand.

@@ -70,6 +70,8 @@ struct Actor {
 pub(super) struct Harmed {
     pub(super) lives: u64,
     pub(super) kills: u64,
+    /// So often somebody came to where one had been killed inside.
+    pub(super) inside: u64,
     pub(super) stops: u64,
     pub(super) operations: u64,
     /// What a call took beyond its timeout at most, of those who were not stopped meanwhile.
@@ -84,22 +86,23 @@ pub(super) struct Play<'a> {
     actors: Vec<Actor>,
     /// Who ended a moment ago: a child of theirs may not have come to light yet.
     ended: Vec<(Actor, Instant)>,
-    next_life: usize,
     buried: HashSet<i32>,
+    /// The last one.
+    life: usize,
     harmed: Harmed,
 }
 
 impl<'a> Play<'a> {
     pub(super) fn new(world: World<'a>, seed: u64) -> Self {
         let (actors, ended, buried) = (vec![], vec![], HashSet::new());
-        Self { world, seed, random: Random(seed), actors, ended, next_life: 1, buried, harmed: Harmed::default() }
+        Self { world, seed, random: Random(seed), actors, ended, buried, life: 0, harmed: Harmed::default() }
     }
 
     /// For so long; then all end.
     pub(super) fn run(mut self, duration: Duration) -> Harmed {
         become_subreaper(true);
         let begun = Instant::now();
-        while begun.elapsed() < duration && self.harmed.faults.len() < MOST_FAULTS && self.next_life < LIVES / 2 {
+        while begun.elapsed() < duration && self.harmed.faults.len() < MOST_FAULTS && self.life < LIVES / 2 - CAST {
             self.keep();
             while self.actors.iter().filter(|actor| actor.life < LIVES / 2).count() < CAST {
                 self.begin();
@@ -139,14 +142,14 @@ impl<'a> Play<'a> {
     }
 
     fn begin(&mut self) {
-        let life = self.next_life;
-        self.next_life += 1;
+        let life = self.world.book.next_life();
+        self.life = life;
         let gives = [0, 4, 8][self.random.below(3) as usize];
         let role = Role { life, seed: self.seed, gives, fork_at: 1 + self.random.below(4000) };
         // (To start a Python takes a while.)
-        let (language, pid) = match self.random.below(8) {
-            0..4 => (Language::Rust, self.fork(role)),
-            4..7 => (Language::C, start((self.world.command)(Language::C, role))),
+        let (language, pid) = match self.random.below(16) {
+            0..9 => (Language::Rust, self.fork(role)),
+            9..15 => (Language::C, start((self.world.command)(Language::C, role))),
             _ => (Language::Python, start((self.world.command)(Language::Python, role))),
         };
         self.enter(life, language, pid);
@@ -209,6 +212,7 @@ impl<'a> Play<'a> {
         }
         self.world.book.empty_hand(life);
         self.harmed.operations += leaf.get(Word::Operations);
+        self.harmed.inside += leaf.get(Word::Found);
         let longest = Duration::from_nanos(leaf.get(Word::Longest));
         self.harmed.longest = self.harmed.longest.max(longest);
         if longest > LATE {
@@ -241,20 +245,24 @@ impl<'a> Play<'a> {
 
     fn harm(&mut self) {
         match self.random.below(32) {
-            0 | 1 => self.with_victim(Self::kill),
-            2 => (0..3).for_each(|_| self.with_victim(Self::kill)),
-            3 => self.with_victim(Self::stop),
+            0..16 => self.with_victim(Self::kill),
+            16 => (0..3).for_each(|_| self.with_victim(Self::kill)),
+            17 => self.with_victim(Self::stop),
             _ => {}
         }
     }
 
-    /// Mostly one who acts already.
+    /// Mostly one who is in the midst of something; seldom a Python, which takes long to be there again.
     fn with_victim(&mut self, harm: fn(&mut Self, &mut Actor)) {
         let at = self.random.below(self.actors.len() as u64) as usize;
         let mut actor = self.actors[at];
         let leaf = self.leaf(actor.life);
         let (acts, dies) = (leaf.get(Word::State) == BORN, leaf.get(Word::Killed) != 0);
-        if !dies && (acts || self.random.below(16) == 0) {
+        let is_spared = match actor.language {
+            Language::Python => self.random.below(4) > 0,
+            _ => state(actor.pid) != 'R' && self.random.below(4) > 0,
+        };
+        if !dies && !is_spared && (acts || self.random.below(16) == 0) {
             harm(self, &mut actor);
             self.actors[at] = actor;
         }

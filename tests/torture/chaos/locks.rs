@@ -91,6 +91,7 @@ impl LockTurns {
         me.compare(guard.owner_died())?;
         let next = me.place(Place::One).load(Ordering::Acquire) + 1;
         me.place(Place::One).store(next, Ordering::Release);
+        me.linger();
         me.place(Place::Other).store(next, Ordering::Release);
         me.leave(Place::Writer);
         Ok(())

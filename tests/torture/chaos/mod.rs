@@ -62,7 +62,7 @@ pub(crate) fn family() -> Family {
     Family {
         name: "chaos",
         title: "Chaos: processes in three languages, killed and stopped at random",
-        columns: &["seconds", "lives", "kills", "stops", "operations", "messages or rounds"],
+        columns: &["seconds", "lives", "kills", "inside a lock", "stops", "operations", "messages or rounds"],
         parts: queues.into_iter().chain(others).collect(),
     }
 }
@@ -70,13 +70,13 @@ pub(crate) fn family() -> Family {
 /// The same with several seeds.
 fn rounds(sweep: &Sweep, round: impl Fn(u64, Duration) -> (Harmed, u64)) -> Outcome {
     let (rounds, time) = if sweep.full { (3, Duration::from_secs(60)) } else { (1, Duration::from_secs(8)) };
-    let mut outcome = Outcome { counts: vec![0; 6], faults: vec![] };
+    let mut outcome = Outcome { counts: vec![0; 7], faults: vec![] };
     let mut longest = Duration::ZERO;
     for round_number in 0..rounds {
         let begun = Instant::now();
         let (harmed, messages) = round(sweep.seed + round_number, time);
-        let counts =
-            [begun.elapsed().as_secs(), harmed.lives, harmed.kills, harmed.stops, harmed.operations, messages];
+        let Harmed { lives, kills, inside, stops, operations, .. } = harmed;
+        let counts = [begun.elapsed().as_secs(), lives, kills, inside, stops, operations, messages];
         outcome.counts.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         outcome.faults.extend(harmed.faults);
         longest = longest.max(harmed.longest);
@@ -151,7 +151,8 @@ fn play_at_queue(
     let killed = |life| taken.borrow_mut().add(book, life);
     let mut harmed = Play::new(World { book, command, rust, look: &look, killed: &killed }, seed).run(time);
     queue::drain(queue, book, &mut harmed.faults);
-    let sent = queue.stat().map(|status| status.sent).ok();
+    let (sent, repairs) = queue.stat().map_or((None, 0), |status| (Some(status.sent), status.repairs));
+    harmed.inside = repairs;
     let messages = queue::account(book, sent, &taken.borrow(), &mut harmed.faults);
     (harmed, messages)
 }
@@ -184,6 +185,7 @@ fn play_at_set(
 ) -> (Harmed, u64) {
     let look = || semaphores::look(set);
     let mut harmed = Play::new(World { book, command, rust, look: &look, killed: &|_| () }, seed).run(time);
+    harmed.inside += set.stat().map_or(0, |status| status.repairs);
     let rounds = semaphores::account(set, book, &mut harmed.faults);
     (harmed, rounds)
 }

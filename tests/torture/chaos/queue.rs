@@ -37,10 +37,10 @@ pub(super) fn mtype(sender: u32, index: u64) -> i64 {
 
 /// How long a message is.
 pub(super) fn length(random: &mut Random, mix: u64, most: u64) -> u64 {
-    let below = match random.below(16) {
+    let below = match random.below(64) {
         0 if mix & LARGE != 0 => most - most / 16,
-        1 | 2 if mix & LARGE != 0 => most / 4,
-        0..4 => most / 16,
+        1..4 if mix & LARGE != 0 => most / 4,
+        0..16 => most / 16,
         _ => 200,
     };
     12 + random.below(below.min(most - 12))
@@ -337,7 +337,7 @@ impl Taken {
 pub(super) fn account(book: &Book, sent: Option<u64>, taken: &Taken, faults: &mut Vec<Fault>) -> u64 {
     let (mut received, mut gone, mut missing) = (0, 0, Vec::new());
     let mut seen = Seen::default();
-    for life in 0..LIVES {
+    for life in book.lives() {
         let leaf = book.leaf(life);
         let (done, begun) = (leaf.get(Word::Done) as usize, leaf.get(Word::Begun) as usize);
         let times: Vec<_> = (0..begun.min(MESSAGES)).map(|index| book.message(life, index).received()).collect();
