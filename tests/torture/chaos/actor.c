@@ -319,9 +319,47 @@ static void lease_one(int64_t select, uint32_t flags)
     leaf[LEASED] = 0;
 }
 
+static void open_queue(const char *name)
+{
+    madang_queue_options options = {.struct_size = sizeof options, .create = MADANG_CREATE_NEVER};
+    if (madang_queue_open(name, &options, &queue) < 0)
+        fail("wrong: open: %s", madang_last_error());
+    capacity = (size_t)madang_queue_capacity(queue);
+    outgoing = outgoing ? outgoing : malloc(capacity * MOST_BATCH);
+}
+
+/* What is done besides, also to open it anew. */
+static void look_after(void)
+{
+    madang_queue *old = queue;
+    madang_queue_status status = {.struct_size = sizeof status};
+    madang_message message = {.struct_size = sizeof message};
+    int64_t looked = 0;
+    begin_call();
+    switch (below(4)) {
+    case 0:
+        looked = madang_queue_trim(queue);
+        break;
+    case 1:
+        looked = madang_queue_stat(queue, &status);
+        break;
+    case 2:
+        looked = madang_queue_recv(queue, 8, outgoing, capacity, MADANG_PEEK, &message, 0);
+        break;
+    default:
+        open_queue(madang_queue_name(old));
+        looked = madang_queue_close(old);
+    }
+    did("look", looked);
+}
+
 static void queue_turn(void)
 {
     uint32_t flags;
+    if (below(64) == 0) {
+        look_after();
+        return;
+    }
     if (below(8) < gives) {
         send_some();
         return;
@@ -334,15 +372,6 @@ static void queue_turn(void)
         lease_one(select, flags);
     else
         receive_one(select, flags);
-}
-
-static void open_queue(const char *name)
-{
-    madang_queue_options options = {.struct_size = sizeof options, .create = MADANG_CREATE_NEVER};
-    if (madang_queue_open(name, &options, &queue) < 0)
-        fail("wrong: open: %s", madang_last_error());
-    capacity = (size_t)madang_queue_capacity(queue);
-    outgoing = malloc(capacity * MOST_BATCH);
 }
 
 /* System V's messages --------------------------------------------------------------------------------------------- */

@@ -149,6 +149,9 @@ class QueueTurns:
 
     def turn(self) -> None:
         me = self.me
+        if me.below(64) == 0:
+            self.look_after()
+            return
         if me.below(8) < me.gives:
             self.send()
             return
@@ -160,6 +163,19 @@ class QueueTurns:
             self.lease(select)
         else:
             self.receive(select)
+
+    def look_after(self) -> None:
+        """What is done besides, also to open it anew."""
+        queue, timed = self.queue, self.me.timed
+        which = self.me.below(5)
+        if which == 4:
+            self.queue = madang.Queue(queue.name, create="never")
+            queue.close()
+        elif which == 3:
+            timed("peek", 0, lambda _: queue.peek(8))
+        else:
+            looks = [queue.trim, queue.stat, queue.participants]
+            timed("look", 0, lambda _: looks[which]())
 
     def draw_length(self) -> int:
         most, which, large = 200, self.me.below(64), self.me.mix & LARGE

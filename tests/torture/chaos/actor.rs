@@ -60,7 +60,13 @@ impl<'a> Me<'a> {
         self.timed(what, TIMEOUT, || call(Deadline::after(TIMEOUT)))
     }
 
-    fn timed<T>(&mut self, what: &str, timeout: Duration, call: impl FnOnce() -> Result<T>) -> Told<Option<T>> {
+    /// A call with this timeout.
+    pub(super) fn timed<T>(
+        &mut self,
+        what: &str,
+        timeout: Duration,
+        call: impl FnOnce() -> Result<T>,
+    ) -> Told<Option<T>> {
         let (stops, begun) = (self.leaf.get(Word::Stops), Instant::now());
         let outcome = call();
         let over = begun.elapsed().saturating_sub(timeout).as_nanos() as u64;

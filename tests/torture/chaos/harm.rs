@@ -59,6 +59,8 @@ struct Actor {
     life: usize,
     language: Language,
     pid: i32,
+    /// One that it has forked has been met.
+    has_child: bool,
     /// Until when.
     stopped: Option<Instant>,
     /// How much it had done when it was last seen to get on.
@@ -169,20 +171,22 @@ impl<'a> Play<'a> {
     fn enter(&mut self, life: usize, language: Language, pid: i32) {
         self.harmed.lives += 1;
         self.buried.remove(&pid);
-        self.actors.push(Actor { life, language, pid, stopped: None, seen: (0, Instant::now()) });
+        let seen = (0, Instant::now());
+        self.actors.push(Actor { life, language, pid, has_child: life > LIVES / 2, stopped: None, seen });
     }
 
     /// The children that actors have forked say themselves who they are.
     fn meet_children(&mut self) {
         self.ended.retain(|(_, since)| since.elapsed() < WATCHDOG);
-        let met: Vec<_> = self.actors.iter().chain(self.ended.iter().map(|(actor, _)| actor)).copied().collect();
-        for parent in met.iter().filter(|parent| parent.life < LIVES / 2) {
+        let parents = self.actors.iter_mut().chain(self.ended.iter_mut().map(|(actor, _)| actor));
+        let mut children = Vec::new();
+        for parent in parents.filter(|parent| !parent.has_child) {
             let child = parent.life + LIVES / 2;
-            let pid = self.leaf(child).get(Word::Pid) as i32;
-            if pid != 0 && !met.iter().any(|actor| actor.life == child) {
-                self.enter(child, parent.language, pid);
-            }
+            let pid = self.world.book.leaf(child).get(Word::Pid) as i32;
+            parent.has_child = pid != 0;
+            children.extend(parent.has_child.then_some((child, parent.language, pid)));
         }
+        children.into_iter().for_each(|(child, language, pid)| self.enter(child, language, pid));
     }
 
     fn has_ended(&self, actor: &Actor) -> bool {
@@ -239,7 +243,8 @@ impl<'a> Play<'a> {
         let wait = std::fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
         let begun = self.leaf(life).get(Word::State) == BORN;
         let state = state(pid);
-        let what = format!("{language:?}, life {life} (acts: {begun}, state {state}, {wait}) {what}; seed {}", self.seed);
+        let what =
+            format!("{language:?}, life {life} (acts: {begun}, state {state}, {wait}) {what}; seed {}", self.seed);
         self.harmed.faults.push(Fault { harm: Harm::Stuck, what });
     }
 
@@ -247,7 +252,7 @@ impl<'a> Play<'a> {
         match self.random.below(32) {
             0..16 => self.with_victim(Self::kill),
             16 => (0..3).for_each(|_| self.with_victim(Self::kill)),
-            17 => self.with_victim(Self::stop),
+            17..21 => self.with_victim(Self::stop),
             _ => {}
         }
     }

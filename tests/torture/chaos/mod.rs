@@ -38,6 +38,8 @@ use queue::{BATCHES, LARGE, LEASES, MOST_SYSV, QueueTurns, RESERVATIONS, Taken};
 use semaphores::SemaphoreTurns;
 use sysv::{Made, MessageTurns};
 
+/// Places at a queue: few, so that each is soon taken again after its owner was killed.
+const PARTICIPANTS: u32 = 48;
 /// How old an actor may become, in seconds.
 const LIFETIME: u32 = 240;
 
@@ -51,7 +53,9 @@ pub(crate) fn family() -> Family {
         ("everything", BATCHES | LEASES | RESERVATIONS | LARGE, 128 << 10),
     ];
     let queues = queues.map(|(name, mix, capacity)| {
-        Part::new(format!("queue: {name}"), move |sweep| rounds(sweep, |seed, time| at_queue(mix, capacity, seed, time)))
+        Part::new(format!("queue: {name}"), move |sweep| {
+            rounds(sweep, |seed, time| at_queue(mix, capacity, seed, time))
+        })
     });
     let others = [
         Part::new("semaphores with undo", |sweep| rounds(sweep, at_semaphores)),
@@ -116,7 +120,8 @@ fn command(language: Language, role: Role, book: &Book, world: &str, name: &str,
 
 fn at_queue(mix: u64, capacity: u64, seed: u64, time: Duration) -> (Harmed, u64) {
     let (book, name, fresh) = (Book::new(), Name::new("chaos-queue"), Name::new("chaos-fresh"));
-    let open = |name: &str| Queue::options().capacity(capacity).open(name).expect("a queue");
+    let options = Queue::options().capacity(capacity).max_participants(PARTICIPANTS);
+    let open = |name: &str| options.open(name).expect("a queue");
     let commands = |language, role| command(language, role, &book, "queue", &name, mix);
     let rust = |role: Role| actor::live(&book, role, QueueTurns::new(&name, mix, capacity, role.gives));
     let queue = open(&name);

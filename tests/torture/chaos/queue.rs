@@ -9,6 +9,7 @@
 
 use std::collections::HashSet;
 use std::mem::MaybeUninit;
+use std::time::Duration;
 
 use madang::{Deadline, Queue, Received, Select};
 use madang_tests::{Random, payload};
@@ -143,6 +144,21 @@ impl QueueTurns {
         }
     }
 
+    /// What is done besides, also to open it anew.
+    fn look_after(&mut self, me: &mut Me) -> Told<()> {
+        match me.random.below(5) {
+            0 => me.timed("trim", Duration::ZERO, || self.queue.trim()).map(drop),
+            1 => me.timed("stat", Duration::ZERO, || self.queue.stat()).map(drop),
+            2 => me.timed("participants", Duration::ZERO, || self.queue.participants()).map(drop),
+            3 => me.timed("peek", Duration::ZERO, || self.queue.peek(8)).map(drop),
+            _ => {
+                let again = me.timed("open", Duration::ZERO, || Queue::open(self.queue.name()))?;
+                self.queue = again.ok_or("wrong: it can't be opened anew")?;
+                Ok(())
+            }
+        }
+    }
+
     fn receive_one(&mut self, me: &mut Me, select: Select) -> Told<()> {
         let hand = me.hand();
         me.leaf.set(Word::InHand, HAND_HOLDS);
@@ -223,7 +239,11 @@ pub(super) fn as_uninit(bytes: &mut [u8]) -> &mut [MaybeUninit<u8>] {
 
 impl Turns for QueueTurns {
     fn turn(&mut self, me: &mut Me) -> Told<()> {
-        if me.random.below(8) < self.sends { self.send(me) } else { self.receive(me) }
+        match me.random.below(64) {
+            0 => self.look_after(me),
+            _ if me.random.below(8) < self.sends => self.send(me),
+            _ => self.receive(me),
+        }
     }
 
     fn forked(&mut self) {
@@ -414,4 +434,3 @@ fn filled(queue: &Queue, length: usize) -> Told<(usize, Option<i32>)> {
     }
     Ok((count, (errno != libc::EAGAIN).then_some(errno)))
 }
-

@@ -2,8 +2,8 @@
 //!
 //! What a call tells of a message is its type, so nobody can look at the order; whatever else is true of a queue is true here.
 
-use madang::shared::sysv::{msg, sem};
 use madang::SemaphoreSet;
+use madang::shared::sysv::{msg, sem};
 use madang_tests::payload;
 
 use super::actor::{Me, Told, Turns};
