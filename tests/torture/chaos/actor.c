@@ -20,7 +20,7 @@
 
 /* The book -------------------------------------------------------------------------------------------------------- */
 
-enum { HEAD = 512, LEAF = 64, LIVES = 65536, MESSAGES = 8192, HAND = 32768 };
+enum { HEAD = 512, LEAF = 64, LIVES = 65536, MESSAGES = 32768, HAND = 32768 };
 enum { STOP = 0, PLACES = 64 };
 enum { PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY, SECOND_BEGUN, SECOND_DONE,
        THIRD_BEGUN, THIRD_DONE, LEASED, FOUND, TEXT = 16, TEXT_WORDS = 48 };
@@ -356,7 +356,7 @@ static void look_after(void)
 static void queue_turn(void)
 {
     uint32_t flags;
-    if (below(64) == 0) {
+    if (below(512) == 0) {
         look_after();
         return;
     }

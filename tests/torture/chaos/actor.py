@@ -15,7 +15,7 @@ import madang
 from madang.shared import sysv
 
 # The book, as in book.rs.
-HEAD, LEAF, LIVES, MESSAGES, HAND = 512, 64, 65536, 8192, 32768
+HEAD, LEAF, LIVES, MESSAGES, HAND = 512, 64, 65536, 32768, 32768
 STOP, PLACES = 0, 64
 PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY = range(10)
 SECOND_BEGUN, SECOND_DONE, THIRD_BEGUN, THIRD_DONE, LEASED, FOUND, TEXT = range(10, 17)
@@ -149,7 +149,7 @@ class QueueTurns:
 
     def turn(self) -> None:
         me = self.me
-        if me.below(64) == 0:
+        if me.below(512) == 0:
             self.look_after()
             return
         if me.below(8) < me.gives:

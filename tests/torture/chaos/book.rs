@@ -7,7 +7,7 @@
 //! ```text
 //! head   512 words   STOP, and from PLACES on what the actors of a world share
 //! lives   64 words   each: see [`Leaf`]'s constants
-//! messages  8,192 words each life: sequence + 1 << 16 | times handed out << 8 | times received
+//! messages  32,768 words each life: sequence + 1 << 16 | times handed out << 8 | times received
 //! hands  32,768 words each life: what it receives into
 //! ```
 
@@ -24,7 +24,7 @@ const LEAF: usize = 64;
 /// As many lives as there can be in a run, and as many more: the child that life L forks is L + `LIVES` / 2.
 pub(super) const LIVES: usize = 65_536;
 /// A life that has sent so many ends.
-pub(super) const MESSAGES: usize = 8192;
+pub(super) const MESSAGES: usize = 32_768;
 
 /// As much as a message can have, in words.
 const HAND: usize = 32_768;

@@ -17,8 +17,8 @@ use crate::part::{Fault, Harm};
 
 /// At the longest somebody is stopped so long.
 const STOPPED: Duration = Duration::from_millis(300);
-/// So many lives are there at once, and besides them the children that they fork.
-const CAST: usize = 9;
+/// So many lives are there at once as a rule, and besides them the children that they fork.
+pub(super) const CAST: usize = 9;
 /// A part that finds so much has shown enough.
 const MOST_FAULTS: usize = 12;
 /// What a call may take beyond its timeout: another participant who is stopped is waited for a second, and this is a busy machine.
@@ -45,6 +45,8 @@ pub(super) struct Role {
 /// How the actors of a world are started, and what is looked at meanwhile.
 pub(super) struct World<'a> {
     pub(super) book: &'a Book,
+    /// So many lives are there at once; if two, one gives and the other takes.
+    pub(super) cast: usize,
     /// In C or Python.
     pub(super) command: &'a dyn Fn(Language, Role) -> Command,
     /// In Rust, in a fork.
@@ -61,6 +63,7 @@ struct Actor {
     pid: i32,
     /// One that it has forked has been met.
     has_child: bool,
+    gives: u64,
     /// Until when.
     stopped: Option<Instant>,
     /// How much it had done when it was last seen to get on.
@@ -104,9 +107,10 @@ impl<'a> Play<'a> {
     pub(super) fn run(mut self, duration: Duration) -> Harmed {
         become_subreaper(true);
         let begun = Instant::now();
-        while begun.elapsed() < duration && self.harmed.faults.len() < MOST_FAULTS && self.life < LIVES / 2 - CAST {
+        let (most, cast) = (LIVES / 2 - CAST, self.world.cast);
+        while begun.elapsed() < duration && self.harmed.faults.len() < MOST_FAULTS && self.life < most {
             self.keep();
-            while self.actors.iter().filter(|actor| actor.life < LIVES / 2).count() < CAST {
+            while self.adults().count() < cast {
                 self.begin();
             }
             self.harm();
@@ -139,22 +143,38 @@ impl<'a> Play<'a> {
         }
     }
 
+    /// Those that nobody forked.
+    fn adults(&self) -> impl Iterator<Item = &Actor> {
+        self.actors.iter().filter(|actor| actor.life < LIVES / 2)
+    }
+
     fn leaf(&self, life: usize) -> Leaf<'a> {
         self.world.book.leaf(life)
     }
 
+    /// A new life, whose choices are its own: whenever it begins.
     fn begin(&mut self) {
         let life = self.world.book.next_life();
         self.life = life;
-        let gives = [0, 4, 8][self.random.below(3) as usize];
-        let role = Role { life, seed: self.seed, gives, fork_at: 1 + self.random.below(4000) };
-        // (To start a Python takes a while.)
-        let (language, pid) = match self.random.below(16) {
-            0..9 => (Language::Rust, self.fork(role)),
-            9..15 => (Language::C, start((self.world.command)(Language::C, role))),
-            _ => (Language::Python, start((self.world.command)(Language::Python, role))),
+        let mut random = Random(self.seed << 32 ^ life as u64);
+        let fork_at = 1 + random.below(40_000 / self.world.cast as u64);
+        let gives = match self.world.cast {
+            2 if self.adults().any(|other| other.gives > 0) => 0,
+            2 => 8,
+            _ => [0, 4, 8][random.below(3) as usize],
         };
-        self.enter(life, language, pid);
+        let role = Role { life, seed: self.seed, gives, fork_at };
+        // (To start a Python takes a while.)
+        let language = match random.below(16) {
+            0..9 => Language::Rust,
+            9..15 => Language::C,
+            _ => Language::Python,
+        };
+        let pid = match language {
+            Language::Rust => self.fork(role),
+            _ => start((self.world.command)(language, role)),
+        };
+        self.enter(life, language, pid, gives);
     }
 
     fn fork(&self, role: Role) -> i32 {
@@ -168,11 +188,12 @@ impl<'a> Play<'a> {
         pid
     }
 
-    fn enter(&mut self, life: usize, language: Language, pid: i32) {
+    fn enter(&mut self, life: usize, language: Language, pid: i32, gives: u64) {
         self.harmed.lives += 1;
         self.buried.remove(&pid);
         let seen = (0, Instant::now());
-        self.actors.push(Actor { life, language, pid, has_child: life > LIVES / 2, stopped: None, seen });
+        let has_child = life > LIVES / 2;
+        self.actors.push(Actor { life, language, pid, has_child, gives, stopped: None, seen });
     }
 
     /// The children that actors have forked say themselves who they are.
@@ -184,9 +205,9 @@ impl<'a> Play<'a> {
             let child = parent.life + LIVES / 2;
             let pid = self.world.book.leaf(child).get(Word::Pid) as i32;
             parent.has_child = pid != 0;
-            children.extend(parent.has_child.then_some((child, parent.language, pid)));
+            children.extend(parent.has_child.then_some((child, parent.language, pid, parent.gives)));
         }
-        children.into_iter().for_each(|(child, language, pid)| self.enter(child, language, pid));
+        children.into_iter().for_each(|(child, language, pid, gives)| self.enter(child, language, pid, gives));
     }
 
     fn has_ended(&self, actor: &Actor) -> bool {
@@ -249,7 +270,9 @@ impl<'a> Play<'a> {
     }
 
     fn harm(&mut self) {
-        match self.random.below(32) {
+        // Two are to come to work in between.
+        let most = if self.world.cast == 2 { 256 } else { 32 };
+        match self.random.below(most) {
             0..16 => self.with_victim(Self::kill),
             16 => (0..3).for_each(|_| self.with_victim(Self::kill)),
             17..21 => self.with_victim(Self::stop),
@@ -259,15 +282,14 @@ impl<'a> Play<'a> {
 
     /// Mostly one who is in the midst of something; seldom a Python, which takes long to be there again.
     fn with_victim(&mut self, harm: fn(&mut Self, &mut Actor)) {
-        let at = self.random.below(self.actors.len() as u64) as usize;
+        // (Always as many draws: the next harm is the same, whatever this one meets.)
+        let [at, spares, unborn] = [0; 3].map(|_| self.random.draw());
+        let at = (at % self.actors.len() as u64) as usize;
         let mut actor = self.actors[at];
         let leaf = self.leaf(actor.life);
-        let (acts, dies) = (leaf.get(Word::State) == BORN, leaf.get(Word::Killed) != 0);
-        let is_spared = match actor.language {
-            Language::Python => self.random.below(4) > 0,
-            _ => state(actor.pid) != 'R' && self.random.below(4) > 0,
-        };
-        if !dies && !is_spared && (acts || self.random.below(16) == 0) {
+        let acts = leaf.get(Word::State) == BORN || unborn % 16 == 0;
+        let is_busy = actor.language != Language::Python && state(actor.pid) == 'R';
+        if acts && leaf.get(Word::Killed) == 0 && (is_busy || spares % 4 == 0) {
             harm(self, &mut actor);
             self.actors[at] = actor;
         }
@@ -283,7 +305,8 @@ impl<'a> Play<'a> {
         self.leaf(actor.life).add(Word::Stops, 1);
         self.harmed.stops += 1;
         signal(actor.pid, libc::SIGSTOP);
-        let ns = self.random.below(STOPPED.as_nanos() as u64);
+        // (Drawn by its life, too.)
+        let ns = Random(self.seed ^ actor.life as u64).below(STOPPED.as_nanos() as u64);
         actor.stopped = Some(Instant::now() + Duration::from_nanos(ns));
     }
 
@@ -309,15 +332,21 @@ impl<'a> Play<'a> {
                 break;
             }
             if begun.elapsed() > 2 * WATCHDOG {
-                for mut actor in self.actors.clone() {
-                    self.stuck(&actor, "doesn't end");
-                    self.kill(&mut actor);
-                }
-                if begun.elapsed() > 3 * WATCHDOG {
-                    break;
-                }
+                self.kill_the_stuck();
+            }
+            if begun.elapsed() > 3 * WATCHDOG {
+                break;
             }
             std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn kill_the_stuck(&mut self) {
+        for mut actor in self.actors.clone() {
+            if self.leaf(actor.life).get(Word::Killed) == 0 {
+                self.stuck(&actor, "doesn't end");
+                self.kill(&mut actor);
+            }
         }
     }
 }

@@ -22,7 +22,7 @@ mod sysv;
 mod c_library;
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ use madang_tests::{Name, python};
 
 use crate::part::{Family, Fault, Harm, Outcome, Part, Sweep};
 use book::Book;
-use harm::{Harmed, Language, Play, Role, World};
+use harm::{CAST, Harmed, Language, Play, Role, World};
 use locks::LockTurns;
 use queue::{BATCHES, LARGE, LEASES, MOST_SYSV, QueueTurns, RESERVATIONS, Taken};
 use semaphores::SemaphoreTurns;
@@ -45,16 +45,17 @@ const LIFETIME: u32 = 240;
 
 pub(crate) fn family() -> Family {
     let queues = [
-        ("plain", 0, 64 << 10),
-        ("small capacity", 0, 1500),
-        ("batches", BATCHES, 64 << 10),
-        ("leases and reservations", LEASES | RESERVATIONS, 64 << 10),
-        ("large messages", LARGE, 256 << 10),
-        ("everything", BATCHES | LEASES | RESERVATIONS | LARGE, 128 << 10),
+        ("plain", 0, 64 << 10, CAST),
+        ("one sends, one receives", 0, 64 << 10, 2),
+        ("small capacity", 0, 1500, CAST),
+        ("batches", BATCHES, 64 << 10, CAST),
+        ("leases and reservations", LEASES | RESERVATIONS, 64 << 10, CAST),
+        ("large messages", LARGE, 256 << 10, CAST),
+        ("everything", BATCHES | LEASES | RESERVATIONS | LARGE, 128 << 10, CAST),
     ];
-    let queues = queues.map(|(name, mix, capacity)| {
+    let queues = queues.map(|(name, mix, capacity, cast)| {
         Part::new(format!("queue: {name}"), move |sweep| {
-            rounds(sweep, |seed, time| at_queue(mix, capacity, seed, time))
+            rounds(sweep, |seed, time| at_queue(mix, capacity, cast, (seed, time)))
         })
     });
     let others = [
@@ -73,7 +74,9 @@ pub(crate) fn family() -> Family {
 
 /// The same with several seeds.
 fn rounds(sweep: &Sweep, round: impl Fn(u64, Duration) -> (Harmed, u64)) -> Outcome {
-    let (rounds, time) = if sweep.full { (3, Duration::from_secs(60)) } else { (1, Duration::from_secs(8)) };
+    // What there is to build, or is missing.
+    let _ = (c_actor(), python());
+    let (rounds, time) = if sweep.full { (3, Duration::from_secs(60)) } else { (1, Duration::from_secs(7)) };
     let mut outcome = Outcome { counts: vec![0; 7], faults: vec![] };
     let mut longest = Duration::ZERO;
     for round_number in 0..rounds {
@@ -100,32 +103,35 @@ fn fault(what: &str) -> Fault {
     Fault { harm, what: what.to_owned() }
 }
 
+fn source(file: &str) -> PathBuf {
+    c_library::top().join("tests/torture/chaos").join(file)
+}
+
+fn c_actor() -> &'static Path {
+    static ACTOR: OnceLock<PathBuf> = OnceLock::new();
+    ACTOR.get_or_init(|| c_library::compile(&source("actor.c"), "chaos-actor", &["-O2"]))
+}
+
 /// The actor in C or Python, for a world: of this kind, with this name and mix.
 fn command(language: Language, role: Role, book: &Book, world: &str, name: &str, mix: u64) -> Command {
-    static C_ACTOR: OnceLock<std::path::PathBuf> = OnceLock::new();
-    let source = |file: &str| c_library::top().join(Path::new("tests/torture/chaos")).join(file);
-    let mut command = match language {
-        Language::Python => {
-            let mut command = Command::new(python());
-            command.arg("-P").arg(source("actor.py"));
-            command
-        }
-        _ => Command::new(C_ACTOR.get_or_init(|| c_library::compile(&source("actor.c"), "chaos-actor", &["-O2"]))),
-    };
+    let mut command = Command::new(if language == Language::Python { python() } else { c_actor() });
+    if language == Language::Python {
+        command.arg("-P").arg(source("actor.py"));
+    }
     let Role { life, seed, gives, fork_at } = role;
     let numbers = [life as u64, seed, gives, fork_at, mix, LIFETIME.into()];
     command.arg(book.path()).args([world, name]).args(numbers.map(|number| number.to_string()));
     command
 }
 
-fn at_queue(mix: u64, capacity: u64, seed: u64, time: Duration) -> (Harmed, u64) {
+fn at_queue(mix: u64, capacity: u64, cast: usize, run: (u64, Duration)) -> (Harmed, u64) {
     let (book, name, fresh) = (Book::new(), Name::new("chaos-queue"), Name::new("chaos-fresh"));
     let options = Queue::options().capacity(capacity).max_participants(PARTICIPANTS);
     let open = |name: &str| options.open(name).expect("a queue");
     let commands = |language, role| command(language, role, &book, "queue", &name, mix);
     let rust = |role: Role| actor::live(&book, role, QueueTurns::new(&name, mix, capacity, role.gives));
     let queue = open(&name);
-    let (mut harmed, messages) = play_at_queue(&book, &queue, &commands, &rust, (seed, time));
+    let (mut harmed, messages) = play_at_queue(&book, &queue, cast, &commands, &rust, run);
     queue::has_all_its_room(&queue, &open(&fresh), &mut harmed.faults);
     (harmed, messages)
 }
@@ -139,7 +145,7 @@ fn at_messages_of_sysv(seed: u64, time: Duration) -> (Harmed, u64) {
         0 => actor::live(&book, role, MessageTurns { id: made.id, sends: role.gives }),
         _ => actor::live(&book, role, native(role.gives)),
     };
-    let (mut harmed, messages) = play_at_queue(&book, &queue, &commands, &rust, (seed, time));
+    let (mut harmed, messages) = play_at_queue(&book, &queue, CAST, &commands, &rust, (seed, time));
     queue::has_all_its_room(&queue, &fresh, &mut harmed.faults);
     (harmed, messages)
 }
@@ -147,6 +153,7 @@ fn at_messages_of_sysv(seed: u64, time: Duration) -> (Harmed, u64) {
 fn play_at_queue(
     book: &Book,
     queue: &Queue,
+    cast: usize,
     command: &dyn Fn(Language, Role) -> Command,
     rust: &dyn Fn(Role),
     (seed, time): (u64, Duration),
@@ -154,7 +161,7 @@ fn play_at_queue(
     let taken = RefCell::new(Taken::default());
     let look = || queue::look(queue);
     let killed = |life| taken.borrow_mut().add(book, life);
-    let mut harmed = Play::new(World { book, command, rust, look: &look, killed: &killed }, seed).run(time);
+    let mut harmed = Play::new(World { book, cast, command, rust, look: &look, killed: &killed }, seed).run(time);
     queue::drain(queue, book, &mut harmed.faults);
     let (sent, repairs) = queue.stat().map_or((None, 0), |status| (Some(status.sent), status.repairs));
     harmed.inside = repairs;
@@ -189,7 +196,7 @@ fn play_at_set(
     (seed, time): (u64, Duration),
 ) -> (Harmed, u64) {
     let look = || semaphores::look(set);
-    let mut harmed = Play::new(World { book, command, rust, look: &look, killed: &|_| () }, seed).run(time);
+    let mut harmed = Play::new(World { book, cast: CAST, command, rust, look: &look, killed: &|_| () }, seed).run(time);
     harmed.inside += set.stat().map_or(0, |status| status.repairs);
     let rounds = semaphores::account(set, book, &mut harmed.faults);
     (harmed, rounds)
@@ -200,6 +207,7 @@ fn at_locks(seed: u64, time: Duration) -> (Harmed, u64) {
     let segment = Segment::options().length(locks::LENGTH).open(&name).expect("a segment");
     let world = World {
         book: &book,
+        cast: CAST,
         command: &|language, role| command(language, role, &book, "locks", &name, 0),
         rust: &|role| actor::live(&book, role, LockTurns::new(&name, role.gives)),
         look: &|| Ok(()),

@@ -239,7 +239,7 @@ pub(super) fn as_uninit(bytes: &mut [u8]) -> &mut [MaybeUninit<u8>] {
 
 impl Turns for QueueTurns {
     fn turn(&mut self, me: &mut Me) -> Told<()> {
-        match me.random.below(64) {
+        match me.random.below(512) {
             0 => self.look_after(me),
             _ if me.random.below(8) < self.sends => self.send(me),
             _ => self.receive(me),
