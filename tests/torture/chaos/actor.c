@@ -22,8 +22,10 @@
 
 enum { HEAD = 512, LEAF = 64, LIVES = 65536, MESSAGES = 32768, HAND = 32768 };
 enum { STOP = 0, PLACES = 64 };
-enum { PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY, SECOND_BEGUN, SECOND_DONE,
-       THIRD_BEGUN, THIRD_DONE, LEASED, FOUND, TEXT = 16, TEXT_WORDS = 48 };
+enum {
+    PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, SECOND_BEGUN, SECOND_DONE, THIRD_BEGUN,
+    THIRD_DONE, LEASED, FOUND, TEXT = 16, TEXT_WORDS = 48
+};
 #define HAND_HOLDS (UINT64_C(1) << 32)
 enum { INSIDE = PLACES, COUNTER, WRITER, ONE, OTHER, TICKETS };
 enum { BORN = 1, ENDED = 2, FAULT = 3 };
@@ -114,10 +116,8 @@ static int did(const char *what, int64_t returned)
         leaf[LONGEST] = (uint64_t)over;
     if (returned >= 0)
         return 1;
-    if (returned == -EBUSY)
-        leaf[BUSY]++;
-    else if (returned != -EAGAIN && returned != -ETIMEDOUT && returned != -ENOMSG)
-        fail("wrong: %s: %s", what, madang_last_error());
+    if (returned != -EAGAIN && returned != -EBUSY && returned != -ETIMEDOUT && returned != -ENOMSG)
+        fail("wrong: %s: %s (%s)", what, strerror((int)-returned), madang_last_error());
     return 0;
 }
 

@@ -17,15 +17,15 @@ from madang.shared import sysv
 # The book, as in book.rs.
 HEAD, LEAF, LIVES, MESSAGES, HAND = 512, 64, 65536, 32768, 32768
 STOP, PLACES = 0, 64
-PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, BUSY = range(10)
-SECOND_BEGUN, SECOND_DONE, THIRD_BEGUN, THIRD_DONE, LEASED, FOUND, TEXT = range(10, 17)
-TEXT_WORDS = 48
+PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST = range(9)
+SECOND_BEGUN, SECOND_DONE, THIRD_BEGUN, THIRD_DONE, LEASED, FOUND = range(9, 15)
+TEXT, TEXT_WORDS = 16, 48
 INSIDE, COUNTER, WRITER, ONE, OTHER, TICKETS = range(PLACES, PLACES + 6)
 BORN, ENDED, FAULT = 1, 2, 3
 HAND_HOLDS = 1 << 32
 
 TIMEOUT = 0.02  # seconds
-REFUSED = {errno.EAGAIN, errno.ETIMEDOUT, errno.ENOMSG}
+REFUSED = {errno.EAGAIN, errno.EBUSY, errno.ETIMEDOUT, errno.ENOMSG}
 
 
 class Fault(Exception):
@@ -72,9 +72,7 @@ class Me:
         try:
             return call(timeout)
         except OSError as error:
-            if error.errno == errno.EBUSY:
-                self.leaf[BUSY] += 1
-            elif error.errno not in REFUSED:
+            if error.errno not in REFUSED:
                 raise Fault(f"wrong: {what}: {error}") from error
             return None
         finally:

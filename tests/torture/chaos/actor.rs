@@ -1,7 +1,7 @@
 //! The actor in Rust, a fork of this program; the actors in C and Python do the same.
 //!
-//! It takes turns until it is told to stop, or has sent as much as the book has room for. What it chooses it draws from the seed and
-//! its life. At one turn it may fork: the child goes on with the handles that it has inherited, as a life of its own.
+//! It takes turns until it is told to stop, or has sent as much as the book has room for. What it chooses it draws from the
+//! seed and its life. At one turn it may fork: the child goes on with the handles that it has inherited, as a life of its own.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -76,11 +76,7 @@ impl<'a> Me<'a> {
         match outcome {
             Ok(outcome) => Ok(Some(outcome)),
             Err(error) => match error.errno() {
-                libc::EAGAIN | libc::ETIMEDOUT | libc::ENOMSG => Ok(None),
-                libc::EBUSY => {
-                    self.leaf.add(Word::Busy, 1);
-                    Ok(None)
-                }
+                libc::EAGAIN | libc::EBUSY | libc::ETIMEDOUT | libc::ENOMSG => Ok(None),
                 _ => Err(format!("wrong: {what}: {error}")),
             },
         }

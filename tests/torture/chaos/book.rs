@@ -1,8 +1,9 @@
 //! The book: what the actors write down outside of madang, before and after everything that they do.
 //!
-//! A sparse file that all of them map, of 64-bit words: a head, a leaf for each life, a word for each message that a life can send,
-//! and the buffers that they receive into: what a killed one took along lies in his hand, or it is lost. Each word has one writer at a time (whoever has a message in hand, writes its word), so plain stores do; a killed actor
-//! leaves what it wrote. The actors in C and Python have the same numbers.
+//! A sparse file that all of them map, of 64-bit words: a head, a leaf for each life, a word for each message that a life can
+//! send, and the buffers that they receive into: what a killed one took along lies in his hand, or it is lost. Each word has
+//! one writer at a time (whoever has a message in hand, writes its word), so plain stores do; a killed actor leaves what it
+//! wrote. The actors in C and Python have the same numbers.
 //!
 //! ```text
 //! head   512 words   STOP, and from PLACES on what the actors of a world share
@@ -196,17 +197,15 @@ pub(super) enum Word {
     InHand = 7,
     /// How much longer than its timeout a call took at most, in nanoseconds, where nobody stopped it meanwhile.
     Longest = 8,
-    /// So often somebody else stayed inside for a second (`EBUSY`).
-    Busy = 9,
     /// As `Begun` and `Done`, of a second kind, and a third one.
-    SecondBegun = 10,
-    SecondDone = 11,
-    ThirdBegun = 12,
-    ThirdDone = 13,
+    SecondBegun = 9,
+    SecondDone = 10,
+    ThirdBegun = 11,
+    ThirdDone = 12,
     /// What it is about to acknowledge: the message's place in the book.
-    Leased = 14,
+    Leased = 13,
     /// So often it came to where somebody had been killed inside.
-    Found = 15,
+    Found = 14,
 }
 
 /// In [`Word::InHand`]: what it receives comes into its hand.

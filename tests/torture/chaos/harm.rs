@@ -21,7 +21,7 @@ const STOPPED: Duration = Duration::from_millis(300);
 pub(super) const CAST: usize = 9;
 /// A part that finds so much has shown enough.
 const MOST_FAULTS: usize = 12;
-/// What a call may take beyond its timeout: another participant who is stopped is waited for a second, and this is a busy machine.
+/// What a call may take beyond its timeout: one who is stopped is waited for, a second at most, and the machine is busy.
 const LATE: Duration = Duration::from_secs(4);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

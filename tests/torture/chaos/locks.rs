@@ -1,8 +1,8 @@
 //! A mutex, a condition and a read-write lock in a segment, which guard words of the book.
 //!
-//! Nobody comes in while another one is inside who wasn't killed; and who comes in after one who was killed inside, is told. What is
-//! counted with the mutex is right, up to the rounds in which somebody was killed. Tickets are given and taken with it, and who has to
-//! wait for one waits for the condition. Two words are equal to whoever reads, unless he is told.
+//! Nobody comes in while another one is inside who wasn't killed; and who comes in after one who was killed inside, is told.
+//! What is counted with the mutex is right, up to the rounds in which somebody was killed. Tickets are given and taken with it,
+//! and who has to wait for one waits for the condition. Two words are equal to whoever reads, unless he is told.
 
 use std::sync::atomic::Ordering;
 

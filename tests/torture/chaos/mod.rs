@@ -1,5 +1,5 @@
-//! Minutes of many processes in three languages, which send and receive by type, while others are killed, stopped, continued, forked
-//! and restarted at random; a book outside of madang proves that nothing was lost, doubled or stuck.
+//! Minutes of many processes in three languages, which send and receive by type, while others are killed, stopped, continued,
+//! forked and restarted at random; a book outside of madang proves that nothing was lost, doubled or stuck.
 //!
 //! | module | what it is |
 //! |---|---|

@@ -1,11 +1,12 @@
 //! A queue: what its actors do at each turn, and what must be found when all have ended.
 //!
-//! **In the end**, of the messages that a life told of all were received once, and of those that it had begun perhaps more; what is
-//! missing lies in the hand of somebody who was killed, or is the one that he was about to acknowledge. (Python's `recv_many` and
-//! System V's `msgrcv` have no buffer of the caller's: so many may be missing.) **On the way**, a receiver sees the order that its
-//! selections promise: after a message of sequence s, received by any selection, no message of the same type comes that is older; nor
-//! one of any type, if it was the first of all; nor one of the others, if it was the first that is not of a type; nor one of a lower
-//! type, if it was the first of the lowest. Only what comes back from a lease is older, and it says so.
+//! **In the end**, of the messages that a life told of all were received once, and of those that it had begun perhaps more;
+//! what is missing lies in the hand of somebody who was killed, or is the one that he was about to acknowledge. (Python's
+//! `recv_many` and System V's `msgrcv` have no buffer of the caller's: so many may be missing.) **On the way**, a receiver sees
+//! the order that its selections promise: after a message of sequence s, received by any selection, no message of the same type
+//! comes that is older; nor one of any type, if it was the first of all; nor one of the others, if it was the first that is not
+//! of a type; nor one of a lower type, if it was the first of the lowest. Only what comes back from a lease is older, and it
+//! says so.
 
 use std::collections::HashSet;
 use std::mem::MaybeUninit;
@@ -299,8 +300,9 @@ pub(super) fn drain(queue: &Queue, book: &Book, faults: &mut Vec<Fault>) {
                 if let Err(what) = place {
                     faults.push(super::fault(&format!("{what}, when all had ended")));
                 }
-                if last.replace(message.sequence) >= Some(message.sequence) {
-                    faults.push(super::fault(&format!("wrong: sequence {} after {last:?}", message.sequence)));
+                let before = last.replace(message.sequence);
+                if before >= last {
+                    faults.push(super::fault(&format!("wrong: sequence {last:?} after {before:?}")));
                 }
             }
             Err(error) if error.errno() == libc::EAGAIN => return,

@@ -1,7 +1,7 @@
 //! A set of semaphores: the first is a mutex, the others hold tokens, which actors take and give back, and move.
 //!
-//! What is taken is to be undone, so whoever is killed gives it back: **in the end** the mutex is free, and there are as many tokens
-//! as at first. Never are there more. Nobody comes in while another one is inside who wasn't killed.
+//! What is taken is to be undone, so whoever is killed gives it back: **in the end** the mutex is free, and there are as many
+//! tokens as at first. Never are there more. Nobody comes in while another one is inside who wasn't killed.
 
 use madang::shared::sysv::sem;
 use madang::{Deadline, Operation, Result, SemaphoreSet};

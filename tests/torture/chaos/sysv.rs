@@ -1,4 +1,5 @@
-//! System V's calls, served from shared memory: the actors in C and Python have nothing else, those in Rust use the object natively, too.
+//! System V's calls, served from shared memory: the actors in C and Python have nothing else, those in Rust use the object
+//! natively, too.
 //!
 //! What a call tells of a message is its type, so nobody can look at the order; whatever else is true of a queue is true here.
 
