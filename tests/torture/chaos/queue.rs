@@ -2,11 +2,12 @@
 //!
 //! **In the end**, of the messages that a life told of all were received once, and of those that it had begun perhaps more;
 //! what is missing lies in the hand of somebody who was killed, or is the one that he was about to acknowledge. (Python's
-//! `recv_many` and System V's `msgrcv` have no buffer of the caller's: so many may be missing.) **On the way**, a receiver sees
-//! the order that its selections promise: after a message of sequence s, received by any selection, no message of the same type
-//! comes that is older; nor one of any type, if it was the first of all; nor one of the others, if it was the first that is not
-//! of a type; nor one of a lower type, if it was the first of the lowest. Only what comes back from a lease is older, and it
-//! says so.
+//! `recv_many` and `msgrcv` have no buffer of the caller's: so many may be missing.)
+//!
+//! **On the way**, a receiver sees the order that its selections promise: after a message of sequence s, received by any
+//! selection, no message of the same type comes that is older; nor one of any type, if it was the first of all; nor one of the
+//! others, if it was the first that is not of a type; nor one of a lower type, if it was the first of the lowest. Only what
+//! comes back from a lease is older, and it says so.
 
 use std::collections::HashSet;
 use std::mem::MaybeUninit;
