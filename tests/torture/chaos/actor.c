@@ -123,7 +123,7 @@ static int did(const char *what, int64_t returned)
 
 /* Messages -------------------------------------------------------------------------------------------------------- */
 
-enum { BATCHES = 1, LEASES = 2, RESERVATIONS = 4, LARGE = 8, TYPES = 4, MOST_BATCH = 16, MESSAGE_HEAD = 12 };
+enum { BATCHES = 1, LEASES = 2, RESERVATIONS = 4, LARGE = 8, ALONE = 16, TYPES = 4, MOST_BATCH = 16, MESSAGE_HEAD = 12 };
 
 static madang_queue *queue;
 static size_t capacity;
@@ -204,8 +204,8 @@ static void pass(int64_t select, uint32_t flags, const madang_message *message)
     if (message->redelivered > 0)
         return;
     if (sequence < floors[message->type])
-        fail("wrong: select %" PRId64 " (%x): sequence %" PRIu64 " of type %" PRId64 " after %" PRIu64 ", and no mark", select,
-             flags, sequence, message->type, floors[message->type]);
+        fail("wrong: select %" PRId64 " (%x): sequence %" PRIu64 " of type %" PRId64 " after %" PRIu64 ", and no mark",
+             select, flags, sequence, message->type, floors[message->type]);
     for (int64_t other = 0; other <= TYPES; other++) {
         int comes_after = flags & MADANG_EXCEPT ? other != select
                           : select == 0         ? 1
@@ -322,7 +322,13 @@ static void lease_one(int64_t select, uint32_t flags)
 static void open_queue(const char *name)
 {
     madang_queue_options options = {.struct_size = sizeof options, .create = MADANG_CREATE_NEVER};
-    if (madang_queue_open(name, &options, &queue) < 0)
+    if (mix & ALONE)
+        options.flags = gives == 8 ? MADANG_EXCLUSIVE_SENDER : gives == 0 ? MADANG_EXCLUSIVE_RECEIVER : 0;
+    int failed;
+    do
+        failed = madang_queue_open(name, &options, &queue);
+    while (failed == -EBUSY);
+    if (failed < 0)
         fail("wrong: open: %s", madang_last_error());
     capacity = (size_t)madang_queue_capacity(queue);
     outgoing = outgoing ? outgoing : malloc(capacity * MOST_BATCH);
@@ -336,7 +342,7 @@ static void look_after(void)
     madang_message message = {.struct_size = sizeof message};
     int64_t looked = 0;
     begin_call();
-    switch (below(4)) {
+    switch (below(mix & ALONE ? 3 : 4)) {
     case 0:
         looked = madang_queue_trim(queue);
         break;

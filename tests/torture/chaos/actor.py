@@ -116,7 +116,7 @@ class Me:
         return self.book[STOP] != 0 or self.leaf[BEGUN] + 64 > MESSAGES
 
 
-BATCHES, LEASES, RESERVATIONS, LARGE = 1, 2, 4, 8
+BATCHES, LEASES, RESERVATIONS, LARGE, ALONE = 1, 2, 4, 8, 16
 TYPES, MOST_BATCH, MESSAGE_HEAD = 4, 16, 12
 
 
@@ -137,10 +137,22 @@ def pattern(index: int) -> bytes:
 
 class QueueTurns:
     def __init__(self, name: str, me: Me) -> None:
-        self.queue = madang.Queue(name, create="never")
-        self.capacity = self.queue.capacity
         self.me = me
+        self.queue = self.open(name)
+        self.capacity = self.queue.capacity
         self.forked()
+
+    def open(self, name: str) -> madang.Queue:
+        """Perhaps for oneself alone, when the one before is gone."""
+        sends, receives = (self.me.mix & ALONE and self.me.gives == gives for gives in (8, 0))
+        while True:
+            try:
+                return madang.Queue(
+                    name, create="never", exclusive_sender=bool(sends), exclusive_receiver=bool(receives)
+                )
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
 
     def forked(self) -> None:
         self.floors = [0] * (TYPES + 1)
@@ -165,7 +177,7 @@ class QueueTurns:
     def look_after(self) -> None:
         """What is done besides, also to open it anew."""
         queue, timed = self.queue, self.me.timed
-        which = self.me.below(5)
+        which = self.me.below(4 if self.me.mix & ALONE else 5)
         if which == 4:
             self.queue = madang.Queue(queue.name, create="never")
             queue.close()

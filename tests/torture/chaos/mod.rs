@@ -34,7 +34,7 @@ use crate::part::{Family, Fault, Harm, Outcome, Part, Sweep};
 use book::Book;
 use harm::{CAST, Harmed, Language, Play, Role, World};
 use locks::LockTurns;
-use queue::{BATCHES, LARGE, LEASES, MOST_SYSV, QueueTurns, RESERVATIONS, Taken};
+use queue::{ALONE, BATCHES, LARGE, LEASES, MOST_SYSV, QueueTurns, RESERVATIONS, Taken};
 use semaphores::SemaphoreTurns;
 use sysv::{Made, MessageTurns};
 
@@ -47,6 +47,7 @@ pub(crate) fn family() -> Family {
     let queues = [
         ("plain", 0, 64 << 10, CAST),
         ("one sends, one receives", 0, 64 << 10, 2),
+        ("exclusive ends", ALONE | BATCHES | LEASES, 64 << 10, 2),
         ("small capacity", 0, 1500, CAST),
         ("batches", BATCHES, 64 << 10, CAST),
         ("leases and reservations", LEASES | RESERVATIONS, 64 << 10, CAST),
@@ -76,7 +77,7 @@ pub(crate) fn family() -> Family {
 fn rounds(sweep: &Sweep, round: impl Fn(u64, Duration) -> (Harmed, u64)) -> Outcome {
     // What there is to build, or is missing.
     let _ = (c_actor(), python());
-    let (rounds, time) = if sweep.full { (3, Duration::from_secs(60)) } else { (1, Duration::from_secs(7)) };
+    let (rounds, time) = if sweep.full { (3, Duration::from_secs(60)) } else { (1, Duration::from_secs(6)) };
     let mut outcome = Outcome { counts: vec![0; 7], faults: vec![] };
     let mut longest = Duration::ZERO;
     for round_number in 0..rounds {

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-use madang::{Deadline, Queue, Received, Select};
+use madang::{Create, Deadline, Queue, Received, Select};
 use madang_tests::{Random, payload};
 
 use super::actor::{Me, Told, Turns};
@@ -26,6 +26,8 @@ pub(super) const LEASES: u64 = 2;
 pub(super) const RESERVATIONS: u64 = 4;
 /// Of more than a record holds, up to nearly the capacity.
 pub(super) const LARGE: u64 = 8;
+/// Who only sends does so alone, and who only receives: exclusive ends. (Their children come in when they are gone.)
+pub(super) const ALONE: u64 = 16;
 
 /// With System V's calls a message has no more than this.
 pub(super) const MOST_SYSV: u64 = 8192;
@@ -52,6 +54,19 @@ pub(super) fn length(random: &mut Random, mix: u64, most: u64) -> u64 {
 /// Below which sequence no message of a type can come any more.
 #[derive(Clone, Copy, Debug, Default)]
 struct Floors([u64; TYPES as usize + 1]);
+
+/// Opens the queue; perhaps for oneself alone, when the one before is gone.
+fn open(name: &str, mix: u64, sends: u64) -> madang::Result<Queue> {
+    let is_alone = mix & ALONE != 0;
+    let options = Queue::options().create(Create::Never);
+    let options = options.exclusive_sender(is_alone && sends == 8).exclusive_receiver(is_alone && sends == 0);
+    loop {
+        match options.open(name) {
+            Err(error) if error.errno() == libc::EBUSY => {}
+            opened => return opened,
+        }
+    }
+}
 
 impl Floors {
     /// A message was received by this selection.
@@ -92,7 +107,7 @@ pub(super) struct QueueTurns {
 impl QueueTurns {
     /// Messages have no more than `most` bytes.
     pub(super) fn new(name: &str, mix: u64, most: u64, sends: u64) -> Self {
-        let queue = Queue::open(name).expect("the queue");
+        let queue = open(name, mix, sends).expect("the queue");
         Self { queue, mix, most, sends, floors: Floors::default() }
     }
 
@@ -148,7 +163,7 @@ impl QueueTurns {
 
     /// What is done besides, also to open it anew.
     fn look_after(&mut self, me: &mut Me) -> Told<()> {
-        match me.random.below(5) {
+        match me.random.below(if self.mix & ALONE == 0 { 5 } else { 4 }) {
             0 => me.timed("trim", Duration::ZERO, || self.queue.trim()).map(drop),
             1 => me.timed("stat", Duration::ZERO, || self.queue.stat()).map(drop),
             2 => me.timed("participants", Duration::ZERO, || self.queue.participants()).map(drop),
