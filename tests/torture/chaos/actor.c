@@ -23,8 +23,8 @@
 enum { HEAD = 512, LEAF = 64, LIVES = 65536, MESSAGES = 32768, HAND = 32768 };
 enum { STOP = 0, PLACES = 64 };
 enum {
-    PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST, SECOND_BEGUN, SECOND_DONE, THIRD_BEGUN,
-    THIRD_DONE, LEASED, FOUND, TEXT = 16, TEXT_WORDS = 48
+    PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST_TRY, SECOND_BEGUN, SECOND_DONE, THIRD_BEGUN,
+    THIRD_DONE, LEASED, FOUND, LONGEST_WAIT, TEXT = 16, TEXT_WORDS = 48
 };
 #define HAND_HOLDS (UINT64_C(1) << 32)
 enum { INSIDE = PLACES, COUNTER, WRITER, ONE, OTHER, TICKETS };
@@ -112,8 +112,9 @@ static int64_t begin_call(void)
 static int did(const char *what, int64_t returned)
 {
     int64_t over = now() - call_begun - call_timeout;
-    if (leaf[STOPS] == call_stops && over > 0 && leaf[LONGEST] < (uint64_t)over)
-        leaf[LONGEST] = (uint64_t)over;
+    int longest = call_timeout ? LONGEST_WAIT : LONGEST_TRY;
+    if (leaf[STOPS] == call_stops && over > 0 && leaf[longest] < (uint64_t)over)
+        leaf[longest] = (uint64_t)over;
     if (returned >= 0)
         return 1;
     if (returned != -EAGAIN && returned != -EBUSY && returned != -ETIMEDOUT && returned != -ENOMSG)

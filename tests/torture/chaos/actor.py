@@ -17,8 +17,8 @@ from madang.shared import sysv
 # The book, as in book.rs.
 HEAD, LEAF, LIVES, MESSAGES, HAND = 512, 64, 65536, 32768, 32768
 STOP, PLACES = 0, 64
-PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST = range(9)
-SECOND_BEGUN, SECOND_DONE, THIRD_BEGUN, THIRD_DONE, LEASED, FOUND = range(9, 15)
+PID, STATE, KILLED, STOPS, OPERATIONS, BEGUN, DONE, IN_HAND, LONGEST_TRY = range(9)
+SECOND_BEGUN, SECOND_DONE, THIRD_BEGUN, THIRD_DONE, LEASED, FOUND, LONGEST_WAIT = range(9, 16)
 TEXT, TEXT_WORDS = 16, 48
 INSIDE, COUNTER, WRITER, ONE, OTHER, TICKETS = range(PLACES, PLACES + 6)
 BORN, ENDED, FAULT = 1, 2, 3
@@ -77,8 +77,9 @@ class Me:
             return None
         finally:
             over = int((time.monotonic() - begun - timeout) * 1e9)
-            if self.leaf[STOPS] == stops and self.leaf[LONGEST] < over:
-                self.leaf[LONGEST] = over
+            longest = LONGEST_WAIT if timeout else LONGEST_TRY
+            if self.leaf[STOPS] == stops and self.leaf[longest] < over:
+                self.leaf[longest] = over
 
     def look_inside(self, place: int, is_told: bool) -> None:
         """Whoever is inside must have been killed, and one must have been told."""

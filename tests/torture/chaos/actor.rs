@@ -70,8 +70,9 @@ impl<'a> Me<'a> {
         let (stops, begun) = (self.leaf.get(Word::Stops), Instant::now());
         let outcome = call();
         let over = begun.elapsed().saturating_sub(timeout).as_nanos() as u64;
-        if self.leaf.get(Word::Stops) == stops && self.leaf.get(Word::Longest) < over {
-            self.leaf.set(Word::Longest, over);
+        let longest = if timeout.is_zero() { Word::LongestTry } else { Word::LongestWait };
+        if self.leaf.get(Word::Stops) == stops && self.leaf.get(longest) < over {
+            self.leaf.set(longest, over);
         }
         match outcome {
             Ok(outcome) => Ok(Some(outcome)),

@@ -195,8 +195,8 @@ pub(super) enum Word {
     Done = 6,
     /// What may be gone with it if it is killed now: [`HAND_HOLDS`], or so many messages of which the book has nothing.
     InHand = 7,
-    /// How much longer than its timeout a call took at most, in nanoseconds, where nobody stopped it meanwhile.
-    Longest = 8,
+    /// How long a call that doesn't wait took at most, in nanoseconds, where nobody stopped it meanwhile.
+    LongestTry = 8,
     /// As `Begun` and `Done`, of a second kind, and a third one.
     SecondBegun = 9,
     SecondDone = 10,
@@ -206,6 +206,8 @@ pub(super) enum Word {
     Leased = 13,
     /// So often it came to where somebody had been killed inside.
     Found = 14,
+    /// How much longer than its timeout a call that waits took at most, as `LongestTry`.
+    LongestWait = 15,
 }
 
 /// In [`Word::InHand`]: what it receives comes into its hand.

@@ -79,8 +79,8 @@ pub(super) struct Harmed {
     pub(super) inside: u64,
     pub(super) stops: u64,
     pub(super) operations: u64,
-    /// What a call took beyond its timeout at most, of those who were not stopped meanwhile.
-    pub(super) longest: Duration,
+    /// What a try, and a call that waits, took at most beyond its timeout, of those who were not stopped meanwhile.
+    pub(super) longest: [Duration; 2],
     pub(super) faults: Vec<Fault>,
 }
 
@@ -238,9 +238,9 @@ impl<'a> Play<'a> {
         self.world.book.empty_hand(life);
         self.harmed.operations += leaf.get(Word::Operations);
         self.harmed.inside += leaf.get(Word::Found);
-        let longest = Duration::from_nanos(leaf.get(Word::Longest));
-        self.harmed.longest = self.harmed.longest.max(longest);
-        if longest > LATE {
+        let longest = [Word::LongestTry, Word::LongestWait].map(|word| Duration::from_nanos(leaf.get(word)));
+        self.harmed.longest = std::array::from_fn(|kind| self.harmed.longest[kind].max(longest[kind]));
+        if longest.iter().any(|&longest| longest > LATE) {
             let what = format!("{language:?}, life {life}: a call took {longest:?} more than its timeout");
             self.harmed.faults.push(Fault { harm: Harm::Stuck, what });
         }

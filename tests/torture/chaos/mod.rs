@@ -79,7 +79,7 @@ fn rounds(sweep: &Sweep, round: impl Fn(u64, Duration) -> (Harmed, u64)) -> Outc
     let _ = (c_actor(), python());
     let (rounds, time) = if sweep.full { (3, Duration::from_secs(60)) } else { (1, Duration::from_secs(6)) };
     let mut outcome = Outcome { counts: vec![0; 7], faults: vec![] };
-    let mut longest = Duration::ZERO;
+    let mut longest = [Duration::ZERO; 2];
     for round_number in 0..rounds {
         let begun = Instant::now();
         let (harmed, messages) = round(sweep.seed + round_number, time);
@@ -87,9 +87,10 @@ fn rounds(sweep: &Sweep, round: impl Fn(u64, Duration) -> (Harmed, u64)) -> Outc
         let counts = [begun.elapsed().as_secs(), lives, kills, inside, stops, operations, messages];
         outcome.counts.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         outcome.faults.extend(harmed.faults);
-        longest = longest.max(harmed.longest);
+        longest = std::array::from_fn(|kind| longest[kind].max(harmed.longest[kind]));
     }
-    eprint!(" the longest call took {longest:?} more than its timeout;");
+    let [tries, waits] = longest.map(|longest| longest.as_millis());
+    eprint!(" the longest try took {tries} ms, the longest wait {waits} ms more than its timeout;");
     outcome
 }
 
