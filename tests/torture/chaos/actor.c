@@ -124,7 +124,8 @@ static int did(const char *what, int64_t returned)
 
 /* Messages -------------------------------------------------------------------------------------------------------- */
 
-enum { BATCHES = 1, LEASES = 2, RESERVATIONS = 4, LARGE = 8, ALONE = 16, TYPES = 4, MOST_BATCH = 16, MESSAGE_HEAD = 12 };
+enum { BATCHES = 1, LEASES = 2, RESERVATIONS = 4, LARGE = 8, ALONE = 16 };
+enum { TYPES = 4, MOST_BATCH = 16, MESSAGE_HEAD = 12 };
 
 static madang_queue *queue;
 static size_t capacity;
