@@ -14,12 +14,19 @@ pub(crate) fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository")
 }
 
+/// Where cargo builds. A test is told so; a program lies in it, with its profile between.
+fn target() -> PathBuf {
+    let program = std::env::current_exe().expect("this program");
+    let told = option_env!("CARGO_TARGET_TMPDIR").map_or(program.parent().expect("target/release"), Path::new);
+    told.parent().expect("target").to_owned()
+}
+
 /// A directory with `libmadang.so`, `libmadang.so.0` and `libmadang.a`, for `-L` and `-rpath`; and this test's own files.
 pub(crate) fn directory() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
         let built = build("madang-capi");
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME"));
+        let directory = target().join("tmp").join(env!("CARGO_CRATE_NAME"));
         std::fs::create_dir_all(&directory).unwrap();
         for (name, target) in [("so", "so"), ("so.0", "so"), ("a", "a")] {
             let link = directory.join(format!("libmadang.{name}"));
@@ -32,11 +39,11 @@ pub(crate) fn directory() -> &'static Path {
 
 /// Builds a package, and says where its libraries lie. Cargo has given its lock back when tests run.
 pub(crate) fn build(package: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp");
+    let target = target();
     let (profile, flags): (_, &[&str]) =
         if cfg!(debug_assertions) { ("debug", &[]) } else { ("release", &["--release"]) };
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", package, "--target-dir"]).arg(target).args(flags);
+    cargo.args(["build", "--quiet", "--package", package, "--target-dir"]).arg(&target).args(flags);
     succeed(cargo.current_dir(top()));
     target.join(profile)
 }

@@ -7,9 +7,11 @@
 //! |---|---|
 //! | [`step`] | kills at every instruction of an operation |
 //! | [`stop`] | stops somebody in the middle of an operation, and watches the others |
+//! | [`chaos`] | kills, stops and forks many processes of three languages at random |
 //!
 //! A part doesn't stop at what it finds: it counts it, with all that is needed to see it again.
 
+mod chaos;
 mod ledger;
 mod part;
 mod step;
@@ -45,7 +47,7 @@ struct Arguments {
 
 /// In this order: what is quick and finds most comes first.
 fn families() -> Vec<Family> {
-    vec![step::family(), stop::family()]
+    vec![step::family(), stop::family(), chaos::family()]
 }
 
 fn main() -> ExitCode {
