@@ -18,7 +18,7 @@ mod queue;
 mod semaphores;
 mod sysv;
 
-#[path = "../../support/c_library.rs"]
+#[path = "../support/c_library.rs"]
 mod c_library;
 
 use std::cell::RefCell;
