@@ -10,6 +10,7 @@ mod index;
 mod keep;
 mod layout;
 mod lock;
+mod orders;
 mod ring;
 mod roster;
 mod semaphores;
