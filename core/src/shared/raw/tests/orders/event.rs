@@ -1,18 +1,18 @@
 //! The event count: nobody sleeps while there is something for him.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use super::super::super::cell::U32;
 use super::super::super::event::Event;
 use super::super::super::host::EVERYBODY;
+use super::waiting::Wait;
 use super::*;
 
 /// Something that is waited for: how many pieces there are.
 #[derive(Default)]
-pub(super) struct Pieces {
-    pub(super) event: Event,
-    pub(super) there: U32,
+struct Pieces {
+    event: Event,
+    there: U32,
 }
 
 impl Pieces {
@@ -21,28 +21,20 @@ impl Pieces {
         there > 0 && (self.there.swap_if(there, there - 1).is_ok() || self.take())
     }
 
-    /// As `shared/wait.rs` waits; says whether there was one for him before `times` sleeps ended by time.
+    /// Waits for one; says whether there was one before `times` sleeps ended by time.
     fn wait_and_take(&self, player: &Player, times: u32) -> bool {
-        let mut left = times;
-        loop {
-            let announced = self.event.announce();
-            if self.take() {
-                return true;
-            }
-            let slept = self.event.sleep(player, announced, Duration::MAX, EVERYBODY);
-            if self.take() {
-                return true;
-            }
-            match slept {
-                Err(_) if left == 0 => return false,
-                Err(_) => left -= 1,
-                Ok(()) => {}
-            }
-        }
+        let wait = Wait {
+            event: &self.event,
+            bits: EVERYBODY,
+            before_sleep: &|| {},
+            announce: &|| self.event.announce(),
+            woken_for_nothing: &|| {},
+        };
+        wait.until_done(player, times, &|| self.take().then_some(())).is_some()
     }
 
     /// As a sender tells of one message.
-    pub(super) fn put(&self, player: &Player) {
+    fn put(&self, player: &Player) {
         self.there.add(1);
         if self.event.is_awaited() {
             let raised = self.event.raise_to(player, 1, EVERYBODY);
@@ -74,14 +66,16 @@ fn nobody_needs_time(what: &str, preemptions: Option<u32>, work: &dyn Fn(&Orders
 #[test]
 fn one_waits_for_one() {
     nobody_needs_time("event, 1 waits, 1 puts 2", None, &|orders, pieces| {
-        let waits_twice = |player: Player| (0..2).for_each(|_| assert!(pieces.wait_and_take(&player, 0), "slept though there was something"));
+        let waits_twice = |player: Player| {
+            (0..2).for_each(|_| assert!(pieces.wait_and_take(&player, 0), "slept though there was something"))
+        };
         orders.run(&[&waits_twice, &puts(pieces, 2)])
     });
 }
 
 #[test]
 fn two_wait_for_one_who_puts_two() {
-    let bound = (!is_full()).then_some(4);
+    let bound = (!is_full()).then_some(3);
     nobody_needs_time("event, 2 wait, 1 puts 2", bound, &|orders, pieces| {
         orders.run(&[&waits(pieces), &waits(pieces), &puts(pieces, 2)])
     });
@@ -89,7 +83,7 @@ fn two_wait_for_one_who_puts_two() {
 
 #[test]
 fn two_wait_for_two() {
-    let bound = if is_full() { Some(5) } else { Some(3) };
+    let bound = if is_full() { Some(5) } else { Some(2) };
     nobody_needs_time("event, 2 wait, 2 put", bound, &|orders, pieces| {
         orders.run(&[&waits(pieces), &waits(pieces), &puts(pieces, 1), &puts(pieces, 1)])
     });

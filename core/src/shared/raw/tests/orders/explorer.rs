@@ -207,7 +207,8 @@ pub(super) fn explore<T>(limits: Limits, thing: &T, mut once: impl FnMut(&Orders
 impl Orders {
     /// Lets all of `work` run in one order, each as a participant of its own; `None` if how it goes on was tried before.
     pub(super) fn run(&self, work: &[&dyn Fn(Player)]) -> Option<Ended> {
-        let mut coroutines: Vec<_> = work.iter().enumerate().map(|(number, work)| self.coroutine(number, work)).collect();
+        let mut coroutines: Vec<_> =
+            work.iter().enumerate().map(|(number, work)| self.coroutine(number, work)).collect();
         self.begin(&mut coroutines);
         let ended = loop {
             match self.choose() {
@@ -230,7 +231,7 @@ impl Orders {
 
     /// Somebody who does something before or after all others; nobody comes in between.
     pub(super) fn player(&self, number: usize) -> Player<'_> {
-        Player { orders: self, number, me: Participant::new(number as u32, 1) }
+        Player { orders: self, number, me: Participant::new(number as u32, 1), roster: None }
     }
 
     fn coroutine<'a>(&'a self, number: usize, work: &'a dyn Fn(Player)) -> Coroutine<(), (), ()> {
@@ -431,7 +432,13 @@ impl Orders {
             let _ = match choice {
                 Choice::Run(number) if access.bytes == 0 => writeln!(story, "  {number} asks who lives"),
                 Choice::Run(number) => {
-                    writeln!(story, "  {number} {:?} of {} bytes at {}", access.kind, access.bytes, access.at as usize - first)
+                    writeln!(
+                        story,
+                        "  {number} {:?} of {} bytes at {}",
+                        access.kind,
+                        access.bytes,
+                        access.at as usize - first
+                    )
                 }
                 other => writeln!(story, "  {other:?}"),
             };
@@ -479,18 +486,41 @@ impl Shared {
     }
 }
 
+/// Says who lives.
+pub(super) type Lives<'a> = dyn Fn(&Player<'_>, Participant) -> bool + 'a;
+
 /// A participant.
 #[derive(Clone, Copy)]
 pub(super) struct Player<'a> {
     orders: &'a Orders,
     number: usize,
     me: Participant,
+    /// Who lives, if it isn't simply who isn't dead.
+    roster: Option<&'a Lives<'a>>,
 }
 
-impl Player<'_> {
-    /// The same process as another participant: in the next generation of a slot.
+impl<'a> Player<'a> {
+    /// The same process as that participant.
     pub(super) fn becomes(self, me: Participant) -> Self {
         Self { me, ..self }
+    }
+
+    /// The same, who asks there who lives.
+    pub(super) fn asks<'b>(self, roster: &'b Lives<'b>) -> Player<'b>
+    where
+        'a: 'b,
+    {
+        Player { roster: Some(roster), ..self }
+    }
+
+    /// Who has its slot next.
+    pub(super) fn heir(&self) -> Participant {
+        Participant::new(self.me.slot(), self.me.generation() + 1)
+    }
+
+    /// Which of those who run it is.
+    pub(super) fn number(&self) -> usize {
+        self.number
     }
 
     /// Notes what a check will want to know of it, besides what is in memory.
@@ -511,7 +541,7 @@ impl Player<'_> {
 
 impl Shared {
     /// Somebody has found that.
-    fn note_read(&mut self, player: &Player, found: u64) {
+    fn note_read(&mut self, player: &Player<'_>, found: u64) {
         if let Some(player) = self.players.get_mut(player.number) {
             player.history = mix(player.history, found);
         }
@@ -524,6 +554,9 @@ impl Host for Player<'_> {
     }
 
     fn lives(&self, who: Participant) -> bool {
+        if let Some(roster) = self.roster {
+            return roster(self, who);
+        }
         self.orders.is_about_to(NOWHERE);
         let mut shared = self.orders.shared.borrow_mut();
         let lives = !shared.dead.contains(&who);

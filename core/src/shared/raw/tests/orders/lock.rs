@@ -47,7 +47,8 @@ fn check(orders: &Orders, (lock, inside): &(RobustLock, Inside), ended: &Ended, 
 #[test]
 fn two_share_a_lock_again_and_again() {
     for deaths in 0..2 {
-        let limits = Limits { deaths, mortals: 2, early: 1, ..Limits::default() };
+        let preemptions = if is_full() { None } else { Some(4) };
+        let limits = Limits { deaths, mortals: 2, early: 1, preemptions, ..Limits::default() };
         try_all("lock, two, twice", limits, &<(RobustLock, Inside)>::default(), |orders, thing| {
             let twice = |number| move |player: Player| (0..2).for_each(|_| once(&thing.0, &thing.1, player, number));
             let Some(ended) = orders.run(&[&twice(0), &twice(1)]) else { return };

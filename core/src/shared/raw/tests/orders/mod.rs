@@ -15,8 +15,14 @@
 
 mod explorer;
 
+mod estate;
 mod event;
 mod lock;
+mod ring;
+mod roster;
+mod semaphores;
+mod sync;
+mod waiting;
 mod wrong;
 
 use explorer::{Ended, Limits, Orders, Player, Report, explore};
