@@ -17,6 +17,7 @@ mod shared {
     mod damage;
     mod descriptor;
     mod exclusive;
+    mod far;
     mod keep;
     mod kill;
     mod kill_backlog;
