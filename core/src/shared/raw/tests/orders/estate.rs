@@ -2,7 +2,8 @@
 
 use super::super::super::index::Want;
 use super::super::super::ring::{Asked, Leased, Ring};
-use super::ring::{queue_of, try_receive, try_send};
+use super::super::queue_of;
+use super::ring::{try_receive, try_send};
 use super::*;
 use crate::deadline::Deadline;
 
@@ -25,7 +26,7 @@ fn lease(ring: &Ring, player: &Player) -> Option<u64> {
 /// The first leases one of two messages, and acknowledges it; he may die at any time. Others find what he left: one who comes to receive,
 /// and one who comes to have his slot.
 fn explore_estate(what: &str, limits: Limits, heirs: bool) {
-    let ring = queue_of(4);
+    let ring = queue_of(4, 8);
     try_all(what, limits, &ring, |orders, ring| {
         let before = orders.player(9);
         (0..2).for_each(|number| assert!(try_send(ring, &before, 1, number)));

@@ -1,33 +1,17 @@
 //! The queue: each message once, in order, and nobody sleeps while there is one for him, or room.
 
 use std::cell::{Cell, RefCell};
-use std::os::fd::AsFd;
-use std::sync::Arc;
 
-use super::super::super::geometry::Geometry;
 use super::super::super::host::EVERYBODY;
 use super::super::super::index::Want;
 use super::super::super::ring::{Asked, Received, Ring, Sent, bits_for};
+use super::super::queue_of;
 use super::waiting::Wait;
 use super::*;
 use crate::deadline::Deadline;
-use crate::mapping::Mapping;
-use crate::sys::file;
 
 /// How often the time of one who waits may be over before he goes.
 const PATIENCE: u32 = 3;
-
-/// A queue for so many messages of 8 bytes, whose space is taken.
-pub(super) fn queue_of(messages: u64) -> Ring {
-    let geometry = Geometry::new(8 * messages, messages, 16).unwrap();
-    let file = file::create_unnamed(c"/dev/shm").unwrap();
-    let size = geometry.shape().size;
-    file::set_size(file.as_fd(), size).unwrap();
-    file::allocate(file.as_fd(), 0, size).unwrap();
-    let ring = Arc::new(Mapping::of_queue(file.as_fd(), &geometry).unwrap()).ring(geometry);
-    ring.create(false);
-    ring
-}
 
 /// As a handle tries to send.
 pub(super) fn try_send(ring: &Ring, player: &Player, mtype: i64, number: u64) -> bool {
@@ -142,7 +126,7 @@ fn explore_queue(
     once: impl Fn(&Orders, &Ring, &Deeds) -> Option<Ended>,
     receivers: &[usize],
 ) {
-    let ring = queue_of(messages);
+    let ring = queue_of(messages, 8);
     try_all(what, limits, &ring, |orders, ring| {
         let deeds = Deeds::default();
         // Its first message finds no space taken.
