@@ -3,7 +3,7 @@
 //! here is plain memory, so that they would see if it weren't protected.
 
 use std::cell::UnsafeCell;
-use std::sync::Mutex;
+use std::sync::atomic::{Ordering, fence};
 use std::thread;
 use std::time::Duration;
 
@@ -92,20 +92,25 @@ impl Plain {
     }
 }
 
+/// Runs a thread for each number below `count`; what they return. (Joined one by one: how a scope waits for its threads the sanitizer can't
+/// see in a std that wasn't built for it.)
+fn threads<T: Send>(count: u32, work: impl Fn(u32) -> T + Sync) -> Vec<T> {
+    thread::scope(|scope| {
+        let work = &work;
+        let running: Vec<_> = (0..count).map(|number| scope.spawn(move || work(number))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
 #[test]
 fn a_lock_protects_plain_memory() {
     let (lock, plain) = (RobustLock::default(), Plain::default());
-    thread::scope(|scope| {
-        for slot in 0..3 {
-            let (lock, plain) = (&lock, &plain);
-            scope.spawn(move || {
-                let me = Thread::new(slot);
-                for _ in 0..TIMES {
-                    assert_eq!(lock.lock(&me, Deadline::NEVER), Ok(Locked::Clean));
-                    plain.add_one();
-                    lock.unlock(&me).unwrap();
-                }
-            });
+    threads(3, |slot| {
+        let me = Thread::new(slot);
+        for _ in 0..TIMES {
+            assert_eq!(lock.lock(&me, Deadline::NEVER), Ok(Locked::Clean));
+            plain.add_one();
+            lock.unlock(&me).unwrap();
         }
     });
     assert_eq!(plain.0.into_inner(), 3 * TIMES);
@@ -117,23 +122,18 @@ fn a_lock_protects_plain_memory() {
 fn a_kept_lock_protects_plain_memory() {
     let (lock, plain) = (KeptLock::default(), Plain::default());
     let keeps = barrier::register();
-    thread::scope(|scope| {
-        for slot in 0..2 {
-            let (lock, plain) = (&lock, &plain);
-            scope.spawn(move || {
-                let me = Thread { keeps, ..Thread::new(slot) };
-                for time in 0..TIMES {
-                    let entered = lock.lock(&me, Deadline::NEVER).unwrap();
-                    assert_ne!(entered, Entered::Inherited);
-                    plain.add_one();
-                    lock.unlock(&me, entered).unwrap();
-                    if time % 50 == 0 {
-                        thread::yield_now();
-                    }
-                }
-                lock.give_back_for_good(&me);
-            });
+    threads(2, |slot| {
+        let me = Thread { keeps, ..Thread::new(slot) };
+        for time in 0..TIMES {
+            let entered = lock.lock(&me, Deadline::NEVER).unwrap();
+            assert_ne!(entered, Entered::Inherited);
+            plain.add_one();
+            lock.unlock(&me, entered).unwrap();
+            if time % 50 == 0 {
+                thread::yield_now();
+            }
         }
+        lock.give_back_for_good(&me);
     });
     assert_eq!(plain.0.into_inner(), 2 * TIMES);
 }
@@ -142,26 +142,22 @@ fn a_kept_lock_protects_plain_memory() {
 #[test]
 fn an_event_hands_plain_memory_over() {
     let (events, turn, plain) = (<[Event; 2]>::default(), U32::default(), Plain::default());
-    thread::scope(|scope| {
-        for slot in 0..2 {
-            let (events, turn, plain) = (&events, &turn, &plain);
-            scope.spawn(move || {
-                let me = Thread::new(slot);
-                for _ in 0..TIMES {
-                    while turn.get() != slot {
-                        let announced = events[slot as usize].announce();
-                        if turn.get() != slot {
-                            let _ = events[slot as usize].sleep(&me, announced, NAP, EVERYBODY);
-                        }
-                    }
-                    plain.add_one();
-                    turn.set(1 - slot);
-                    std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
-                    if events[1 - slot as usize].is_awaited() {
-                        events[1 - slot as usize].raise(&me);
-                    }
+    threads(2, |slot| {
+        let me = Thread::new(slot);
+        let [mine, his] = [slot, 1 - slot].map(|which| &events[which as usize]);
+        for _ in 0..TIMES {
+            while turn.get() != slot {
+                let announced = mine.announce();
+                if turn.get() != slot {
+                    let _ = mine.sleep(&me, announced, NAP, EVERYBODY);
                 }
-            });
+            }
+            plain.add_one();
+            turn.set(1 - slot);
+            fence(Ordering::SeqCst);
+            if his.is_awaited() {
+                his.raise(&me);
+            }
         }
     });
     assert_eq!(plain.0.into_inner(), 2 * TIMES);
@@ -210,45 +206,47 @@ fn receive(ring: &Ring, me: &Thread, want: Want, leases: bool) -> Option<Vec<u8>
     }
 }
 
-/// Two send, one of whom comes to keep the senders' end; two receive, by type, one of whom leases.
+/// Two send, and come to keep the senders' end; two receive, each his type, one of whom leases.
 #[test]
 #[cfg_attr(miri, ignore)]
 fn a_queue_hands_bytes_over() {
     let ring = queue_of(100, 300);
     let keeps = barrier::register();
-    let received = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for slot in 0..2 {
-            let (ring, received) = (&ring, &received);
-            scope.spawn(move || {
-                let me = Thread { keeps, ..Thread::new(slot) };
-                for number in 0..TIMES {
-                    let mut data = vec![number as u8; 16 + (number % 200) as usize];
-                    data[..8].copy_from_slice(&number.to_le_bytes());
-                    send(ring, &me, 1 + (number % 2) as i64, &data);
-                }
-                ring.leave(&me);
-            });
-            scope.spawn(move || {
-                let me = Thread { keeps, ..Thread::new(4 + slot) };
-                let want = Want::Type(1 + i64::from(slot));
-                for _ in 0..TIMES {
-                    let data = loop {
-                        let announced = ring.announce_receiver(&me, want);
-                        match receive(ring, &me, want, slot == 0) {
-                            Some(data) => break data,
-                            None => _ = ring.receivers_event().sleep(&me, announced, NAP, bits_for(want)),
-                        }
-                    };
-                    let number = u64::from_le_bytes(data[..8].try_into().unwrap());
-                    assert!(data[8..].iter().all(|&byte| byte == number as u8), "garbled: {number}");
-                    received.lock().unwrap().push(number);
-                }
-                ring.leave(&me);
-            });
+    let sends = |me: &Thread| {
+        for number in 0..TIMES {
+            let mut data = vec![number as u8; 16 + (number % 200) as usize];
+            data[..8].copy_from_slice(&number.to_le_bytes());
+            send(&ring, me, 1 + (number % 2) as i64, &data);
         }
+    };
+    let receives = |me: &Thread, want: Want| {
+        let one = || loop {
+            let announced = ring.announce_receiver(me, want);
+            match receive(&ring, me, want, want == Want::Type(1)) {
+                Some(data) => return data,
+                None => _ = ring.receivers_event().sleep(me, announced, NAP, bits_for(want)),
+            }
+        };
+        let number = |data: Vec<u8>| {
+            let number = u64::from_le_bytes(data[..8].try_into().unwrap());
+            assert!(data[8..].iter().all(|&byte| byte == number as u8), "garbled: {number}");
+            number
+        };
+        (0..TIMES).map(|_| number(one())).collect()
+    };
+    let received: Vec<Vec<u64>> = threads(4, |slot| {
+        let me = Thread { keeps, ..Thread::new(slot) };
+        let received = match slot {
+            0 | 1 => {
+                sends(&me);
+                Vec::new()
+            }
+            _ => receives(&me, Want::Type(i64::from(slot) - 1)),
+        };
+        ring.leave(&me);
+        received
     });
-    let mut received = received.into_inner().unwrap();
+    let mut received = received.concat();
     received.sort_unstable();
     assert!(received.iter().copied().eq((0..TIMES).flat_map(|number| [number; 2])));
 }
