@@ -67,7 +67,7 @@ fn nobody_needs_time(what: &str, preemptions: Option<u32>, work: &dyn Fn(&Orders
 fn one_waits_for_one() {
     nobody_needs_time("event, 1 waits, 1 puts 2", None, &|orders, pieces| {
         let waits_twice = |player: Player| {
-            (0..2).for_each(|_| assert!(pieces.wait_and_take(&player, 0), "slept though there was something"))
+            (0..2).for_each(|_| assert!(pieces.wait_and_take(&player, 0), "slept though there was something"));
         };
         orders.run(&[&waits_twice, &puts(pieces, 2)])
     });

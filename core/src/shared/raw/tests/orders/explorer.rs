@@ -152,6 +152,8 @@ pub(super) struct Orders {
     stacks: RefCell<Vec<DefaultStack>>,
     /// Whose coroutine runs; `None` before and after them.
     current: Cell<Option<(usize, *const Yielder<(), ()>)>>,
+    /// How often somebody slept in this order who came before or after all others.
+    late_sleeps: Cell<usize>,
     report: Cell<Report>,
 }
 
@@ -186,6 +188,7 @@ pub(super) fn explore<T>(limits: Limits, thing: &T, mut once: impl FnMut(&Orders
         seen: RefCell::default(),
         stacks: RefCell::default(),
         current: Cell::new(None),
+        late_sleeps: Cell::new(0),
         report: Cell::default(),
     };
     loop {
@@ -408,6 +411,7 @@ impl Orders {
         }
         *shared = Shared::default();
         self.depth.set(0);
+        self.late_sleeps.set(0);
     }
 
     /// Goes back to the deepest point at which something is left to try.
@@ -565,11 +569,18 @@ impl Host for Player<'_> {
     }
 
     fn sleep(&self, word: &U32, expected: u32, _: Duration, bits: u32) -> Result<(), Errno> {
-        let Some((number, yielder)) = self.orders.current.get() else { return Err(Errno(libc::ETIMEDOUT)) };
         if word.get() != expected {
             return Err(Errno(libc::EAGAIN));
         }
-        let (_, yielder) = self.orders.current.get().unwrap_or((number, yielder));
+        let Some((number, yielder)) = self.orders.current.get() else {
+            // Nobody else is there who could wake him.
+            self.orders.late_sleeps.set(self.orders.late_sleeps.get() + 1);
+            assert!(
+                self.orders.late_sleeps.get() < MOST_CHOICES,
+                "this has no end: he waits, and nobody else is there"
+            );
+            return Err(Errno(libc::ETIMEDOUT));
+        };
         {
             let mut shared = self.orders.shared.borrow_mut();
             let word = std::ptr::from_ref(word) as usize;
