@@ -294,6 +294,8 @@ pub(crate) mod trap {
             Change,
         }
 
+        // (Inlined also where nothing else is: all accesses of all tests come by here.)
+        #[inline(always)]
         fn observe(kind: Kind, at: *const u8, bytes: usize) {
             if let Some(observer) = OBSERVER.get() {
                 // SAFETY: `observed_by` lends it for as long as it is set.
@@ -316,10 +318,12 @@ pub(crate) mod trap {
         #[derive(Debug, PartialEq, Eq)]
         pub(crate) struct Died;
 
+        #[inline(always)]
         pub(in super::super) fn peek(at: *const u8, bytes: usize) {
             observe(Kind::Load, at, bytes);
         }
 
+        #[inline(always)]
         pub(in super::super) fn load(at: *const u8, bytes: usize) {
             observe(Kind::Load, at, bytes);
             interrupt();
@@ -337,11 +341,13 @@ pub(crate) mod trap {
             }
         }
 
+        #[inline(always)]
         pub(in super::super) fn store(at: *const u8, bytes: usize) {
             observe(Kind::Store, at, bytes);
             die_or_go_on();
         }
 
+        #[inline(always)]
         pub(in super::super) fn change(at: *const u8, bytes: usize) {
             observe(Kind::Change, at, bytes);
             die_or_go_on();
