@@ -50,13 +50,13 @@ fn tests(sweep: &Sweep, which: &[&str]) -> Outcome {
     let mut counts = vec![0; 4];
     for line in text.lines() {
         if let Some(passed) = line.strip_prefix("test result: ") {
-            counts[0] += number_before(passed, " passed");
+            counts[0] += number_before(passed, "passed");
         }
         // (A test that ended meanwhile may have put its dot before it.)
         if let Some((_, told)) = line.split_once("orders: ") {
-            counts[1] += number_before(told, " orders");
-            counts[2] += number_before(told, " states");
-            counts[3] += number_before(told, " deaths");
+            counts[1] += number_before(told, "orders");
+            counts[2] += number_before(told, "states");
+            counts[3] += number_before(told, "deaths");
         }
     }
     let failed: Vec<_> = text.lines().filter(|line| line.contains("FAILED") || line.starts_with("error")).collect();
@@ -90,7 +90,7 @@ fn sanitizers(sweep: &Sweep) -> Outcome {
     eprint!("{last} ");
     let is_fault = |line: &&str| ["SUMMARY", "error", "test "].iter().any(|begin| line.starts_with(begin));
     let faults = text.lines().filter(is_fault).map(|line| Fault { harm: Harm::Wrong, what: line.to_owned() });
-    Outcome { counts: vec![number_before(last, " tests"), 0, 0, 0], faults: faults.collect() }
+    Outcome { counts: vec![number_before(last, "tests"), 0, 0, 0], faults: faults.collect() }
 }
 
 /// All that it prints.
@@ -99,8 +99,8 @@ fn output(command: &mut Command) -> String {
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
-/// The number that stands before `what`.
+/// The number that stands before the word `what`.
 fn number_before(line: &str, what: &str) -> u64 {
-    let digits = line.split(what).next().and_then(|before| before.split(' ').next_back());
-    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    let words: Vec<_> = line.split_whitespace().map(|word| word.trim_end_matches([',', ';'])).collect();
+    words.windows(2).find_map(|two| two[0].parse().ok().filter(|_| two[1] == what)).unwrap_or(0)
 }
