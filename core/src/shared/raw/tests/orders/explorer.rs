@@ -33,6 +33,9 @@ use crate::sys::Errno;
 const STACK: usize = 256 << 10;
 /// More choices than any order takes that ends.
 const MOST_CHOICES: usize = 5000;
+/// As many as take minutes, and as many as take a few hundred MiB: then the exploration stops, and says so.
+const MOST_ORDERS: u64 = 2_000_000;
+const MOST_STATES: usize = 8_000_000;
 /// An address of no word: who asks whether another lives reads that.
 const NOWHERE: Access = Access { kind: Kind::Load, at: std::ptr::null(), bytes: 0 };
 
@@ -56,6 +59,8 @@ pub(super) struct Report {
     pub(super) orders: u64,
     pub(super) states: usize,
     pub(super) deaths: u64,
+    /// Whether it stopped before all was tried.
+    pub(super) stopped: bool,
 }
 
 /// How one order ended.
@@ -200,9 +205,11 @@ pub(super) fn explore<T>(limits: Limits, thing: &T, mut once: impl FnMut(&Orders
             resume_unwind(panic);
         }
         orders.restore();
-        if !orders.goes_on() {
-            let states = orders.seen.borrow().len();
-            return Report { states, ..orders.report.get() };
+        let (report, states) = (orders.report.get(), orders.seen.borrow().len());
+        let goes_on = orders.goes_on();
+        let stopped = goes_on && (report.orders >= MOST_ORDERS || states >= MOST_STATES);
+        if !goes_on || stopped {
+            return Report { states, stopped, ..report };
         }
     }
 }

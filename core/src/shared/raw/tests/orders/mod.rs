@@ -37,7 +37,8 @@ fn try_all<T>(what: &str, limits: Limits, thing: &T, once: impl FnMut(&Orders, &
     let begun = std::time::Instant::now();
     let report = explore(limits, thing, once);
     let bound = limits.preemptions.map_or_else(|| "all".to_owned(), |most| format!("up to {most} preemptions"));
-    let Report { orders, states, deaths } = report;
+    let Report { orders, states, deaths, stopped } = report;
+    let bound = if stopped { format!("a part of {bound}") } else { bound };
     println!("orders: {what}: {bound}: {orders} orders, {states} states, {deaths} deaths, {:.1?}", begun.elapsed());
     report
 }
