@@ -1,8 +1,9 @@
-//! Every order of a few participants' accesses, under the model checker of core's own tests (`core/src/shared/raw/tests/orders/`); far
-//! positions (`tests/rust/shared/far.rs`); and real threads under the sanitizers ([`sanitizers`](../sanitizers)).
+//! Every order of a few participants' accesses, under the model checker of core's own tests
+//! (`core/src/shared/raw/tests/orders/`); far positions (`tests/rust/shared/far.rs`); and real threads under the sanitizers
+//! ([`sanitizers`](../sanitizers)).
 //!
-//! They are tests of their crates, so each part lets cargo run some of them, and reads what they say. The whole sweep tries more orders,
-//! and optimised.
+//! They are tests of their crates, so each part lets cargo run some of them, and reads what they say. The whole sweep tries more
+//! orders, and optimised.
 
 use std::process::Command;
 

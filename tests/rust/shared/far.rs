@@ -1,8 +1,8 @@
-//! Far positions: objects that were used for so long that their counters are about to pass an edge. They are put there through the file, by
-//! the layout that docs/layout.md tells; then they do what they always do, across the edge.
+//! Far positions: objects that were used for so long that their counters are about to pass an edge. They are put there through
+//! the file, by the layout that docs/layout.md tells; then they do what they always do, across the edge.
 //!
-//! A queue counts bytes and messages in 64 bits, and its positions are bytes too. 2⁶⁴ of them are 58 years at 10 GB a second: shortly
-//! before, it says so instead of sending.
+//! A queue counts bytes and messages in 64 bits, and its positions are bytes too. 2⁶⁴ of them are 58 years at 10 GB a second:
+//! shortly before, it says so instead of sending.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -239,8 +239,8 @@ fn a_queue_that_can_count_no_further_says_so() {
     }
 }
 
-/// docs/layout.md: a set's next place in the order; and of a lock with a name, which lies at 512, a barrier's round and event, and
-/// an event's word and event.
+/// docs/layout.md: a set's next place in the order; and of a lock with a name, which lies at 512, a barrier's round and event,
+/// and an event's word and event.
 const TICKET: u64 = 544;
 const ROUND: u64 = 512 + 8;
 const ROUNDS_EVENT: u64 = 512 + 16;

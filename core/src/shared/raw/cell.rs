@@ -380,7 +380,8 @@ pub(crate) mod trap {
             (outcome.unwrap_or_else(|panic| resume_unwind(panic)), came)
         }
 
-        /// Runs `operation`, but lets only `stores` stores happen; the next one is its death. Whom it interrupts dies when he would.
+        /// Runs `operation`, but lets only `stores` stores happen; the next one is its death. Whom it interrupts dies when he
+        /// would.
         pub(crate) fn die_after<T>(stores: u32, operation: impl FnOnce() -> T) -> Result<T, Died> {
             let before = LEFT.replace(Some(stores));
             let outcome = catch_unwind(AssertUnwindSafe(operation));

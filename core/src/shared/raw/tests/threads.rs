@@ -1,6 +1,6 @@
-//! Real threads at one object, which sleep and wake as processes do: for ThreadSanitizer and Miri (`tests/torture/sanitizers`), which find
-//! what is read while it is written, and what a processor could reorder so that it would be. What the locks and the queue protect
-//! here is plain memory, so that they would see if it weren't protected.
+//! Real threads at one object, which sleep and wake as processes do: for ThreadSanitizer and Miri (`tests/torture/sanitizers`),
+//! which find what is read while it is written, and what a processor could reorder so that it would be. What the locks and the
+//! queue protect here is plain memory, so that they would see if it weren't protected.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{Ordering, fence};
@@ -92,8 +92,8 @@ impl Plain {
     }
 }
 
-/// Runs a thread for each number below `count`; what they return. (Joined one by one: how a scope waits for its threads the sanitizer can't
-/// see in a std that wasn't built for it.)
+/// Runs a thread for each number below `count`; what they return. (Joined one by one: how a scope waits for its threads the
+/// sanitizer can't see in a std that wasn't built for it.)
 fn threads<T: Send>(count: u32, work: impl Fn(u32) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let work = &work;

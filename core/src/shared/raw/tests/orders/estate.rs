@@ -23,8 +23,8 @@ fn lease(ring: &Ring, player: &Player) -> Option<u64> {
     }
 }
 
-/// The first leases one of two messages, and acknowledges it; he may die at any time. Others find what he left: one who comes to receive,
-/// and one who comes to have his slot.
+/// The first leases one of two messages, and acknowledges it; he may die at any time. Others find what he left: one who comes to
+/// receive, and one who comes to have his slot.
 fn explore_estate(what: &str, limits: Limits, heirs: bool) {
     let ring = queue_of(4, 8);
     try_all(what, limits, &ring, |orders, ring| {

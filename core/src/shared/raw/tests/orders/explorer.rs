@@ -1,19 +1,19 @@
 //! Runs a few participants in every order; see the head of the folder's `mod.rs`.
 //!
-//! **One order.** Each participant is a coroutine, which the trap suspends before each of its accesses. Whoever the explorer resumes
-//! does one access and all that it does with what it found, up to its next access. So an order is a list of choices: who goes on,
-//! who dies, whose sleep ends by time.
+//! **One order.** Each participant is a coroutine, which the trap suspends before each of its accesses. Whoever the explorer
+//! resumes does one access and all that it does with what it found, up to its next access. So an order is a list of choices: who
+//! goes on, who dies, whose sleep ends by time.
 //!
 //! **All orders**, depth first: the next one repeats the choices of the last up to the deepest at which another is left. What was
 //! stored is undone in between, so that all of them begin with the same memory at the same addresses.
 //!
-//! **States.** What a participant will do follows from what it has read so far, and what it can read from what is in memory. Where
-//! both are as they were in an earlier order, by whatever way, all that may follow was tried there, and the order ends. (Both
-//! are compared by a hash of 64 bits: of a million states, two are mistaken for each other once in ten million runs.) Who has ended,
-//! or died, will do nothing more, so of him only counts what he [told](Player::tells).
+//! **States.** What a participant will do follows from what it has read so far, and what it can read from what is in memory.
+//! Where both are as they were in an earlier order, by whatever way, all that may follow was tried there, and the order ends.
+//! (Both are compared by a hash of 64 bits: of a million states, two are mistaken for each other once in ten million runs.) Who
+//! has ended, or died, will do nothing more, so of him only counts what he [told](Player::tells).
 //!
-//! **Sleep** ends by a wake. By time only if nobody could go on otherwise (then his who sleeps longest), or as often as the limits say:
-//! so what needs it shows.
+//! **Sleep** ends by a wake. By time only if nobody could go on otherwise (then his who sleeps longest), or as often as the
+//! limits say: so what needs it shows.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashSet};
@@ -183,7 +183,8 @@ fn read(word: usize) -> u32 {
 
 /// Runs `once` for each order; it makes ready, lets the participants [run](Orders::run), and checks.
 ///
-/// All memory that cells and copies touch in it lies in `thing`, or outlives this call otherwise: it is restored after each order.
+/// All memory that cells and copies touch in it lies in `thing`, or outlives this call otherwise: it is restored after each
+/// order.
 pub(super) fn explore<T>(limits: Limits, thing: &T, mut once: impl FnMut(&Orders, &T)) -> Report {
     let orders = Orders {
         limits,

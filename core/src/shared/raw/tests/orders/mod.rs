@@ -1,17 +1,17 @@
-//! Every order: what a few participants do at once, tried in all the ways in which their accesses can follow each other, and in which
-//! some of them die between two of those.
+//! Every order: what a few participants do at once, tried in all the ways in which their accesses can follow each other, and in
+//! which some of them die between two of those.
 //!
 //! The floor's own code runs, as it is: the trap that all accesses to shared memory pass hands over to the [`explorer`], and
-//! sleeping, waking and asking who lives are the host's, which here is the explorer too. (That is why it isn't loom: that has atomics
-//! of its own, which can't lie in shared memory. shuttle could be given the trap, but it tries orders at random, or all of them without
-//! noticing that it was in the same state before, and takes a scheduler, its own random generators and a tracing framework along. All
-//! that is needed besides the trap is a coroutine.)
+//! sleeping, waking and asking who lives are the host's, which here is the explorer too. (That is why it isn't loom: that has
+//! atomics of its own, which can't lie in shared memory. shuttle could be given the trap, but it tries orders at random, or all
+//! of them without noticing that it was in the same state before, and takes a scheduler, its own random generators and a tracing
+//! framework along. All that is needed besides the trap is a coroutine.)
 //!
-//! Memory is sequentially consistent here. What processors may reorder besides is looked at in `ring/waking.rs`, `keep.rs` (a store
-//! that is late), and by ThreadSanitizer (`tests/torture/sanitizers`).
+//! Memory is sequentially consistent here. What processors may reorder besides is looked at in `ring/waking.rs`, `keep.rs` (a
+//! store that is late), and by ThreadSanitizer (`tests/torture/sanitizers`).
 //!
-//! `cargo test` tries what ends in seconds: all orders of few participants, or those in which somebody is stopped for another a few
-//! times at most. `MADANG_TORTURE=full` tries more. Each test prints how much that was.
+//! `cargo test` tries what ends in seconds: all orders of few participants, or those in which somebody is stopped for another a
+//! few times at most. `MADANG_TORTURE=full` tries more. Each test prints how much that was.
 
 mod explorer;
 

@@ -1,8 +1,8 @@
-//! Joining, and settling what a slot's former owner left: a lock that all use, in a roster with fewer places than there are processes
-//! that come.
+//! Joining, and settling what a slot's former owner left: a lock that all use, in a roster with fewer places than there are
+//! processes that come.
 //!
-//! A process holds the lock on its slot's byte from before it takes the slot to after it gave it back, or to its death. (That joining
-//! excludes fork is the handle's affair, `shared/attached.rs`: a lock of the process, which its at-fork handler takes.)
+//! A process holds the lock on its slot's byte from before it takes the slot to after it gave it back, or to its death. (That
+//! joining excludes fork is the handle's affair, `shared/attached.rs`: a lock of the process, which its at-fork handler takes.)
 
 use std::cell::Cell;
 

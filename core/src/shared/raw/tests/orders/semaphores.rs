@@ -1,5 +1,5 @@
-//! A set of semaphores: an array of operations is done as a whole or not at all, what the dead had to be undone is given back once, and
-//! nobody sleeps while there is enough for him.
+//! A set of semaphores: an array of operations is done as a whole or not at all, what the dead had to be undone is given back
+//! once, and nobody sleeps while there is enough for him.
 
 use std::cell::Cell;
 use std::os::fd::AsFd;
