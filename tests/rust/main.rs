@@ -17,6 +17,7 @@ mod shared {
     mod damage;
     mod descriptor;
     mod exclusive;
+    mod far;
     mod hard;
     mod keep;
     mod kill;

@@ -8,11 +8,13 @@
 //! | [`step`] | kills at every instruction of an operation |
 //! | [`stop`] | stops somebody in the middle of an operation, and watches the others |
 //! | [`chaos`] | kills, stops and forks many processes of three languages at random |
+//! | [`order`] | tries every order of a few participants' accesses |
 //!
 //! A part doesn't stop at what it finds: it counts it, with all that is needed to see it again.
 
 mod chaos;
 mod ledger;
+mod order;
 mod part;
 mod step;
 mod stop;
@@ -47,7 +49,7 @@ struct Arguments {
 
 /// In this order: what is quick and finds most comes first.
 fn families() -> Vec<Family> {
-    vec![step::family(), stop::family(), chaos::family()]
+    vec![step::family(), stop::family(), chaos::family(), order::family()]
 }
 
 /// From here on `/dev/shm` is this program's alone, if it may have that: what is left over goes with it, however it ends.

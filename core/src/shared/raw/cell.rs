@@ -23,56 +23,63 @@ macro_rules! cell {
             /// Reads it, and all that its writer stored before (Acquire).
             #[inline]
             pub(crate) fn get(&self) -> $value {
-                trap::load();
+                trap::load(self.at(), size_of::<$value>());
                 self.0.load(Ordering::Acquire)
             }
 
             /// Reads it where a lock that the caller holds, or nothing at all, orders it.
             #[inline]
             pub(crate) fn peek(&self) -> $value {
+                trap::peek(self.at(), size_of::<$value>());
                 self.0.load(Ordering::Relaxed)
             }
 
             /// Stores it after all that was stored before (Release).
             #[inline]
             pub(crate) fn set(&self, value: $value) {
-                trap::store();
+                trap::store(self.at(), size_of::<$value>());
                 self.0.store(value, Ordering::Release);
             }
 
             /// Replaces `old` by `new`, or says what is there instead (Acquire and Release).
             #[inline]
             pub(crate) fn swap_if(&self, old: $value, new: $value) -> Result<(), $value> {
-                trap::store();
+                trap::change(self.at(), size_of::<$value>());
                 self.0.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).map(drop)
             }
 
             /// Adds, and returns the sum.
             #[inline]
             pub(crate) fn add(&self, value: $value) -> $value {
-                trap::store();
+                trap::change(self.at(), size_of::<$value>());
                 self.0.fetch_add(value, Ordering::AcqRel).wrapping_add(value)
             }
 
             /// What is there, and 0 instead.
             #[inline]
             pub(crate) fn take(&self) -> $value {
-                trap::store();
+                trap::change(self.at(), size_of::<$value>());
                 self.0.swap(0, Ordering::AcqRel)
             }
 
             /// Sets these bits of it.
             #[inline]
             pub(crate) fn join(&self, bits: $value) {
-                trap::store();
+                trap::change(self.at(), size_of::<$value>());
                 self.0.fetch_or(bits, Ordering::AcqRel);
             }
 
             /// Lowers it to `value` unless it is lower.
             #[inline]
             pub(crate) fn lower(&self, value: $value) {
-                trap::store();
+                trap::change(self.at(), size_of::<$value>());
                 self.0.fetch_min(value, Ordering::AcqRel);
+            }
+
+            /// Where it lies, for the trap.
+            #[inline(always)]
+            fn at(&self) -> *const u8 {
+                self.0.as_ptr().cast_const().cast()
             }
         }
     };
@@ -100,7 +107,7 @@ impl U32 {
 /// `to` is valid for writes of `from.len()` bytes, and no Rust reference covers them.
 #[inline]
 pub(super) unsafe fn copy_in(from: &[u8], to: NonNull<u8>) {
-    trap::store();
+    trap::store(to.as_ptr(), from.len());
     // SAFETY: the caller's promise; `from`, a reference, can't overlap what no reference covers.
     unsafe { to.copy_from_nonoverlapping(NonNull::from(from).cast(), from.len()) };
 }
@@ -114,7 +121,7 @@ pub(super) const SHORT: usize = 128;
 /// As [`copy_in`].
 #[inline(always)]
 pub(super) unsafe fn copy_short(from: &[u8], to: NonNull<u8>) {
-    trap::store();
+    trap::store(to.as_ptr(), from.len());
     // SAFETY: the caller's promise.
     unsafe { copy_few(NonNull::from(from).cast(), to, from.len()) };
 }
@@ -198,7 +205,7 @@ impl Target<'_> {
     #[inline]
     pub(super) unsafe fn fill(&mut self, from: NonNull<u8>, length: usize) {
         debug_assert!(length <= self.length());
-        trap::load();
+        trap::load(from.as_ptr(), length);
         // SAFETY: the target is borrowed for this, and has the room; whole bytes are written, so what was initialised stays so.
         unsafe { self.0.cast().copy_from_nonoverlapping(from, length) };
     }
@@ -210,7 +217,7 @@ impl Target<'_> {
     #[inline(always)]
     pub(super) unsafe fn fill_at(&mut self, offset: usize, from: NonNull<u8>, length: usize) {
         debug_assert!(offset <= self.length() && length <= self.length() - offset);
-        trap::load();
+        trap::load(from.as_ptr(), length);
         // SAFETY: as in `fill`.
         unsafe {
             let to = self.0.cast::<u8>().byte_add(offset);
@@ -230,22 +237,32 @@ impl Target<'_> {
     }
 }
 
-/// The trap of the tests.
+/// The trap of the tests: each access passes it, with where it goes.
 pub(crate) mod trap {
     /// A store is about to happen.
     #[cfg(not(test))]
     #[inline(always)]
-    pub(super) fn store() {}
+    pub(super) fn store(_at: *const u8, _bytes: usize) {}
+
+    /// What is read and written at once is about to be.
+    #[cfg(not(test))]
+    #[inline(always)]
+    pub(super) fn change(_at: *const u8, _bytes: usize) {}
 
     /// A load that others' stores may come between is about to happen.
     #[cfg(not(test))]
     #[inline(always)]
-    pub(super) fn load() {}
+    pub(super) fn load(_at: *const u8, _bytes: usize) {}
+
+    /// A load that something else orders, or nothing, is about to happen.
+    #[cfg(not(test))]
+    #[inline(always)]
+    pub(super) fn peek(_at: *const u8, _bytes: usize) {}
 
     #[cfg(test)]
-    pub(crate) use armed::{Died, die_after, interrupt_after};
+    pub(crate) use armed::{Access, Died, Kind, die_after, interrupt_after, observed_by};
     #[cfg(test)]
-    pub(super) use armed::{load, store};
+    pub(super) use armed::{change, load, peek, store};
 
     #[cfg(test)]
     mod armed {
@@ -258,13 +275,61 @@ pub(crate) mod trap {
         thread_local! {
             static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
             static OTHER: Cell<Option<Other>> = const { Cell::new(None) };
+            static OBSERVER: Cell<Option<*const dyn Fn(Access)>> = const { Cell::new(None) };
+        }
+
+        /// An access that is about to happen.
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct Access {
+            pub(crate) kind: Kind,
+            pub(crate) at: *const u8,
+            pub(crate) bytes: usize,
+        }
+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Kind {
+            Load,
+            Store,
+            /// Both at once.
+            Change,
+        }
+
+        // (Inlined also where nothing else is: all accesses of all tests come by here.)
+        #[inline(always)]
+        fn observe(kind: Kind, at: *const u8, bytes: usize) {
+            if let Some(observer) = OBSERVER.get() {
+                // SAFETY: `observed_by` lends it for as long as it is set.
+                unsafe { (*observer)(Access { kind, at, bytes }) };
+            }
+        }
+
+        /// Runs `work`, and `observer` before each of its accesses.
+        pub(crate) fn observed_by<T>(observer: &dyn Fn(Access), work: impl FnOnce() -> T) -> T {
+            let observer = std::ptr::from_ref(observer);
+            // SAFETY: only the lifetime changes; it is taken back below, before what it borrows can go.
+            let observer: *const dyn Fn(Access) = unsafe { std::mem::transmute(observer) };
+            let before = OBSERVER.replace(Some(observer));
+            let outcome = catch_unwind(AssertUnwindSafe(work));
+            OBSERVER.set(before);
+            outcome.unwrap_or_else(|panic| resume_unwind(panic))
         }
 
         /// The operation ended at its n-th store, as if the process had been killed there.
         #[derive(Debug, PartialEq, Eq)]
         pub(crate) struct Died;
 
-        pub(in super::super) fn load() {
+        #[inline(always)]
+        pub(in super::super) fn peek(at: *const u8, bytes: usize) {
+            observe(Kind::Load, at, bytes);
+        }
+
+        #[inline(always)]
+        pub(in super::super) fn load(at: *const u8, bytes: usize) {
+            observe(Kind::Load, at, bytes);
+            interrupt();
+        }
+
+        fn interrupt() {
             match OTHER.get() {
                 Some((0, other)) => {
                     OTHER.set(None);
@@ -276,8 +341,20 @@ pub(crate) mod trap {
             }
         }
 
-        pub(in super::super) fn store() {
-            load();
+        #[inline(always)]
+        pub(in super::super) fn store(at: *const u8, bytes: usize) {
+            observe(Kind::Store, at, bytes);
+            die_or_go_on();
+        }
+
+        #[inline(always)]
+        pub(in super::super) fn change(at: *const u8, bytes: usize) {
+            observe(Kind::Change, at, bytes);
+            die_or_go_on();
+        }
+
+        fn die_or_go_on() {
+            interrupt();
             LEFT.with(|left| match left.get() {
                 Some(0) => {
                     left.set(None);
@@ -303,7 +380,8 @@ pub(crate) mod trap {
             (outcome.unwrap_or_else(|panic| resume_unwind(panic)), came)
         }
 
-        /// Runs `operation`, but lets only `stores` stores happen; the next one is its death. Whom it interrupts dies when he would.
+        /// Runs `operation`, but lets only `stores` stores happen; the next one is its death. Whom it interrupts dies when he
+        /// would.
         pub(crate) fn die_after<T>(stores: u32, operation: impl FnOnce() -> T) -> Result<T, Died> {
             let before = LEFT.replace(Some(stores));
             let outcome = catch_unwind(AssertUnwindSafe(operation));

@@ -181,6 +181,11 @@ const _: () = {
 /// What is said of a word that can't be a record's.
 const NO_RECORD: &str = "a record's word makes no sense";
 
+/// Positions and sums are compared as they are, so none may wrap: nothing is sent past here, which leaves a whole ring to go. (At 10 GB a
+/// second it takes 58 years.)
+const LAST: u64 = u64::MAX - (1 << 42);
+const WORN_OUT: &str = "2^64 bytes have gone through it, and it can count no further; what it holds can be received";
+
 /// How a send came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -527,6 +532,9 @@ impl Ring {
         }
         let crosses = self.should_cross(place, size, passed.less(receivers.end.look().1));
         let to = if crosses { senders.end.beyond(place) } else { place };
+        if to.position() > LAST || passed.bytes > LAST || passed.messages > LAST {
+            return Err(Blocked::Damaged(WORN_OUT));
+        }
         let side = to.side();
         let end = to.position().wrapping_add(size + SPARE);
         let free = receivers.end.reached(side).wrapping_add(self.geometry.ring(side));

@@ -10,18 +10,37 @@ mod index;
 mod keep;
 mod layout;
 mod lock;
+mod orders;
 mod ring;
 mod roster;
 mod semaphores;
 mod sync;
+mod threads;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cell::U32;
+use super::geometry::Geometry;
 use super::host::{Host, Participant};
-use crate::sys::Errno;
+use super::ring::Ring;
+use crate::mapping::Mapping;
+use crate::sys::{Errno, file};
+
+/// A queue for so many messages of that length, whose space can be granted without being taken: it is.
+fn queue_of(messages: u64, length: u64) -> Ring {
+    let geometry = Geometry::new(messages * length, messages, 16).unwrap();
+    let file = file::create_unnamed(c"/dev/shm").unwrap();
+    let size = geometry.shape().size;
+    file::set_size(file.as_fd(), size).unwrap();
+    file::allocate(file.as_fd(), 0, size).unwrap();
+    let ring = Arc::new(Mapping::of_queue(file.as_fd(), &geometry).unwrap()).ring(geometry);
+    ring.create(false);
+    ring
+}
 
 /// Who takes part in a test, who of them is dead, and what was asked of the world.
 #[derive(Debug, Default)]
