@@ -5,12 +5,14 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`scribble`] | writes over every word of every kind of object |
 //! | [`step`] | kills at every instruction of an operation |
 //!
 //! A part doesn't stop at what it finds: it counts it, with all that is needed to see it again.
 
 mod ledger;
 mod part;
+mod scribble;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -42,7 +44,7 @@ struct Arguments {
 
 /// In this order: what is quick and finds most comes first.
 fn families() -> Vec<Family> {
-    vec![]
+    vec![scribble::family()]
 }
 
 fn main() -> ExitCode {
