@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use madang_tests::{Child, WATCHDOG, fork};
 
-use super::probe::{Probe, Progress};
+use super::harness::probe::{Probe, Progress};
 use crate::part::{Fault, Harm};
 
 /// As many children as there are at once.
@@ -21,8 +21,6 @@ const MOST_MEMORY: u64 = 512 << 20;
 #[repr(C)]
 pub(crate) struct Page {
     pub(crate) progress: [Progress; CREW],
-    /// The identifier of what was made; 0 if it has none.
-    pub(crate) identifier: AtomicU64,
     /// What the children are to work on; see `meanwhile.rs`.
     pub(crate) round: AtomicU64,
 }

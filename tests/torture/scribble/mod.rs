@@ -2,22 +2,17 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`uses`] | makes the objects, and does all that can be done with them |
-//! | [`words`] | says what is written where |
-//! | [`sweep`] | one scribble after the other |
-//! | [`room`], [`guards`], [`crew`], [`probe`] | a folder of their own; pages around mappings; children, and who watches them |
+//! | [`sweep`] | one scribble after the other, on an object that is as good as new |
+//! | [`crew`] | children that may die of it, and who watches them |
+//! | [`harness`] | the objects, all that can be done with them, and what is written where; shared with the fuzzer |
 
 mod crew;
-mod guards;
-mod probe;
-mod room;
+mod harness;
 mod sweep;
-mod uses;
-mod words;
 
 use crate::part::{Family, Part};
 use sweep::When;
-use uses::SCENES;
+use harness::uses::SCENES;
 
 /// The parts.
 pub(crate) fn family() -> Family {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use madang_tests::{Random, open_descriptors};
 
 use super::crew::{SharedPage, State, Watched, address_space};
-use super::guards::Guards;
-use super::probe::Probe;
-use super::room::{Image, Room};
-use super::uses::{Scene, look_around};
-use super::words::Cases;
+use super::harness::guards::Guards;
+use super::harness::made::Made;
+use super::harness::probe::Probe;
+use super::harness::uses::{Scene, look_around};
+use super::harness::words::Cases;
 use crate::part::{Fault, Outcome, Sweep};
 
 /// A child does so many, and makes room for another.
@@ -27,41 +27,10 @@ pub(crate) enum When {
     InUse,
 }
 
-/// A scene that was made once, by who died at it.
-pub(crate) struct Made {
-    pub(crate) room: Room,
-    pub(crate) image: Image,
-    pub(crate) identifier: i32,
-}
-
-impl Made {
-    pub(crate) fn new(scene: Scene, page: &SharedPage) -> Self {
-        let room = Room::new();
-        let make = || {
-            room.is_entered();
-            page.identifier.store((scene.make)(&room) as u64, Relaxed);
-            0
-        };
-        madang_tests::fork(make).succeeds();
-        Self { image: room.image(), identifier: page.identifier.load(Relaxed) as i32, room }
-    }
-
-    /// The same object for case `number`, and its identifier.
-    pub(crate) fn again(&self, number: u64) -> (Image, i32) {
-        match self.identifier {
-            0 => (self.image.clone(), 0),
-            old => {
-                let new = old.wrapping_add(1 + number as i32) & i32::MAX;
-                (self.image.with_identifier(old, new), new)
-            }
-        }
-    }
-}
-
 /// Tries all cases, or `sample` of them.
 pub(crate) fn run(scene: Scene, when: When, sample: u64, sweep: &Sweep) -> Outcome {
     let page = SharedPage::new();
-    let made = Made::new(scene, &page);
+    let made = Made::new(scene);
     let cases = Cases::new(&made.image, sweep.seed);
     let numbers: Vec<u64> = match std::env::var("MADANG_TORTURE_CASE") {
         Ok(one) => vec![one.parse().expect("the number of a case")],
