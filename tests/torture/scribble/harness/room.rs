@@ -62,6 +62,17 @@ impl Drop for Room {
     }
 }
 
+/// Takes rooms away whose makers were killed.
+pub(crate) fn clear_left_over() {
+    for entry in fs::read_dir("/dev/shm").expect("/dev/shm").filter_map(Result::ok) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let maker = name.strip_prefix("test-scribble-").and_then(|rest| rest.split('-').next());
+        if maker.is_some_and(|maker| !Path::new("/proc").join(maker).exists()) {
+            let _ = fs::remove_file(entry.path()).or_else(|_| fs::remove_dir_all(entry.path()));
+        }
+    }
+}
+
 /// Objects as bytes.
 #[derive(Clone, Default)]
 pub(crate) struct Image {

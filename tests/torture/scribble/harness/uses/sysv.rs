@@ -16,6 +16,8 @@ pub(crate) const MESSAGES: Scene = Scene {
     make: |_| make_messages(),
     open: |probe, _, id| {
         probe.step("msgget", || msg::msgget(KEY, 0))?.ok()?;
+        // (To get it by its key looks at no more than whose it is.)
+        probe.step("IPC_STAT", || msg::stat(id))?.ok()?;
         probe.step("msgsnd", || msg::msgsnd_until(id, 1, b"one", soon()));
         Some(Box::new(Messages(id)))
     },
