@@ -31,8 +31,10 @@ pub(crate) fn run(target: Target, name: &str, sweep: &Sweep) -> Outcome {
 
 fn play_corpus(target: Target, name: &str) -> Outcome {
     let folder = Path::new("fuzz/corpus").join(name);
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(&folder).expect("the corpus, from the top folder").map(|entry| entry.expect("a file").path()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .expect("the corpus, from the top folder")
+        .map(|entry| entry.expect("a file").path())
+        .collect();
     files.sort();
     let stage = Stage::new(target);
     let page = SharedPage::new();

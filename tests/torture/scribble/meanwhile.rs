@@ -35,7 +35,7 @@ pub(crate) fn run(scene: Scene, rounds: u64, sweep: &Sweep) -> Outcome {
         let mut random = Random(sweep.seed ^ round << 32);
         let begun = Instant::now();
         for turn in 1..=PER_ROUND {
-            for scribble in cases.scribbles(random.below(cases.count())) {
+            for scribble in cases.scribbles(cases.draw(&mut random)) {
                 scribble.write(&files);
             }
             tried += 1;

@@ -17,9 +17,9 @@ mod sweep;
 mod truncated;
 
 use crate::part::{Family, Part, Sweep};
-use sweep::When;
 use harness::script::Target;
 use harness::uses::SCENES;
+use sweep::When;
 
 /// The parts.
 pub(crate) fn family() -> Family {

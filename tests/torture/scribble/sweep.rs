@@ -37,7 +37,7 @@ pub(crate) fn run(scene: Scene, when: When, sample: u64, sweep: &Sweep) -> Outco
         _ if sweep.full => (0..cases.count()).collect(),
         _ => {
             let mut random = Random(sweep.seed);
-            (0..sample).map(|_| random.below(cases.count())).collect()
+            (0..sample).map(|_| cases.draw(&mut random)).collect()
         }
     };
     let progress = &page.progress[0];

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use madang::Deadline;
 
 /// The deadline of what waits.
-pub(crate) const SOON: Duration = Duration::from_micros(200);
+pub(crate) const SOON: Duration = Duration::from_micros(50);
 /// A step that takes longer is stuck: a second is the bound of what has no deadline of its own, and the machine is shared.
 const BOUND: Duration = Duration::from_secs(3);
 /// What has waited for so long in one case has waited for somebody who is said to be inside, and won't do so again and again.

@@ -158,7 +158,8 @@ impl Image {
             for name in &mut file.names {
                 *name = name.to_str().expect("UTF-8").replace(&format!("{old:08x}"), &format!("{new:08x}")).into();
             }
-            let header = file.pages.iter_mut().filter(|(at, _)| *at == 0).flat_map(|(_, page)| page.chunks_exact_mut(4));
+            let header =
+                file.pages.iter_mut().filter(|(at, _)| *at == 0).flat_map(|(_, page)| page.chunks_exact_mut(4));
             header.filter(|word| **word == old.to_le_bytes()).for_each(|word| word.copy_from_slice(&new.to_le_bytes()));
         }
         image

@@ -5,10 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
-use madang::{
-    Barrier, Batch, Condition, Create, Deadline, Event, Lease, Mutex, Operation, Queue, Reservation, RwLock, Select,
-    SemaphoreSet, SyncOptions,
-};
+use madang::{Batch, Create, Deadline, Lease, Operation, Queue, Reservation, Select, SemaphoreSet};
 
 use super::guards::Guards;
 use super::made::Made;
@@ -122,7 +119,12 @@ impl<'a> Scripted<'a> {
         Self { made, files, words: words.collect() }
     }
 
-    fn play<'b, A: Actor<'b>>(self, probe: &Probe, bytes: &mut Unstructured<'b>, actor: &mut A) -> arbitrary::Result<()> {
+    fn play<'b, A: Actor<'b>>(
+        self,
+        probe: &Probe,
+        bytes: &mut Unstructured<'b>,
+        actor: &mut A,
+    ) -> arbitrary::Result<()> {
         actor.opens(probe, bool::arbitrary(bytes)?);
         let guards = Guards::new();
         for _ in 0..MOST_STEPS {
@@ -378,8 +380,12 @@ impl Actor<'_> for Sets {
 
     fn acts(&mut self, probe: &Probe, step: SetStep) {
         use SetStep as S;
-        let (S::Operate(by, ..) | S::Set(by, ..) | S::SetAll(by, _) | S::Tell(by, _) | S::Descriptor(by) | S::Reopen(by)) =
-            step;
+        let (S::Operate(by, ..)
+        | S::Set(by, ..)
+        | S::SetAll(by, _)
+        | S::Tell(by, _)
+        | S::Descriptor(by)
+        | S::Reopen(by)) = step;
         if let S::Reopen(which) = step {
             return self.open(probe, which);
         }
@@ -416,7 +422,7 @@ impl Actor<'_> for Sets {
 }
 
 #[derive(Default)]
-struct Locks([Option<(Mutex, RwLock, Condition, Barrier, Event)>; 2]);
+struct Locks([Option<sync::All>; 2]);
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum LockStep {
@@ -435,12 +441,7 @@ enum LockStep {
 
 impl Locks {
     fn open(&mut self, probe: &Probe, which: bool) {
-        let options = SyncOptions::default().create(Create::Never);
-        let open = || -> madang::Result<_> {
-            let locks = (Mutex::open_with(NAME, options)?, RwLock::open_with(NAME, options)?);
-            let others = (Condition::open_with(NAME, options)?, Barrier::open_with(NAME, options)?);
-            Ok((locks.0, locks.1, others.0, others.1, Event::open_with(NAME, options)?))
-        };
+        let open = || sync::named(Create::Never);
         self.0[usize::from(which)] = probe.step("open", open).and_then(Result::ok);
     }
 }
@@ -461,14 +462,14 @@ impl Actor<'_> for Locks {
         else {
             return self.others(probe, step);
         };
-        let Some((mutex, rwlock, condition, ..)) = &self.0[usize::from(by)] else { return };
+        let Some(sync::All { mutex, rwlock, condition, .. }) = &self.0[usize::from(by)] else { return };
         match step {
             S::Lock(_, waits) => _ = probe.step("lock", || mutex.lock_until(deadline(waits)).map(drop)),
             S::Read(_, waits) => _ = probe.step("read", || rwlock.read_until(deadline(waits)).map(drop)),
             S::Write(_, waits) => _ = probe.step("write", || rwlock.write_until(deadline(waits)).map(drop)),
             S::Both(_) => {
                 let held = probe.step("read", || rwlock.read_until(soon()));
-                if let Some((_, other, ..)) = &self.0[usize::from(!by)] {
+                if let Some(sync::All { rwlock: other, .. }) = &self.0[usize::from(!by)] {
                     probe.step("write", || other.write_until(soon()).map(drop));
                 }
                 probe.step("unlock", || drop(held));
@@ -495,9 +496,11 @@ impl Locks {
             return self.open(probe, which);
         }
         let (S::Barrier(by) | S::Parties(by, _) | S::Event(by, _)) = step else { return };
-        let Some((.., barrier, event)) = &self.0[usize::from(by)] else { return };
+        let Some(sync::All { barrier, event, .. }) = &self.0[usize::from(by)] else { return };
         match step {
-            S::Barrier(_) => _ = probe.step("barrier", || (barrier.wait_until(soon()).is_ok(), barrier.waiting().is_ok())),
+            S::Barrier(_) => {
+                probe.step("barrier", || (barrier.wait_until(soon()).is_ok(), barrier.waiting().is_ok()));
+            }
             S::Parties(_, parties) => _ = probe.step("set_parties", || barrier.set_parties(parties.into())),
             S::Event(_, how) => {
                 _ = probe.step("event", || match how % 4 {

@@ -57,6 +57,19 @@ impl Cases {
         self.words.len() as u64 * VALUES
     }
 
+    /// One of them by chance: mostly one of a word that says something, and every other time of control lines, for those are few and matter
+    /// most.
+    pub(crate) fn draw(&self, random: &mut Random) -> u64 {
+        let mut draw = || random.below(self.count());
+        let some = draw();
+        let controls = some.is_multiple_of(2);
+        let matters = |number: &u64| {
+            let word = self.words[(number / VALUES) as usize];
+            self.value(word) != 0 && (!controls || (512..1536).contains(&word.1))
+        };
+        if some % 8 < 2 { some } else { (0..200).map(|_| draw()).find(matters).unwrap_or(some) }
+    }
+
     /// What is written in case `number`.
     pub(crate) fn scribbles(&self, number: u64) -> Vec<Scribble> {
         let mut random = Random(self.seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
@@ -78,7 +91,12 @@ impl Cases {
             8 | 9 => old ^ 1 << random.below(bits),
             10 => random.draw(),
             11 => other,
-            12 => return vec![write(other), Scribble { bytes: old.to_le_bytes()[..another.2].to_vec(), ..write_at(another) }],
+            12 => {
+                return vec![
+                    write(other),
+                    Scribble { bytes: old.to_le_bytes()[..another.2].to_vec(), ..write_at(another) },
+                ];
+            }
             13 => size,
             14 => size.wrapping_add([1, 7, 8, 64, 4096, 65_536][random.below(6) as usize]),
             15 => size.wrapping_sub([1, 8, 16, 64, 65_536][random.below(5) as usize]),
@@ -87,7 +105,10 @@ impl Cases {
             17 => 1 + random.below(12) + (random.below(4) << 16) + (random.below(4) << 30),
             18 => {
                 let second = self.another(&mut random).0;
-                return vec![write(other), Scribble { bytes: random.draw().to_le_bytes()[..second.2].to_vec(), ..write_at(second) }];
+                return vec![
+                    write(other),
+                    Scribble { bytes: random.draw().to_le_bytes()[..second.2].to_vec(), ..write_at(second) },
+                ];
             }
             _ => {
                 let length = (1 + random.below(LINE as u64)).min(self.image.files[file].size - at);

@@ -142,7 +142,8 @@ fn send(probe: &Probe, queue: &Queue) {
 }
 
 fn receive(probe: &Probe, queue: &Queue) {
-    let selects = [Select::Type(3), Select::UpTo(2), Select::Except(1), Select::Any, Select::Type(77), Select::UpTo(i64::MAX)];
+    let selects =
+        [Select::Type(3), Select::UpTo(2), Select::Except(1), Select::Any, Select::Type(77), Select::UpTo(i64::MAX)];
     for select in selects {
         probe.step("recv", || queue.recv_until(select, Deadline::INSTANT).map(|message| message.data.len()));
     }
@@ -164,17 +165,23 @@ fn borrow(probe: &Probe, queue: &Queue) {
         if let Some(Ok(lease)) = probe.step("lease", || queue.lease_until(select, soon())) {
             probe.step("read a lease", || lease.to_vec());
             probe.step("return a lease", || match how {
-                0 => lease.ack(),
-                1 => lease.release(),
-                _ => Ok(drop(lease)),
+                0 => lease.ack().is_ok(),
+                1 => lease.release().is_ok(),
+                _ => {
+                    drop(lease);
+                    true
+                }
             });
         }
     }
     for length in [10, LARGE] {
         if let Some(Ok(mut reservation)) = probe.step("reserve", || queue.reserve_until(length, soon())) {
             probe.step("write", || reservation.write(0, &BYTES[..length]));
-            let commits = length == 10;
-            probe.step("commit", || if commits { reservation.commit_until(4, soon()) } else { Ok(drop(reservation)) });
+            if length == LARGE {
+                probe.step("drop a reservation", || drop(reservation));
+            } else {
+                probe.step("commit", || reservation.commit_until(4, soon()));
+            }
         }
     }
 }

@@ -7,7 +7,8 @@ use super::super::room::Room;
 use super::{NAME, Scene, Used};
 
 /// Each a file of its own.
-pub(crate) const NAMED: Scene = Scene { name: "locks, named", make: |_| make(named), open: |probe, _, _| open(probe, named) };
+pub(crate) const NAMED: Scene =
+    Scene { name: "locks, named", make: |_| make(named), open: |probe, _, _| open(probe, named) };
 /// Side by side in a segment.
 pub(crate) const WITHIN: Scene = Scene {
     name: "locks, in a segment",
@@ -15,15 +16,16 @@ pub(crate) const WITHIN: Scene = Scene {
     open: |probe, room, _| open(probe, |create| within(room, create)),
 };
 
-struct All {
-    mutex: Mutex,
-    rwlock: RwLock,
-    condition: Condition,
-    barrier: Barrier,
-    event: Event,
+/// One of each.
+pub(crate) struct All {
+    pub(crate) mutex: Mutex,
+    pub(crate) rwlock: RwLock,
+    pub(crate) condition: Condition,
+    pub(crate) barrier: Barrier,
+    pub(crate) event: Event,
 }
 
-fn named(create: Create) -> madang::Result<All> {
+pub(crate) fn named(create: Create) -> madang::Result<All> {
     let options = SyncOptions::default().create(create);
     Ok(All {
         mutex: Mutex::open_with(NAME, options)?,

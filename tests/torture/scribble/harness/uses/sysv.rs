@@ -82,7 +82,9 @@ impl Used for Messages {
             probe.step("msgsnd", || msg::msgsnd(id, mtype, &[0; 100], IPC_NOWAIT));
         }
         let mut buffer = [MaybeUninit::uninit(); 200];
-        for (msgtyp, flags) in [(2, 0), (-3, 0), (1, MSG_EXCEPT), (0, MSG_NOERROR), (0, 0o40_000), (0, 0), (0, 0), (0, 0)] {
+        for (msgtyp, flags) in
+            [(2, 0), (-3, 0), (1, MSG_EXCEPT), (0, MSG_NOERROR), (0, 0o40_000), (0, 0), (0, 0), (0, 0)]
+        {
             probe.step("msgrcv", || msg::msgrcv(id, &mut buffer, msgtyp, flags | IPC_NOWAIT));
         }
         probe.step("msgrcv, waiting", || msg::msgrcv_until(id, &mut buffer, 99, 0, soon()));
@@ -127,7 +129,8 @@ impl Used for Memory {
         let id = self.0;
         probe.step("shmget", || shm::shmget(KEY, SIZE, IPC_CREAT | 0o600));
         probe.step("IPC_STAT", || shm::stat(id).map(|_| ()));
-        let attached = probe.step("shmat", || shm::shmat(id, 0, if turn.is_multiple_of(2) { libc::SHM_RDONLY } else { 0 }));
+        let attached =
+            probe.step("shmat", || shm::shmat(id, 0, if turn.is_multiple_of(2) { libc::SHM_RDONLY } else { 0 }));
         probe.step("IPC_STAT", || shm::stat(id).map(|_| ()));
         probe.step("SHM_LOCK", || (shm::lock(id, true).is_ok(), shm::lock(id, false).is_ok()));
         if let Some(Ok(address)) = attached {
