@@ -1,5 +1,8 @@
 //! Scribbles while two processes work on the object, one after the other, without pause.
 //!
+//! In every other round a scribble goes and comes, as fast as it can be written, so that a word that was looked at is another one when it
+//! is looked at again; and the object stays good enough to be used.
+//!
 //! The workers open what lies there, use it in all ways, and open it anew, until the next round; the parent only writes. Which scribbles
 //! were written follows from the seed, at which moment does not.
 
@@ -35,11 +38,19 @@ pub(crate) fn run(scene: Scene, rounds: u64, sweep: &Sweep) -> Outcome {
         let mut random = Random(sweep.seed ^ round << 32);
         let begun = Instant::now();
         for turn in 1..=PER_ROUND {
-            for scribble in cases.scribbles(cases.draw(&mut random)) {
-                scribble.write(&files);
-            }
+            let scribbles = cases.scribbles(cases.draw(&mut random));
+            scribbles.iter().for_each(|scribble| scribble.write(&files));
             tried += 1;
-            let wait = (ROUND * turn as u32 / PER_ROUND as u32).saturating_sub(begun.elapsed());
+            let end = begun + ROUND * turn as u32 / PER_ROUND as u32;
+            while round % 2 == 1 && Instant::now() < end {
+                scribbles.iter().for_each(|scribble| cases.take_back(scribble, &files));
+                scribbles.iter().for_each(|scribble| scribble.write(&files));
+                tried += 1;
+            }
+            if round % 2 == 1 {
+                scribbles.iter().for_each(|scribble| cases.take_back(scribble, &files));
+            }
+            let wait = end.saturating_duration_since(Instant::now());
             for (worker, progress) in workers.iter_mut().zip(&page.progress) {
                 if worker.look(wait / CREW as u32, &mut faults) != State::Lives {
                     *worker = Watched::new(progress, work);

@@ -12,6 +12,8 @@ const VALUES: u64 = 20;
 /// All bytes before that are tried, used or not: header, control lines, the first slots.
 const CONTROL: u64 = 4096 + 256;
 const LINE: usize = 64;
+/// A longer file is a queue's.
+const NARROW: u64 = 1 << 18;
 
 /// All cases of an image.
 pub(crate) struct Cases {
@@ -45,7 +47,10 @@ impl Cases {
             lines.extend(file.lines(LINE).into_iter().filter(|&at| at >= CONTROL));
             for at in lines {
                 words.extend((0..8).map(|word| (number, at + 8 * word, 8)));
-                words.extend((0..16).map(|word| (number, at + 4 * word, 4)));
+                // Rings and heap have no narrower ones.
+                if at < CONTROL || file.size < NARROW {
+                    words.extend((0..16).map(|word| (number, at + 4 * word, 4)));
+                }
             }
         }
         let sizes = image.files.iter().flat_map(sizes).collect();
@@ -111,10 +116,19 @@ impl Cases {
                 ];
             }
             _ => {
-                let length = (1 + random.below(LINE as u64)).min(self.image.files[file].size - at);
-                return vec![Scribble { bytes: (0..length).map(|_| random.draw() as u8).collect(), ..write_at(word) }];
+                let length = (1 + random.below(8 * LINE as u64)).min(self.image.files[file].size - at);
+                let fill = [None, Some(0xff), Some(0x7f), Some(1)][random.below(4) as usize];
+                let bytes = (0..length).map(|_| fill.unwrap_or_else(|| random.draw() as u8)).collect();
+                return vec![Scribble { bytes, ..write_at(word) }];
             }
         })]
+    }
+
+    /// Writes what lay there at first.
+    pub(crate) fn take_back(&self, scribble: &Scribble, files: &[File]) {
+        let (kept, length) = (&self.image.files[scribble.file], scribble.bytes.len() as u64);
+        let bytes = (0..length).map(|byte| kept.word(scribble.at + byte, 1) as u8).collect();
+        Scribble { bytes, ..*scribble }.write(files);
     }
 
     /// Another word, and what it says: one that says something, if it is found quickly.
