@@ -9,6 +9,8 @@ pub(crate) mod sysv;
 
 use std::os::fd::AsRawFd;
 
+use madang::{Barrier, Condition, Event, Mutex, Queue, RwLock, Segment, SemaphoreSet};
+
 use super::probe::Probe;
 use super::room::Room;
 
@@ -48,6 +50,13 @@ pub(crate) const SCENES: [Scene; 9] = [
 pub(crate) fn look_around(probe: &Probe) {
     probe.step("list", || madang::ListOptions::default().segments(true).list().map(|_| ()));
     probe.step("left_overs", || madang::left_overs().map(|_| ()));
+}
+
+/// Takes away whatever bears its name.
+pub(crate) fn unlink(room: &Room) {
+    let _ = (Queue::unlink(NAME), SemaphoreSet::unlink(NAME), Segment::unlink(&room.segment));
+    let _ = (Mutex::unlink(NAME), RwLock::unlink(NAME), Condition::unlink(NAME));
+    let _ = (Barrier::unlink(NAME), Event::unlink(NAME));
 }
 
 /// Whether a descriptor rings; reading it is not for us.
