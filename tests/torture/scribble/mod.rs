@@ -26,7 +26,7 @@ pub(crate) fn family() -> Family {
     let mut parts = Vec::new();
     for scene in SCENES {
         for (when, told) in [(When::BeforeOpen, "before it is opened"), (When::InUse, "in use")] {
-            let run = move |sweep: &_| sweep::run(scene, when, 1500, sweep);
+            let run = move |sweep: &_| sweep::run(scene, when, 1000, sweep);
             parts.push(Part::new(format!("{}, {told}", scene.name), run));
         }
     }
