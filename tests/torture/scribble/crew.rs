@@ -77,8 +77,7 @@ impl<'a> Watched<'a> {
         Self { progress, child: Some(child), pipe: reader, said: Vec::new(), last: (0, Instant::now()) }
     }
 
-    /// Looks after it for `timeout` at most, and takes what it says: case and fault. `None` for the case: it ended there, by its own
-    /// will if there is no fault.
+    /// Looks after it for `timeout` at most, and adds what it says, or dies of, to the faults, each with its case.
     pub(crate) fn look(&mut self, timeout: Duration, faults: &mut Vec<(u64, Fault)>) -> State {
         let mut poll = libc::pollfd { fd: self.pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one valid pollfd.

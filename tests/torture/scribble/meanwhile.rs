@@ -1,4 +1,4 @@
-//! Scribbles while two processes work on the object, one after the other, without pause.
+//! One scribble after the other, while two processes work on the object.
 //!
 //! In every other round a scribble goes and comes, as fast as it can be written, so that a word that was looked at is another one when it
 //! is looked at again; and the object stays good enough to be used.

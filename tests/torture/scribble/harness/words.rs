@@ -65,14 +65,14 @@ impl Cases {
     /// One of them by chance: mostly one of a word that says something, and every other time of control lines, for those are few and matter
     /// most.
     pub(crate) fn draw(&self, random: &mut Random) -> u64 {
+        let (controls, any) = (random.below(2) == 0, random.below(4) == 0);
         let mut draw = || random.below(self.count());
-        let some = draw();
-        let controls = some.is_multiple_of(2);
         let matters = |number: &u64| {
             let word = self.words[(number / VALUES) as usize];
             self.value(word) != 0 && (!controls || (512..1536).contains(&word.1))
         };
-        if some % 8 < 2 { some } else { (0..200).map(|_| draw()).find(matters).unwrap_or(some) }
+        let some = draw();
+        if any { some } else { (0..200).map(|_| draw()).find(matters).unwrap_or(some) }
     }
 
     /// What is written in case `number`.
