@@ -1,4 +1,4 @@
-//! What a coverage-guided fuzzer has found worth keeping (fuzz/corpus), played again; and, where there is time, the fuzzer itself.
+//! What a coverage-guided fuzzer has found worth keeping (fuzz/corpus), played again; and, if all is to be tried, the fuzzer.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,10 +1,10 @@
 //! One scribble after the other, while two processes work on the object.
 //!
-//! In every other round a scribble goes and comes, as fast as it can be written, so that a word that was looked at is another one when it
-//! is looked at again; and the object stays good enough to be used.
+//! In every other round a scribble goes and comes, as fast as it can be written, so that a word that was looked at is another one
+//! when it is looked at again; and the object stays good enough to be used.
 //!
-//! The workers open what lies there, use it in all ways, and open it anew, until the next round; the parent only writes. Which scribbles
-//! were written follows from the seed, at which moment does not.
+//! The workers open what lies there, use it in all ways, and open it anew, until the next round; the parent only writes. Which
+//! scribbles were written follows from the seed, at which moment does not.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};

@@ -15,6 +15,8 @@ use crate::part::{Fault, Outcome, Sweep};
 
 /// A child does so many, and makes room for another.
 const PER_CHILD: usize = 400;
+/// With System V's calls fewer: a process keeps open what it has used, and of what was scribbled it can't know that it was removed.
+const PER_CALLER: usize = 10;
 /// After so many faults a part ends: the others will be the same.
 const MOST_FAULTS: usize = 20;
 /// More than that a child has no open descriptors, unless it leaks.
@@ -40,11 +42,12 @@ pub(crate) fn run(scene: Scene, when: When, sample: u64, sweep: &Sweep) -> Outco
             (0..sample).map(|_| cases.draw(&mut random)).collect()
         }
     };
+    let per_child = if made.again(0).1 == 0 { PER_CHILD } else { PER_CALLER };
     let progress = &page.progress[0];
     let mut faults = Vec::new();
     let mut next = 0;
     while next < numbers.len() && faults.len() < MOST_FAULTS {
-        let some = &numbers[next..(next + PER_CHILD).min(numbers.len())];
+        let some = &numbers[next..(next + per_child).min(numbers.len())];
         let work = |probe: &Probe| {
             made.room.is_entered();
             for (turn, &number) in some.iter().enumerate() {

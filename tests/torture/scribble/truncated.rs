@@ -1,8 +1,8 @@
 //! A file that is truncated, by a peer who may write it, under those who use it.
 //!
-//! What was cut off can't be had: who touches it gets SIGBUS, and no kernel says so beforehand, nor keeps a file on tmpfs from being
-//! cut. So this is promised to nobody, and shown here: SIGBUS is the worst that comes of it, who opens it then gets an error, and who cuts a
-//! sealed memfd does. What is counted as wrong is anything else.
+//! What was cut off can't be had: who touches it gets SIGBUS, and no kernel says so beforehand, nor keeps a file on tmpfs from
+//! being cut. So nothing is promised to those who use it; what is shown is that SIGBUS is the worst that comes of it, that others
+//! get an error and can make a new one, and that a sealed memfd can't be cut.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;

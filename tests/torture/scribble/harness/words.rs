@@ -62,8 +62,8 @@ impl Cases {
         self.words.len() as u64 * VALUES
     }
 
-    /// One of them by chance: mostly one of a word that says something, and every other time of control lines, for those are few and matter
-    /// most.
+    /// One of them by chance: mostly one of a word that says something, and every other time of control lines, for those are few
+    /// and matter most.
     pub(crate) fn draw(&self, random: &mut Random) -> u64 {
         let (controls, any) = (random.below(2) == 0, random.below(4) == 0);
         let mut draw = || random.below(self.count());
