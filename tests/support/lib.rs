@@ -228,6 +228,16 @@ impl Child {
         }
     }
 
+    /// Waits for its end, however it comes; returns the status as `waitpid(2)` has it.
+    #[must_use]
+    pub fn end(self) -> i32 {
+        let mut status = 0;
+        // SAFETY: `status` is a valid place for the answer.
+        assert_eq!(unsafe { libc::waitpid(self.0, &raw mut status, 0) }, self.0, "waitpid");
+        std::mem::forget(self);
+        status
+    }
+
     /// Waits for its exit; fails after [`WATCHDOG`], or unless it exits with 0.
     pub fn succeeds(self) {
         assert_eq!(self.wait_for(WATCHDOG), 0, "the child failed");

@@ -5,6 +5,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`scribble`] | writes over every word of every kind of object |
 //! | [`step`] | kills at every instruction of an operation |
 //! | [`stop`] | stops somebody in the middle of an operation, and watches the others |
 //! | [`chaos`] | kills, stops and forks many processes of three languages at random |
@@ -16,6 +17,7 @@ mod chaos;
 mod ledger;
 mod order;
 mod part;
+mod scribble;
 mod step;
 mod stop;
 
@@ -49,7 +51,7 @@ struct Arguments {
 
 /// In this order: what is quick and finds most comes first.
 fn families() -> Vec<Family> {
-    vec![step::family(), stop::family(), chaos::family(), order::family()]
+    vec![step::family(), stop::family(), chaos::family(), scribble::family(), order::family()]
 }
 
 /// From here on `/dev/shm` is this program's alone, if it may have that: what is left over goes with it, however it ends.

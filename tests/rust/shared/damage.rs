@@ -109,6 +109,20 @@ fn scribbles() {
     }
 }
 
+/// Counters that were scribbled tell nonsense, and no more: nothing is added up that could be too much.
+#[test]
+fn scribbled_counters() {
+    let name = Name::new("scribbled-counters");
+    let queue = Queue::options().capacity(1000).open(&name).unwrap();
+    // All control lines, up to the block of System V's.
+    file(&name).write_all_at(&[0xff; 3584 - 512], 512).unwrap();
+    let _ = (queue.stat(), queue.len(), queue.participants());
+    // Then none is locked.
+    file(&name).write_all_at(&[0; 64], 640).unwrap();
+    file(&name).write_all_at(&[0; 64], 768).unwrap();
+    let _ = (queue.stat(), queue.try_send(1, b"x"), queue.try_recv(Select::Any), queue.trim());
+}
+
 /// Limits that were scribbled admit no more than those that the queue was made with.
 #[test]
 fn scribbled_limits_admit_no_more() {

@@ -139,12 +139,12 @@ impl KeptLock {
         if entered == Entered::Kept {
             return self.leave_kept(host);
         }
-        let me = host.me().word();
+        let (me, times) = (host.me().word(), self.times.peek());
         if self.last.peek() != me {
             self.last.set(me);
             self.times.set(0);
-        } else if self.times.peek() < KEEP_AFTER {
-            self.times.set(self.times.peek() + 1);
+        } else if times < KEEP_AFTER {
+            self.times.set(times + 1);
         } else if self.keep(host) {
             return Ok(());
         }

@@ -854,7 +854,7 @@ impl Ring {
 
     /// How often a dead participant's lock was taken over.
     pub(crate) fn repairs(&self) -> u64 {
-        self.control().settings.repairs.get() + self.heap.repairs()
+        self.control().settings.repairs.get().saturating_add(self.heap.repairs())
     }
 
     /// Announces a receiver who wants that.
