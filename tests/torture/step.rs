@@ -37,6 +37,8 @@ const SHORT: u64 = 1500;
 /// How many kills are enough for the others, and for CI.
 const SAMPLE: u64 = 200;
 const SMALL_SAMPLE: u64 = 8;
+/// For CI, what has more instructions than this is killed three times.
+const LONG: u64 = 10_000;
 /// An operation that isn't done after so many has no end.
 const ENDLESS: u64 = 20_000_000;
 
@@ -192,7 +194,11 @@ fn victim_at(place: &Place, operation: &Operation) -> Result<Victim, String> {
 
 /// Behind which instructions victims are killed.
 fn kill_points(instructions: u64, sweep: &Sweep) -> Vec<u64> {
-    let sample = if sweep.full { SAMPLE } else { SMALL_SAMPLE };
+    let sample = match sweep.full {
+        true => SAMPLE,
+        false if instructions > LONG => 3,
+        false => SMALL_SAMPLE,
+    };
     if instructions <= sample || sweep.full && instructions <= SHORT {
         return (0..=instructions).collect();
     }

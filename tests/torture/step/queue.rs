@@ -278,8 +278,8 @@ pub(super) fn operations() -> Vec<Operation> {
 fn sending() -> Vec<Operation> {
     let mut all = Vec::new();
     for (name, length) in [("send 12 bytes", 12), ("send 1000 bytes", 1000), ("send 5000 bytes", 5000)] {
-        let next = message(NEXT, 5, length);
-        let stages = vec![usual(), with(&usual(), &[next.clone()])];
+        let next = [message(NEXT, 5, length)];
+        let stages = vec![usual(), with(&usual(), &next)];
         all.extend(operation(name, stages, move |queue| {
             queue.send(5, &payload(0, NEXT, length)).expect("it is sent");
             keep(queue);
