@@ -4907,8 +4907,8 @@ int madang_rwlock_unlink(const char *name);
 // madang.queue.sysv.id.<id> and, with a key, madang.queue.sysv.key.<key> in /dev/shm (both in
 // hexadecimal), which madang_queue_open() opens by the name "sysv.key.<key>".
 //
-// Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
-// at any time.
+// Returns an identifier, or -1 and errno as the man page says; EBUSY if who is just removing what
+// had the key doesn't get on for a second, for which it waits. Any thread may call it at any time.
 int madang_msgget(int key, int msgflg);
 
 // msgsnd(2), served from shared memory. Waits while the queue is full, unless msgflg has
@@ -4932,8 +4932,8 @@ int madang_msgctl(int msqid, int cmd, struct msqid_ds *buf);
 // madang.semaphores.sysv.id.<id> and, with a key, madang.semaphores.sysv.key.<key>, which
 // madang_semaphore_set_open() opens by the name "sysv.key.<key>".
 //
-// Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
-// at any time.
+// Returns an identifier, or -1 and errno as the man page says; EBUSY if who is just removing what
+// had the key doesn't get on for a second, for which it waits. Any thread may call it at any time.
 int madang_semget(int key, int nsems, int semflg);
 
 // semop(2), served from shared memory. Returns 0, or -1 and errno. Waits as the man page says; a
@@ -4952,8 +4952,8 @@ int madang_semctl(int semid, int semnum, int cmd, void *arg);
 // shmget(2), served from shared memory: what it makes is the file madang.memory.sysv.id.<id> and,
 // with a key, madang.memory.sysv.key.<key>, in which the memory begins at 64 KiB.
 //
-// Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
-// at any time.
+// Returns an identifier, or -1 and errno as the man page says; EBUSY if who is just removing what
+// had the key doesn't get on for a second, for which it waits. Any thread may call it at any time.
 int madang_shmget(int key, size_t size, int shmflg);
 
 // shmat(2), served from shared memory. Returns an address, or (void *)-1 and errno. Doesn't wait.

@@ -44,7 +44,8 @@ use crate::kernel::socket::{madang_socket_listener_options, madang_socket_messag
 use crate::kernel::sysv::madang_sysv_change;
 use crate::kernel::sysv::msg::{madang_sysv_msg_limits, madang_sysv_msg_options, madang_sysv_msg_status};
 use crate::kernel::sysv::sem::{
-    madang_sysv_sem_limits, madang_sysv_sem_op, madang_sysv_sem_options, madang_sysv_sem_status,
+    MADANG_SYSV_NO_WAIT, MADANG_SYSV_UNDO, madang_sysv_sem_limits, madang_sysv_sem_op, madang_sysv_sem_options,
+    madang_sysv_sem_status,
 };
 use crate::kernel::sysv::shm::{
     madang_sysv_shm_attach_options, madang_sysv_shm_limits, madang_sysv_shm_options, madang_sysv_shm_status,
@@ -172,7 +173,10 @@ pub(crate) fn put_numbers(at: *mut u16, capacity: usize, numbers: &[u16], what: 
 pub(crate) fn operations<'a>(at: *const madang_sysv_sem_op, count: usize) -> Result<&'a [Op]> {
     const {
         use std::mem::offset_of;
-        assert!(size_of::<Op>() == size_of::<madang_sysv_sem_op>());
+        assert!(
+            size_of::<Op>() == size_of::<madang_sysv_sem_op>() && align_of::<Op>() == align_of::<madang_sysv_sem_op>()
+        );
+        assert!(Op::NO_WAIT == MADANG_SYSV_NO_WAIT && Op::UNDO == MADANG_SYSV_UNDO);
         assert!(offset_of!(Op, index) == offset_of!(madang_sysv_sem_op, index));
         assert!(offset_of!(Op, delta) == offset_of!(madang_sysv_sem_op, delta));
         assert!(offset_of!(Op, flags) == offset_of!(madang_sysv_sem_op, flags));

@@ -81,9 +81,20 @@ fn main() -> ExitCode {
             .for_each(|family| family.parts.iter().for_each(|part| println!("{}/{}", family.name, part.name)));
         return ExitCode::SUCCESS;
     }
+    let count: usize = families.iter().map(|family| family.parts.len()).sum();
+    if count == 0 || arguments.write.is_some() && !arguments.only.is_empty() {
+        eprintln!(
+            "torture: {}",
+            if count == 0 {
+                "there is no such part: see --list"
+            } else {
+                "the tables are of all parts: --write goes without --only"
+            }
+        );
+        return ExitCode::FAILURE;
+    }
     let sweep = Sweep { full: arguments.full, seed: arguments.seed };
     let mut ledger = Ledger::open(&format!("full={} seed={} only={}", sweep.full, sweep.seed, arguments.only));
-    let count: usize = families.iter().map(|family| family.parts.len()).sum();
     let mut faults = 0;
     let parts = families.iter().flat_map(|family| family.parts.iter().map(move |part| (family, part)));
     for (number, (family, part)) in (1..).zip(parts) {

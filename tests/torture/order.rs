@@ -30,7 +30,7 @@ pub(crate) fn family() -> Family {
     parts.push(Part::new("counters near 2^31, 2^32, 2^63, 2^64", |sweep| {
         tests(sweep, &["-p", "madang-tests", "--test", "rust", "shared::far::"])
     }));
-    parts.push(Part::new("threads, under sanitizers", sanitizers));
+    parts.push(Part { is_extra: true, ..Part::new("threads, under sanitizers", sanitizers) });
     Family {
         name: "order",
         title: "Every order: of accesses, deaths between any two of them, and sleeps",

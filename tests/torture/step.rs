@@ -18,12 +18,13 @@ mod names;
 mod operation;
 mod place;
 mod queue;
+mod segment;
 mod semaphores;
 mod sync;
 mod sysv;
 mod tracer;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use madang_tests::{Random, fork};
 
@@ -37,14 +38,20 @@ const SHORT: u64 = 1500;
 /// How many kills are enough for the others, and for CI.
 const SAMPLE: u64 = 200;
 const SMALL_SAMPLE: u64 = 8;
-/// For CI, what has more instructions than this is killed three times.
+/// For CI, what has more instructions than this is killed three times, and once when it has returned.
 const LONG: u64 = 10_000;
 /// An operation that isn't done after so many has no end.
 const ENDLESS: u64 = 20_000_000;
 
 pub(crate) fn family() -> Family {
-    let operations =
-        [queue::operations(), semaphores::operations(), sync::operations(), sysv::operations(), asleep::operations()];
+    let operations = [
+        queue::operations(),
+        segment::operations(),
+        semaphores::operations(),
+        sync::operations(),
+        sysv::operations(),
+        asleep::operations(),
+    ];
     let part = |operation: Operation| {
         let is_extra = operation.is_extra;
         Part { is_extra, ..Part::new(operation.name.clone(), move |sweep| tortured(&operation, sweep)) }
@@ -97,9 +104,12 @@ fn stepped(operation: &Operation, found: &mut Found) -> (u64, u64) {
         }
     };
     let mut watch = Watch::new(&place);
-    let mut seen = HashSet::from([watch.state().hash()]);
+    let mut judged = HashMap::new();
     let (mut instructions, mut stage) = (0, 0);
-    check(operation, &watch, 0, &mut stage, found);
+    judge(operation, &watch, 0, &mut judged, &mut stage, found);
+    if stage != 0 {
+        found.add(Harm::Wrong, format!("it is at stage {stage} before it has begun"));
+    }
     while let Some(standing) = &victim
         && found.goes_on()
     {
@@ -115,8 +125,8 @@ fn stepped(operation: &Operation, found: &mut Found) -> (u64, u64) {
                 victim = None;
             }
         }
-        if watch.look(is_call) && seen.insert(watch.state().hash()) {
-            check(operation, &watch, instructions, &mut stage, found);
+        if watch.look(is_call) {
+            judge(operation, &watch, instructions, &mut judged, &mut stage, found);
         }
         if instructions > ENDLESS {
             found.add(Harm::Stuck, format!("the operation isn't done after {ENDLESS} instructions"));
@@ -126,21 +136,40 @@ fn stepped(operation: &Operation, found: &mut Found) -> (u64, u64) {
     if found.faults.is_empty() && stage != operation.last_stage {
         found.add(Harm::Lost, format!("it returned, and left stage {stage} of {}", operation.last_stage));
     }
-    (instructions, seen.len() as u64)
+    (instructions, judged.len() as u64)
 }
 
-fn check(operation: &Operation, watch: &Watch, instructions: u64, stage: &mut usize, found: &mut Found) {
-    let copy = Place::new();
-    copy.lay(watch.state());
-    match verdict_on(&copy, operation) {
-        Ok(now) if now < *stage => {
-            found.add(
-                Harm::Lost,
-                format!("behind instruction {instructions} it was at stage {stage}, and now at {now}"),
-            );
+/// What a death here leaves. (What was there before is as it was then, but it may not come back.)
+fn judge(
+    operation: &Operation,
+    watch: &Watch,
+    instructions: u64,
+    judged: &mut HashMap<u64, usize>,
+    stage: &mut usize,
+    found: &mut Found,
+) {
+    let hash = watch.state().hash();
+    let verdict = match judged.get(&hash) {
+        Some(&known) => Ok(known),
+        None => {
+            let copy = Place::new();
+            copy.lay(watch.state());
+            verdict_on(&copy, operation)
         }
-        Ok(now) => *stage = now,
-        Err(Fault { harm, what }) => found.add(harm, format!("dead behind instruction {instructions}: {what}")),
+    };
+    match verdict {
+        Ok(now) => {
+            judged.insert(hash, now);
+            if now < *stage {
+                let what = format!("behind instruction {instructions} it was at stage {stage}, and now at {now}");
+                found.add(Harm::Lost, what);
+            }
+            *stage = now;
+        }
+        Err(Fault { harm, what }) => {
+            judged.insert(hash, *stage);
+            found.add(harm, format!("dead behind instruction {instructions}: {what}"));
+        }
     }
 }
 
@@ -163,6 +192,9 @@ fn killed(operation: &Operation, point: u64, found: &mut Found) {
     let stop = victim.steps(point);
     victim.kill();
     match peer.verdict() {
+        _ if matches!(stop, Stop::Ended(_)) => {
+            found.add(Harm::Wrong, format!("before it had done {point} instructions, it ended by itself: {stop:?}"));
+        }
         Ok(stage) if stop == Stop::Done && stage != operation.last_stage => {
             found.add(
                 Harm::Lost,
@@ -200,11 +232,13 @@ fn kill_points(instructions: u64, sweep: &Sweep) -> Vec<u64> {
         false => SMALL_SAMPLE,
     };
     if instructions <= sample || sweep.full && instructions <= SHORT {
-        return (0..=instructions).collect();
+        return (0..=instructions + 1).collect();
     }
     let mut random = Random(sweep.seed);
-    let width = instructions / sample;
-    (0..sample).map(|piece| piece * width + random.below(width)).chain([instructions + 1000]).collect()
+    let piece = |number| (number * instructions / sample, (number + 1) * instructions / sample);
+    let within = (0..sample).map(piece).map(|(from, to)| from + random.below(to - from));
+    // And one who has returned.
+    within.chain([instructions + 1000]).collect()
 }
 
 /// Tracer, victim and those who look take turns anyway.

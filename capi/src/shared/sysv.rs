@@ -11,8 +11,8 @@ use madang_calls::{msg, sem, shm};
 /// madang.queue.sysv.id.<id> and, with a key, madang.queue.sysv.key.<key> in /dev/shm (both in
 /// hexadecimal), which madang_queue_open() opens by the name "sysv.key.<key>".
 ///
-/// Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
-/// at any time.
+/// Returns an identifier, or -1 and errno as the man page says; EBUSY if who is just removing what
+/// had the key doesn't get on for a second, for which it waits. Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_msgget(key: c_int, msgflg: c_int) -> c_int {
     msg::msgget(key, msgflg)
@@ -57,8 +57,8 @@ pub extern "C" fn madang_msgctl(msqid: c_int, cmd: c_int, buf: *mut msqid_ds) ->
 /// madang.semaphores.sysv.id.<id> and, with a key, madang.semaphores.sysv.key.<key>, which
 /// madang_semaphore_set_open() opens by the name "sysv.key.<key>".
 ///
-/// Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
-/// at any time.
+/// Returns an identifier, or -1 and errno as the man page says; EBUSY if who is just removing what
+/// had the key doesn't get on for a second, for which it waits. Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_semget(key: c_int, nsems: c_int, semflg: c_int) -> c_int {
     sem::semget(key, nsems, semflg)
@@ -92,8 +92,8 @@ pub extern "C" fn madang_semctl(semid: c_int, semnum: c_int, cmd: c_int, arg: *m
 /// shmget(2), served from shared memory: what it makes is the file madang.memory.sysv.id.<id> and,
 /// with a key, madang.memory.sysv.key.<key>, in which the memory begins at 64 KiB.
 ///
-/// Returns an identifier, or -1 and errno as the man page says. Doesn't wait. Any thread may call it
-/// at any time.
+/// Returns an identifier, or -1 and errno as the man page says; EBUSY if who is just removing what
+/// had the key doesn't get on for a second, for which it waits. Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn madang_shmget(key: c_int, size: size_t, shmflg: c_int) -> c_int {
     shm::shmget(key, size, shmflg)

@@ -248,7 +248,7 @@ impl Queue {
         self.ring.geometry().capacity
     }
 
-    /// How many messages it holds; a snapshot.
+    /// How many messages it holds; a snapshot. (One that a killed receiver was moving may count twice: [`stat`](Self::stat) sees to that.)
     #[must_use]
     pub fn len(&self) -> u64 {
         self.ring.held().messages

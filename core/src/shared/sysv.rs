@@ -336,11 +336,8 @@ impl Get<'_> {
         for _ in 0..RACES {
             match Found::at(&name) {
                 Ok(found) if found.block.is_removed() => {
-                    if !found.take_names_away(self.noun)?
-                        && deadline.get_or_insert_with(|| Deadline::after(REMOVER_WAITED_FOR)).has_passed()
-                    {
-                        let what = "another process removes what had it, and doesn't get on (is it stopped?)";
-                        return Err(Error::new(libc::EBUSY, format!("key {:#x}: {what}", self.key)));
+                    if !found.take_names_away(self.noun)? {
+                        self.wait_for_remover(*deadline.get_or_insert_with(|| Deadline::after(REMOVER_WAITED_FOR)))?;
                     }
                 }
                 Ok(found) if !found.block.is_complete() => {}
@@ -363,6 +360,16 @@ impl Get<'_> {
             }
         }
         Err(Error::new(libc::EBUSY, format!("key {:#x}: others keep making and removing it: try again", self.key)))
+    }
+
+    fn wait_for_remover(&self, deadline: Deadline) -> Result<()> {
+        if deadline.has_passed() {
+            let what = "another process removes what had it, and doesn't get on (is it stopped?)";
+            return Err(Error::new(libc::EBUSY, format!("key {:#x}: {what}", self.key)));
+        }
+        // A signal's handler may run meanwhile.
+        let _ = clock::sleep(Duration::from_millis(1));
+        Ok(())
     }
 
     /// Whether what bears this key has lost its identifier's name, without which no call finds it: to somebody who unlinked that as any

@@ -146,7 +146,7 @@ pub(crate) fn set_size(fd: BorrowedFd, size: u64) -> Result<(), Errno> {
 const LEAST_AT_ONCE: i64 = 64 << 10;
 
 /// Takes the space of `length` bytes at `offset`, so that touching them can't fail any more (fallocate(2)). Not for more than a
-/// few MiB at once. Kernels before 6.11 undo a call that a signal interrupts: it begins again here with half as much, so that it
+/// few MiB at once. Some kernels undo a call that a signal interrupts: it begins again here with half as much, so that it
 /// is done before the next one comes.
 pub(crate) fn allocate(fd: BorrowedFd, offset: u64, length: u64) -> Result<(), Errno> {
     let too_large = |_| Errno(libc::EFBIG);

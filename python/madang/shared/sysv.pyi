@@ -242,7 +242,8 @@ def msgget(key: int, flags: int) -> int:
     key: a number; 0 (IPC_PRIVATE) makes a new one each time.
     flags: IPC_CREAT, IPC_EXCL and the permission bits, such as IPC_CREAT | 0o600.
 
-    Raises FileNotFoundError, FileExistsError, PermissionError, OSError with ENOSPC. Doesn't wait.
+    Raises FileNotFoundError, FileExistsError, PermissionError, OSError with ENOSPC; with EBUSY if who is just removing what
+    had the key doesn't get on for a second, for which it waits.
     """
 
 def msgsnd(id: int, type: int, data: Buffer, flags: int = 0) -> None:

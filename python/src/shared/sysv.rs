@@ -185,10 +185,11 @@ impl From<shm::Status> for SegmentStatus {
 /// key: a number; 0 (IPC_PRIVATE) makes a new one each time.
 /// flags: IPC_CREAT, IPC_EXCL and the permission bits, such as IPC_CREAT | 0o600.
 ///
-/// Raises FileNotFoundError, FileExistsError, PermissionError, OSError with ENOSPC. Doesn't wait.
+/// Raises FileNotFoundError, FileExistsError, PermissionError, OSError with ENOSPC; with EBUSY if who is just removing what
+/// had the key doesn't get on for a second, for which it waits.
 #[pyfunction]
-pub(crate) fn msgget(key: i32, flags: i32) -> Result<i32> {
-    Ok(msg::msgget(key, flags)?)
+pub(crate) fn msgget(py: Python, key: i32, flags: i32) -> Result<i32> {
+    Ok(py.detach(|| msg::msgget(key, flags))?)
 }
 
 /// Sends a message (msgsnd).
@@ -284,8 +285,8 @@ fn change(told: &Permissions, uid: Option<u32>, gid: Option<u32>, mode: Option<u
 /// The identifier of the set of that key, which is made of nsems semaphores of value 0 if flags say so (semget).
 /// madang.SemaphoreSet opens it too, by the name f"sysv.key.{key:08x}".
 #[pyfunction]
-pub(crate) fn semget(key: i32, nsems: i32, flags: i32) -> Result<i32> {
-    Ok(sem::semget(key, nsems, flags)?)
+pub(crate) fn semget(py: Python, key: i32, nsems: i32, flags: i32) -> Result<i32> {
+    Ok(py.detach(|| sem::semget(key, nsems, flags))?)
 }
 
 /// Does all operations or none (semop, semtimedop).
@@ -378,8 +379,8 @@ pub(crate) fn semremove(id: i32) -> Result<()> {
 
 /// The identifier of the segment of that key, which is made of size bytes if flags say so (shmget).
 #[pyfunction]
-pub(crate) fn shmget(key: i32, size: usize, flags: i32) -> Result<i32> {
-    Ok(shm::shmget(key, size, flags)?)
+pub(crate) fn shmget(py: Python, key: i32, size: usize, flags: i32) -> Result<i32> {
+    Ok(py.detach(|| shm::shmget(key, size, flags))?)
 }
 
 /// What the segment is (shmctl, IPC_STAT).

@@ -9,7 +9,7 @@ use madang_tests::payload;
 use super::names::{Named, names};
 use super::operation::{BOUND, Check, Checked, Operation, expect, no};
 use super::tracer::Act;
-use crate::part::Harm;
+use crate::part::{Fault, Harm};
 
 const NAME: &str = "q";
 /// Another, to compare with.
@@ -158,7 +158,7 @@ fn holds(queue: &Queue, manner: Manner, stages: &[Vec<Sent>]) -> Checked {
             numbers(&found),
             stages.iter().map(|stage| numbers(stage)).collect::<Vec<_>>()
         );
-        return Err(crate::part::Fault { harm, what });
+        return Err(Fault { harm, what });
     };
     // What a dead one has taken, and not put away yet, counts as leased until somebody waits.
     let (most, least) = (counted.messages, counted.messages - counted.leased);
@@ -172,7 +172,7 @@ fn holds(queue: &Queue, manner: Manner, stages: &[Vec<Sent>]) -> Checked {
     let fresh = manner.options().create(Create::Only).open(FRESH).map_err(no("open another"))?;
     let (here, there) = (room(queue)?, room(&fresh)?);
     expect(here == there, Harm::Lost, || {
-        format!("room for {here:?} messages of 100 and 5000 bytes, in a new queue for {there:?}")
+        format!("room for {here:?} messages of 100 and 5000 bytes, and blocks; in a new queue for {there:?}")
     })?;
     Ok(stage)
 }
@@ -188,7 +188,7 @@ fn in_place(found: Vec<Sent>) -> Vec<Sent> {
 }
 
 /// All messages that it holds.
-fn drained(queue: &Queue, most: usize) -> Result<Vec<Sent>, crate::part::Fault> {
+fn drained(queue: &Queue, most: usize) -> Result<Vec<Sent>, Fault> {
     let mut found = Vec::new();
     loop {
         // What was leased to a dead one comes back to who waits.
@@ -210,16 +210,12 @@ fn drained(queue: &Queue, most: usize) -> Result<Vec<Sent>, crate::part::Fault> 
     }
 }
 
-/// How many short messages fit, and how many that lie in blocks; it is empty before and after.
-fn room(queue: &Queue) -> Result<[usize; 2], crate::part::Fault> {
-    let mut rooms = [0, 0];
+/// How many short messages fit, and how many that lie in blocks; and how many blocks there are room for; it is empty before and after.
+fn room(queue: &Queue) -> Result<[usize; 3], Fault> {
+    let mut rooms = [0, 0, 0];
     for (room, length) in rooms.iter_mut().zip([100, 5000]) {
-        loop {
-            match queue.try_send(7, &payload(1, *room as u64, length)) {
-                Ok(()) => *room += 1,
-                Err(error) if error.errno() == libc::EAGAIN => break,
-                Err(error) => return Err(no("fill it")(error)),
-            }
+        while or_full(queue.try_send(7, &payload(1, *room as u64, length)), "fill it")?.is_some() {
+            *room += 1;
         }
         for index in 0..*room {
             let message = queue.recv_timeout(Select::Type(7), BOUND).map_err(no("empty it"))?;
@@ -227,7 +223,20 @@ fn room(queue: &Queue) -> Result<[usize; 2], crate::part::Fault> {
             expect(origin == (1, index as u64), Harm::Wrong, || format!("message {origin:?} instead of {index}"))?;
         }
     }
+    let mut reserved = Vec::new();
+    while let Some(reservation) = or_full(queue.reserve_until(5000, Deadline::NOW), "reserve")? {
+        reserved.push(reservation);
+    }
+    rooms[2] = reserved.len();
     Ok(rooms)
+}
+
+fn or_full<T>(done: madang::Result<T>, doing: &str) -> Result<Option<T>, Fault> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if error.errno() == libc::EAGAIN => Ok(None),
+        Err(error) => Err(no(doing)(error)),
+    }
 }
 
 fn without(messages: &[Sent], index: usize) -> Vec<Sent> {
@@ -390,5 +399,47 @@ fn lending() -> Vec<Operation> {
         drop(queue.reserve(3000).expect("it is reserved"));
     }));
     all.extend(operation("close", vec![usual()], drop));
+    all.push(burial());
     all
+}
+
+/// A message that was handed out too often goes to another queue: it is in this one, or, killed in between, in both, or in that.
+fn burial() -> Operation {
+    let queue = || Manner::First.options().dead_letters(FRESH, 1).open(NAME).expect("the queue opens");
+    let setup = move || {
+        let queue = queue();
+        usual().iter().for_each(|message| send(&queue, message));
+        queue.lease(Select::Any).and_then(|lease| lease.release()).expect("it comes back");
+    };
+    let victim = move || {
+        let queue = queue();
+        // The next of the type is there: so what is leased is another one.
+        Box::new(move || {
+            let queue: &'static Queue = Box::leak(Box::new(queue));
+            keep(queue.lease(Select::Type(1)).expect("it is leased"));
+        }) as Act
+    };
+    let peer = move || {
+        let queue = queue();
+        let work = move || {
+            let here = drained(&queue, usual().len())?;
+            let there = match Manner::First.options().create(Create::Never).open(FRESH) {
+                Ok(other) => drained(&other, 1)?,
+                Err(error) if error.errno() == libc::ENOENT => vec![],
+                Err(error) => return Err(no("open the dead letters")(error)),
+            };
+            let is = |messages: &[Sent], number| messages.iter().filter(|message| message.number == number).count();
+            let others = (1..5).all(|number| is(&here, number) == 1 && is(&there, number) == 0);
+            expect(others, Harm::Lost, || format!("of the others there are {here:?}, and {there:?}"))?;
+            match (is(&here, 0), is(&there, 0)) {
+                (1, 0) => Ok(0usize),
+                (1, 1) => Ok(1),
+                (0, 1) => Ok(2),
+                (0, 0) => Err(Fault { harm: Harm::Lost, what: "the dead letter is nowhere".to_owned() }),
+                found => Err(Fault { harm: Harm::Doubled, what: format!("the dead letter is there {found:?} times") }),
+            }
+        };
+        Box::new(work) as Check
+    };
+    Operation::new("lease what was handed out too often", setup, victim, 2, peer)
 }

@@ -20,6 +20,11 @@ fn keep<T>(value: T) {
     std::mem::forget(value);
 }
 
+/// A wait that nobody ends.
+fn in_vain<T>(waited: madang::Result<T>) {
+    assert_eq!(waited.map(drop).map_err(|error| error.errno()), Err(libc::ETIMEDOUT));
+}
+
 fn mutex() -> &'static Mutex {
     leaked(Mutex::open(NAME).expect("the mutex opens"))
 }
@@ -184,7 +189,7 @@ fn conditions() -> Vec<Operation> {
     let wait = || {
         let (guard, condition) = (mutex().lock().expect("it is free"), condition());
         Box::new(move || {
-            let _ = condition.wait_timeout(guard, Duration::from_millis(1)).map(keep);
+            in_vain(condition.wait_timeout(guard, Duration::from_millis(1)));
         }) as Act
     };
     vec![
@@ -242,7 +247,7 @@ fn events() -> Vec<Operation> {
             make,
             || {
                 let event = event();
-                Box::new(|| drop(event.wait_timeout(Duration::from_millis(1))))
+                Box::new(|| in_vain(event.wait_timeout(Duration::from_millis(1))))
             },
             0,
             is_set,
@@ -271,7 +276,7 @@ fn barriers() -> Vec<Operation> {
         || keep(barrier()),
         || {
             let barrier = barrier();
-            Box::new(|| drop(barrier.wait_timeout(Duration::from_millis(1))))
+            Box::new(|| in_vain(barrier.wait_timeout(Duration::from_millis(1))))
         },
         0,
         check,

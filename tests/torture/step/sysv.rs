@@ -21,7 +21,12 @@ fn operation(
     last_stage: usize,
     check: impl Fn() -> Checked + Copy + 'static,
 ) -> Operation {
-    Operation::new(name, setup, victim, last_stage, move || Box::new(check) as Check)
+    let peer = move || {
+        // So that it knows the object from before.
+        let _ = (queue(0).map(msg::stat), set(0).map(sem::values), memory(0).map(shm::stat));
+        Box::new(check) as Check
+    };
+    Operation::new(name, setup, victim, last_stage, peer)
 }
 
 /// Asked for `errno`, or nothing.
@@ -41,9 +46,7 @@ fn existence(
         Err(error) => return Err(no("get it")(error)),
     };
     let id = get(CREATE).map_err(no("get or make it"))?;
-    if stage == 0 {
-        use_it(id)?;
-    }
+    use_it(id)?;
     remove(id).map_err(no("remove it"))?;
     expect(is(get(0), libc::ENOENT), Harm::Wrong, || "its key is there after it was removed".to_owned())?;
     nothing_is_left()?;
@@ -130,10 +133,25 @@ fn queue_works(id: i32) -> Result<(), Fault> {
 
 const ALL: &[u64] = &[0, 1, 2, 3];
 
-fn receiving(name: &str, msgtyp: i64, flags: i32, stages: &'static [&'static [u64]]) -> Operation {
+/// Which receives that message, or none; and takes it away, unless it is a copy.
+fn receiving(
+    name: &str,
+    msgtyp: i64,
+    flags: i32,
+    received: Option<u64>,
+    stages: &'static [&'static [u64]],
+) -> Operation {
     let victim = move || {
         let id = the_queue();
-        Box::new(move || drop(receive(id, msgtyp, flags))) as Act
+        let act = move || match (receive(id, msgtyp, flags), received) {
+            (Ok(found), Some(number)) => {
+                let (number, mtype, length) = MESSAGES[number as usize];
+                assert_eq!(found, (number, length, mtype));
+            }
+            (Err(error), None) => assert_eq!(error.errno(), libc::ENOMSG),
+            (found, _) => panic!("{found:?} instead of {received:?}"),
+        };
+        Box::new(act) as Act
     };
     operation(name, fill, victim, stages.len() - 1, move || holds(stages))
 }
@@ -148,6 +166,13 @@ fn sending(name: &str, length: usize) -> Operation {
 
 fn queues() -> Vec<Operation> {
     let exists = || existence(queue, msg::remove, queue_works);
+    let was_full = || {
+        let empty = |id| {
+            while receive(id, 0, libc::IPC_NOWAIT).is_ok() {}
+            queue_works(id)
+        };
+        Ok(1 - existence(queue, msg::remove, empty)?)
+    };
     let act = |act: fn(i32)| {
         move || {
             let id = the_queue();
@@ -159,25 +184,24 @@ fn queues() -> Vec<Operation> {
         operation("msgget finds", fill, || Box::new(|| _ = queue(0).expect("it is there")), 0, || holds(&[ALL])),
         sending("msgsnd 100 bytes", 100),
         sending("msgsnd 5000 bytes", 5000),
-        receiving("msgrcv", 0, 0, &[ALL, &[1, 2, 3]]),
-        receiving("msgrcv a type", 2, 0, &[ALL, &[0, 2, 3]]),
-        receiving("msgrcv up to a type", -2, 0, &[ALL, &[1, 2, 3]]),
-        receiving("msgrcv MSG_EXCEPT", 1, libc::MSG_EXCEPT, &[ALL, &[0, 2, 3]]),
+        receiving("msgrcv", 0, 0, Some(0), &[ALL, &[1, 2, 3]]),
+        receiving("msgrcv a type", 2, 0, Some(1), &[ALL, &[0, 2, 3]]),
+        receiving("msgrcv up to a type", -2, 0, Some(0), &[ALL, &[1, 2, 3]]),
+        receiving("msgrcv MSG_EXCEPT", 1, libc::MSG_EXCEPT, Some(1), &[ALL, &[0, 2, 3]]),
         // (Killed while it copies a long one, it leaves it.)
-        receiving("msgrcv 5000 bytes", 3, 0, &[ALL, &[0, 1, 3]]),
-        receiving("msgrcv MSG_COPY", 2, libc::MSG_COPY | libc::IPC_NOWAIT, &[ALL]),
-        receiving("msgrcv in vain", 99, libc::IPC_NOWAIT, &[ALL]),
+        receiving("msgrcv 5000 bytes", 3, 0, Some(2), &[ALL, &[0, 1, 3]]),
+        receiving("msgrcv MSG_COPY", 2, libc::MSG_COPY | libc::IPC_NOWAIT, Some(2), &[ALL]),
+        receiving("msgrcv in vain", 99, libc::IPC_NOWAIT, None, &[ALL]),
         operation("msgctl IPC_STAT", fill, act(|id| _ = msg::stat(id).expect("it tells")), 0, || holds(&[ALL])),
-        operation("msgctl IPC_SET", fill, act(|id| msg::set(id, &change(0o640), 8000).expect("it is set")), 1, || {
+        // One thing after the other.
+        operation("msgctl IPC_SET", fill, act(|id| msg::set(id, &change(0o640), 8000).expect("it is set")), 2, || {
             let id = queue(0).map_err(no("get it"))?;
             let status = msg::stat(id).map_err(no("IPC_STAT"))?;
             msg::set(id, &change(0o600), 16_000).map_err(no("IPC_SET"))?;
             holds(&[ALL])?;
-            stage_of(status.permissions.mode)
+            Ok(stage_of(status.permissions.mode)? + usize::from(status.limit == 8000))
         }),
-        operation("msgctl IPC_RMID", fill, act(|id| msg::remove(id).expect("it is removed")), 1, move || {
-            Ok(1 - exists()?)
-        }),
+        operation("msgctl IPC_RMID", fill, act(|id| msg::remove(id).expect("it is removed")), 1, was_full),
     ]
 }
 
@@ -250,7 +274,10 @@ fn sets() -> Vec<Operation> {
         }),
         on("semctl SETVAL", &[VALUES, [5, 6, 7]], |id| sem::set_value(id, 1, 6).expect("it is set")),
         on("semctl SETALL", &[VALUES, [1, 2, 3]], |id| sem::set_values(id, &[1, 2, 3]).expect("they are set")),
-        on("semctl GETALL, IPC_STAT", &[VALUES], |id| drop((sem::values(id), sem::stat(id)))),
+        on("semctl GETALL, IPC_STAT", &[VALUES], |id| {
+            assert_eq!(sem::values(id).expect("it tells"), VALUES);
+            assert_eq!(sem::stat(id).expect("it tells").semaphores, 3);
+        }),
         operation("semctl IPC_SET", give_values, act(|id| sem::set(id, &change(0o640)).expect("it is set")), 1, || {
             let status = set(0).and_then(sem::stat).map_err(no("IPC_STAT"))?;
             values(&[VALUES])?;

@@ -4,6 +4,9 @@ use std::os::unix::fs::FileExt;
 
 use madang_tests::{Child, fork};
 
+/// A victim that takes longer is stuck: its alarm ends it. (Each instruction takes some microseconds.)
+const WATCHDOG_S: u32 = 120;
+
 /// What is stepped through.
 pub(super) type Act = Box<dyn FnOnce()>;
 
@@ -37,6 +40,7 @@ impl Victim {
             let act = prepare();
             // SAFETY: no memory is passed; the parent traces this process from here on, and is stopped for.
             unsafe {
+                libc::alarm(WATCHDOG_S);
                 libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
                 libc::raise(libc::SIGSTOP);
             }

@@ -3,11 +3,11 @@
 use std::ffi::c_int;
 use std::time::Duration;
 
-use madang_core::sysv::sem::{self, Limits, Op, Set, SetOptions, Status};
+use madang_core::sysv::sem::{self, Limits, Set, SetOptions, Status};
 
 use super::{madang_sysv_change, told};
 use crate::deadline::limit;
-use crate::error::{Failure, Result, call};
+use crate::error::{Result, call};
 use crate::handle::{Handle, shell};
 use crate::pointer::{self, Out, Outs, Place};
 use crate::shared::create;
@@ -244,19 +244,9 @@ pub extern "C" fn madang_sysv_sem_operate(
     call("madang_sysv_sem_operate", || {
         let set = pointer::opened(set)?;
         let operations = pointer::operations(operations, count)?;
-        if operations.iter().any(|op| op.flags & !(MADANG_SYSV_NO_WAIT | MADANG_SYSV_UNDO) != 0) {
-            return Err(bad_flags(operations));
-        }
         limit(flags, timeout_ns)?.run(|deadline| set.operate_until(operations, deadline))?;
         Ok(0)
     })
-}
-
-#[cold]
-fn bad_flags(operations: &[Op]) -> Failure {
-    let flags = operations.iter().fold(0, |flags, op| flags | op.flags);
-    let what = format!("flags {flags:#x}: an operation has MADANG_SYSV_NO_WAIT and MADANG_SYSV_UNDO");
-    Failure::misuse(libc::EINVAL, what)
 }
 
 /// Takes 1 from a semaphore; waits while it is 0, as madang_sysv_sem_operate().

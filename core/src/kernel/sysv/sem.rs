@@ -552,9 +552,23 @@ impl Set {
     /// `ETIMEDOUT`, else as [`operate`](Self::operate).
     #[inline]
     pub fn operate_until(&self, operations: &[Op], deadline: Deadline) -> Result<()> {
-        // Without a time-out it is a call with less to do. (One of 0 is a try.)
-        let timeout = (deadline != Deadline::NEVER).then(|| deadline.left(AGES));
-        sys::sem_operate(self.id, operations, timeout).map_err(|errno| self.not_done(operations, errno, deadline))
+        const KNOWN: u16 = Op::NO_WAIT | Op::UNDO;
+        if let Some(op) = operations.iter().find(|op| op.flags & !KNOWN != 0) {
+            return Err(self.unknown_flags(op.flags));
+        }
+        let done = if deadline.is_try() {
+            at_once(self.id, operations)
+        } else {
+            let timeout = (deadline != Deadline::NEVER).then(|| deadline.left(AGES));
+            sys::sem_operate(self.id, operations, timeout)
+        };
+        done.map_err(|errno| self.not_done(operations, errno, deadline))
+    }
+
+    #[cold]
+    fn unknown_flags(&self, flags: u16) -> Error {
+        let what = format!("operate on semaphore set {}: flags {flags:#x}: an operation has NO_WAIT and UNDO", self.id);
+        Error::new(libc::EINVAL, what)
     }
 
     #[cold]
@@ -696,6 +710,19 @@ impl Set {
     pub fn remove(&self) -> Result<()> {
         sys::sem_remove(self.id).map_err(|errno| failed(self.id, "remove", errno, |_| None))
     }
+}
+
+/// A try. (A time-out of 0 isn't: the kernel sleeps for that, too.)
+fn at_once(id: i32, operations: &[Op]) -> std::result::Result<(), Errno> {
+    let tries: Vec<_>;
+    let tries = match operations {
+        &[operation] => &[operation.no_wait()][..],
+        _ => {
+            tries = operations.iter().map(|operation| operation.no_wait()).collect();
+            &tries
+        }
+    };
+    sys::sem_operate(id, tries, None)
 }
 
 /// Operations in words: `-1 on 0, +2 on 1`.

@@ -328,7 +328,13 @@ impl KeptLock {
         (&self.keeper, &self.inside)
     }
 
+    /// Whether its last owner died, or gave up: the next inherits it.
+    pub(super) fn is_left(&self, host: &impl Host) -> bool {
+        self.lock.is_left(host)
+    }
+
     /// Who holds it, as far as one can tell without it.
+    #[cfg(test)]
     pub(crate) fn held_by(&self) -> Option<Participant> {
         self.lock.held_by()
     }

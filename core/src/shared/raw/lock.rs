@@ -252,6 +252,12 @@ impl RobustLock {
         }
     }
 
+    /// Whether its last owner died, or gave up: the next inherits it.
+    pub(super) fn is_left(&self, host: &impl Host) -> bool {
+        let word = self.0.get();
+        word != FREE && owner(word).is_none_or(|owner| !host.lives(owner))
+    }
+
     /// Who holds it, as far as one can tell without it.
     pub(crate) fn held_by(&self) -> Option<Participant> {
         owner(self.0.get())

@@ -184,7 +184,8 @@ const NO_RECORD: &str = "a record's word makes no sense";
 /// Positions and sums are compared as they are, so none may wrap: nothing is sent past here, which leaves a whole ring to go. (At 10 GB a
 /// second it takes 58 years.)
 const LAST: u64 = u64::MAX - (1 << 42);
-const WORN_OUT: &str = "2^64 bytes have gone through it, and it can count no further; what it holds can be received";
+const WORN_OUT: &str =
+    "2^64 bytes have gone through it, and it can count no further: receive what it holds, unlink it, and make it anew";
 
 /// How a send came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -95,10 +95,12 @@ fn with<T>(id: i32, work: impl FnOnce(&Handle) -> Result<T>) -> Result<T> {
 
 /// The identifier of the queue of that key, which is made if `flags` say so: `msgget(2)`.
 ///
-/// `flags`: `IPC_CREAT`, `IPC_EXCL`, and the permission bits. Doesn't wait.
+/// `flags`: `IPC_CREAT`, `IPC_EXCL`, and the permission bits. Doesn't wait, but for one who is just removing what had the key: a second
+/// at most.
 ///
 /// # Errors
-/// `ENOENT`, `EEXIST`, `EACCES` as msgget(2); `ENOSPC` if the file system is full.
+/// `ENOENT`, `EEXIST`, `EACCES` as msgget(2); `ENOSPC` if the file system is full; `EBUSY` if who removes what had the key
+/// doesn't get on.
 pub fn msgget(key: i32, flags: i32) -> Result<i32> {
     let limit = limits().msgmnb;
     let made = options()

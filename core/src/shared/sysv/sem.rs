@@ -92,10 +92,12 @@ fn with<T>(id: i32, work: impl FnOnce(&Handle) -> Result<T>) -> Result<T> {
 
 /// The identifier of the set of that key, which is made of `count` semaphores of value 0 if `flags` say so: `semget(2)`.
 ///
-/// `flags`: `IPC_CREAT`, `IPC_EXCL`, and the permission bits. Doesn't wait.
+/// `flags`: `IPC_CREAT`, `IPC_EXCL`, and the permission bits. Doesn't wait, but for one who is just removing what had the key: a second
+/// at most.
 ///
 /// # Errors
-/// `ENOENT`, `EEXIST`, `EACCES`, `EINVAL` as semget(2); `ENOSPC` if the file system is full.
+/// `ENOENT`, `EEXIST`, `EACCES`, `EINVAL` as semget(2); `ENOSPC` if the file system is full; `EBUSY` if who removes what had the key
+/// doesn't get on.
 pub fn semget(key: i32, count: i32, flags: i32) -> Result<i32> {
     let bad = || {
         let most = limits().semmsl;

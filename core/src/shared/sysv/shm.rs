@@ -162,10 +162,12 @@ fn look_at_some() {
 
 /// The identifier of the segment of that key, which is made of `size` bytes if `flags` say so: `shmget(2)`.
 ///
-/// `flags`: `IPC_CREAT`, `IPC_EXCL`, and the permission bits. (`SHM_HUGETLB` and `SHM_NORESERVE` make no difference.) Doesn't wait.
+/// `flags`: `IPC_CREAT`, `IPC_EXCL`, and the permission bits. (`SHM_HUGETLB` and `SHM_NORESERVE` make no difference.) Doesn't
+/// wait, but for one who is just removing what had the key: a second at most.
 ///
 /// # Errors
-/// `ENOENT`, `EEXIST`, `EACCES`, `EINVAL` as shmget(2); `ENOSPC` if the file system hasn't as much free.
+/// `ENOENT`, `EEXIST`, `EACCES`, `EINVAL` as shmget(2); `ENOSPC` if the file system hasn't as much free; `EBUSY` if who removes what had the key
+/// doesn't get on.
 pub fn shmget(key: i32, size: usize, flags: i32) -> Result<i32> {
     prepare()?;
     HANDLES.forget_gone(&RECENT);

@@ -46,6 +46,39 @@ fn smoke() {
     assert_eq!(set.values().unwrap(), [4, 5, 6]);
 }
 
+/// It never sleeps, not even for a time-out of 0, as semtimedop does: so nothing interrupts it.
+#[test]
+fn a_try_is_never_interrupted() {
+    let key = SysvKey::default();
+    let set = Set::options().values(&[0, 0]).open(*key).unwrap();
+    let ready = Checkpoint::default();
+    let child = fork(|| {
+        let_sigusr1_interrupt();
+        ready.reach();
+        loop {
+            for operations in [&[Op::add(0, -1)][..], &[Op::add(0, -1), Op::add(1, -1)]] {
+                assert_eq!(set.try_operate(operations).unwrap_err().errno(), libc::EAGAIN);
+            }
+        }
+    });
+    ready.wait();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(300) {
+        assert_ne!(child.state(), 'Z', "a try was interrupted");
+        assert_eq!((set.waiting_for_increase(0).unwrap(), set.waiting_for_increase(1).unwrap()), (0, 0));
+        child.signal(libc::SIGUSR1);
+    }
+}
+
+/// Bits that mean nothing are refused, as in C.
+#[test]
+fn unknown_flags() {
+    let key = SysvKey::default();
+    let set = Set::options().value(1).count(1).open(*key).unwrap();
+    fails(set.operate(&[Op { flags: 1, ..Op::add(0, -1) }]), libc::EINVAL, "NO_WAIT and UNDO");
+    assert_eq!(set.value(0).unwrap(), 1);
+}
+
 #[test]
 fn as_a_whole_or_not_at_all() {
     let key = SysvKey::default();

@@ -77,8 +77,8 @@ impl Ring {
     /// For one who is about to tell how much there is: a message that a receiver was killed while he moved it may count twice until
     /// the next receiver comes.
     pub(crate) fn put_counts_in_order(&self, host: &impl Host) {
-        let owner = self.control().receivers.end.lock.held_by();
-        if owner.is_some_and(|owner| !host.lives(owner)) {
+        let receivers = &self.control().receivers;
+        if receivers.stale.get() != 0 || receivers.end.lock.is_left(host) {
             // Where that can't be done now, the next receiver does it.
             let _ = self.at_head(host, Deadline::INSTANT, || Ok(()));
         }
