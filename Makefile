@@ -105,7 +105,8 @@ torture:                  ## try everything that could lose a message, for hours
 	@$(MAKE) --no-print-directory torture-quick TORTURE='--full --write docs/guarantees.md $(TORTURE)'
 
 torture-quick: need $(VENV)/.wheel  ## some of it, for minutes
-	@cargo build --quiet --release -p madang-capi -p madang-tests --bin torture --lib
+	@cargo build --quiet --release -p madang-capi
+	@cargo build --quiet --release -p madang-tests --bin torture
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" MADANG_PYTHON="$(CURDIR)/$(VENV)/bin/python" $(TARGET)/release/torture $(TORTURE)
 
 .PHONY: lint

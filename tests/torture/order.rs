@@ -24,11 +24,11 @@ const ORDERS: [(&str, &str); 8] = [
 pub(crate) fn family() -> Family {
     let orders = ORDERS.map(|(module, what)| {
         let filter = format!("shared::raw::tests::orders::{module}::");
-        Part::new(what, move |sweep| tests(sweep, &["-p", "madang", "--lib", &filter]))
+        Part::new(what, move |sweep| tests(sweep, &["--lib", &filter]))
     });
     let mut parts = Vec::from(orders);
     parts.push(Part::new("counters near 2^31, 2^32, 2^63, 2^64", |sweep| {
-        tests(sweep, &["-p", "madang-tests", "--test", "rust", "shared::far::"])
+        tests(sweep, &["--test", "rust", "shared::far::"])
     }));
     parts.push(Part { is_extra: true, ..Part::new("threads, under sanitizers", sanitizers) });
     Family {
@@ -42,8 +42,8 @@ pub(crate) fn family() -> Family {
 /// Lets cargo run these tests.
 fn tests(sweep: &Sweep, which: &[&str]) -> Outcome {
     let mut cargo = Command::new("cargo");
-    cargo.args(["test", "--quiet"]).args(which).args(["--", "--nocapture"]);
-    // The reduced sweep finds them built by `make test`.
+    // Of the whole workspace, so that the reduced sweep finds them built by `make test`.
+    cargo.args(["test", "--quiet", "--workspace"]).args(which).args(["--", "--nocapture"]);
     if sweep.full {
         cargo.arg("--release").env("MADANG_TORTURE", "full");
     }
