@@ -5,7 +5,7 @@
 //! comes to the copy, and to whom the victim is dead, looks at it and uses it.
 //!
 //! Then victims are really killed, by SIGKILL, behind the n-th instruction, under the eyes of a living one who had the object
-//! open before: for every n of a short operation with `--full`, for a sample of them in CI.
+//! open before (of names: who comes then): for every n of a short operation with `--full`, for a sample of them in CI.
 //!
 //! | what | where |
 //! |---|---|

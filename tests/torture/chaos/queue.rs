@@ -435,6 +435,22 @@ pub(super) fn has_all_its_room(queue: &Queue, fresh: &Queue, faults: &mut Vec<Fa
             faults.push(Fault { harm: Harm::Lost, what });
         }
     }
+    let length = status.capacity.min(5000) as usize;
+    let [old, new] = [queue, fresh].map(|queue| reserved(queue, length));
+    if old != new {
+        let what = format!("{old} blocks of {length} bytes can be reserved at once, of a new one {new}");
+        faults.push(Fault { harm: Harm::Lost, what });
+    }
+}
+
+/// For how many blocks there is room at once: more than for the messages that the limits admit, so that blocks which the dead have left
+/// are missed.
+fn reserved(queue: &Queue, length: usize) -> usize {
+    let mut held = Vec::new();
+    while let Ok(reservation) = queue.reserve_until(length, Deadline::NOW) {
+        held.push(reservation);
+    }
+    held.len()
 }
 
 /// How many messages of a length fit; they are taken out again.

@@ -2,7 +2,8 @@
 //!
 //! What a death leaves of an object is what its names lead to: bytes, sizes, modes. Descriptors, mappings, locks, and files that have
 //! no name yet go with the process. So a copy of the directory, made while the victim stands between two instructions, is what its
-//! death would have left, and who opens the copy finds nobody alive in it.
+//! death would have left, and who opens the copy finds nobody alive in it. (Which pages of a file were taken and never written isn't
+//! copied: that space is taken before it is promised is for `tests/rust/shared/hard/refused.rs` to see.)
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
