@@ -114,7 +114,10 @@ impl<'a> Play<'a> {
                 self.begin();
             }
             self.harm();
+            // Only he lets those go on who are stopped, perhaps inside a lock: so he doesn't wait for one himself.
+            let nobody_is_stopped = self.actors.iter().all(|actor| actor.stopped.is_none());
             if self.random.below(32) == 0
+                && nobody_is_stopped
                 && let Err(what) = (self.world.look)()
             {
                 self.harmed.faults.push(fault(&what));
