@@ -69,6 +69,7 @@ pub(crate) fn family() -> Family {
         name: "chaos",
         title: "Chaos: processes in three languages, killed and stopped at random",
         columns: &["seconds", "lives", "kills", "inside a lock", "stops", "operations", "messages or rounds"],
+        alone: true,
         parts: queues.into_iter().chain(others).collect(),
     }
 }
@@ -90,7 +91,7 @@ fn rounds(sweep: &Sweep, round: impl Fn(u64, Duration) -> (Harmed, u64)) -> Outc
         longest = std::array::from_fn(|kind| longest[kind].max(harmed.longest[kind]));
     }
     let [tries, waits] = longest.map(|longest| longest.as_millis());
-    eprint!(" the longest try took {tries} ms, the longest wait {waits} ms more than its timeout;");
+    eprintln!("    the longest try took {tries} ms, the longest wait {waits} ms more than its timeout");
     outcome
 }
 

@@ -11,7 +11,7 @@
 //! | [`chaos`] | kills, stops and forks many processes of three languages at random |
 //! | [`order`] | tries every order of a few participants' accesses |
 //!
-//! A part doesn't stop at what it finds: it counts it, with all that is needed to see it again.
+//! Several parts run at once ([`workers`]). A part doesn't stop at what it finds: it counts it, with all that is needed to see it again.
 
 mod chaos;
 mod ledger;
@@ -20,14 +20,15 @@ mod part;
 mod scribble;
 mod step;
 mod stop;
+mod workers;
 
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::Parser;
 
 use ledger::Ledger;
 use part::{Family, Part, Sweep};
+use workers::work_through;
 
 /// Kills, stops and scribbles at every point, and counts what is lost, doubled or stuck.
 #[derive(Parser)]
@@ -54,22 +55,8 @@ fn families() -> Vec<Family> {
     vec![step::family(), stop::family(), chaos::family(), scribble::family(), order::family()]
 }
 
-/// From here on `/dev/shm` is this program's alone, if it may have that: what is left over goes with it, however it ends.
-fn have_shared_memory_alone() {
-    let (root, shm, tmpfs, none) = (c"/".as_ptr(), c"/dev/shm".as_ptr(), c"tmpfs".as_ptr(), std::ptr::null());
-    // SAFETY: all strings end with NUL, and this process has one thread.
-    unsafe {
-        if libc::unshare(libc::CLONE_NEWNS) == 0
-            && libc::mount(none, root, none, libc::MS_REC | libc::MS_PRIVATE, none.cast()) == 0
-        {
-            libc::mount(tmpfs, shm, tmpfs, libc::MS_NOSUID | libc::MS_NODEV, c"mode=1777".as_ptr().cast());
-        }
-    }
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    have_shared_memory_alone();
     let mut families = families();
     for family in &mut families {
         let is_asked_for = |part: &Part| format!("{}/{}", family.name, part.name).contains(&arguments.only);
@@ -93,27 +80,9 @@ fn main() -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    let sweep = Sweep { full: arguments.full, seed: arguments.seed };
+    let sweep = Sweep { full: arguments.full, seed: arguments.seed, worker: 0 };
     let mut ledger = Ledger::open(&format!("full={} seed={} only={}", sweep.full, sweep.seed, arguments.only));
-    let mut faults = 0;
-    let parts = families.iter().flat_map(|family| family.parts.iter().map(move |part| (family, part)));
-    for (number, (family, part)) in (1..).zip(parts) {
-        let begun = Instant::now();
-        let (outcome, again) = match ledger.find(family.name, &part.name) {
-            Some(outcome) => (outcome, " (before)"),
-            None => {
-                eprint!("[{number:3}/{count}] {:10} {:40}", family.name, part.name);
-                let outcome = (part.run)(&sweep);
-                ledger.add(family.name, &part.name, &outcome);
-                eprintln!(" {:6.1} s  {}", begun.elapsed().as_secs_f64(), family.told(&outcome));
-                (outcome, "")
-            }
-        };
-        for fault in &outcome.faults {
-            faults += 1;
-            println!("{:?}{again}: {}/{}: {}", fault.harm, family.name, part.name, fault.what);
-        }
-    }
+    work_through(&families, &sweep, &mut ledger);
     let size = if sweep.full { "The full sweep" } else { "The reduced sweep" };
     let tables = format!("{size}, seed {}.\n\n{}", sweep.seed, ledger.tables(&families));
     println!("{tables}");
@@ -122,6 +91,7 @@ fn main() -> ExitCode {
     }
     ledger.finish();
     // (Read as the closing line of a test runner.)
-    println!("{} passed, {faults} failed", ledger.passed());
-    if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let failed = count - ledger.passed();
+    println!("{} passed, {failed} failed", ledger.passed());
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -35,6 +35,7 @@ pub(crate) fn family() -> Family {
         name: "order",
         title: "Every order: of accesses, deaths between any two of them, and sleeps",
         columns: &["tests", "orders", "states", "deaths"],
+        alone: false,
         parts,
     }
 }
@@ -88,7 +89,7 @@ fn sanitizers(sweep: &Sweep) -> Outcome {
     let Some(last) = text.lines().find(|line| line.starts_with("sanitizers: ")) else {
         return Outcome { counts: vec![0; 4], faults: vec![Fault { harm: Harm::Wrong, what: text }] };
     };
-    eprint!("{last} ");
+    eprintln!("    {last}");
     let is_fault = |line: &&str| ["SUMMARY", "error", "test "].iter().any(|begin| line.starts_with(begin));
     let faults = text.lines().filter(is_fault).map(|line| Fault { harm: Harm::Wrong, what: line.to_owned() });
     Outcome { counts: vec![number_before(last, "tests"), 0, 0, 0], faults: faults.collect() }

@@ -7,6 +7,8 @@ pub(crate) struct Sweep {
     pub(crate) full: bool,
     /// Where random choices begin.
     pub(crate) seed: u64,
+    /// Which of those who work at once: from 0.
+    pub(crate) worker: usize,
 }
 
 /// Parts of one kind: a table.
@@ -16,6 +18,8 @@ pub(crate) struct Family {
     pub(crate) title: &'static str,
     /// What each of [`Outcome::counts`] counts.
     pub(crate) columns: &'static [&'static str],
+    /// Whether a part needs the machine for itself: it measures how long somebody waits.
+    pub(crate) alone: bool,
     pub(crate) parts: Vec<Part>,
 }
 

@@ -46,6 +46,7 @@ pub(crate) fn family() -> Family {
         name: "scribble",
         title: "Scribbles: each word of each kind of object, in use and before it is opened",
         columns: &["objects", "corruptions tried", "operations"],
+        alone: false,
         parts,
     }
 }

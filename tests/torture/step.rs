@@ -60,12 +60,13 @@ pub(crate) fn family() -> Family {
         name: "step",
         title: "Killed at every instruction",
         columns: &["instructions", "states", "kills"],
+        alone: false,
         parts: operations.into_iter().flatten().map(part).collect(),
     }
 }
 
 fn tortured(operation: &Operation, sweep: &Sweep) -> Outcome {
-    on_one_core();
+    on_one_core(sweep.worker);
     let mut found = Found { faults: Vec::new() };
     let (instructions, states) = stepped(operation, &mut found);
     let kills = kill_points(watched_length(operation), sweep);
@@ -241,12 +242,15 @@ fn kill_points(instructions: u64, sweep: &Sweep) -> Vec<u64> {
     within.chain([instructions + 1000]).collect()
 }
 
-/// Tracer, victim and those who look take turns anyway.
-fn on_one_core() {
-    // SAFETY: a set of its own, of the size that is told.
+/// Tracer, victim and those who look take turns anyway. Each worker has a core, as long as there are enough.
+fn on_one_core(worker: usize) {
+    // SAFETY: sets of its own, of the size that is told.
     unsafe {
-        let mut one: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(libc::sched_getcpu() as usize, &mut one);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &one);
+        let size = size_of::<libc::cpu_set_t>();
+        let (mut allowed, mut one): (libc::cpu_set_t, libc::cpu_set_t) = std::mem::zeroed();
+        libc::sched_getaffinity(0, size, &mut allowed);
+        let core = (0..libc::CPU_SETSIZE as usize).filter(|&core| libc::CPU_ISSET(core, &allowed)).nth(worker);
+        libc::CPU_SET(core.unwrap_or_else(|| libc::sched_getcpu() as usize), &mut one);
+        libc::sched_setaffinity(0, size, &one);
     }
 }

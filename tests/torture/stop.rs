@@ -195,6 +195,7 @@ pub(crate) fn family() -> Family {
         name: "stop",
         title: "A process stopped at random instants, and what another wants: how often that waits until the one goes on",
         columns: &["stops", "held up", "done within 50 ms after it"],
+        alone: true,
         parts: parts.collect(),
     }
 }

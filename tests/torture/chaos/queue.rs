@@ -397,7 +397,7 @@ pub(super) fn account(book: &Book, sent: Option<u64>, taken: &Taken, faults: &mu
         }
     }
     let more = missing.len() as u64;
-    eprint!(" {} were taken along;", gone + more);
+    eprintln!("    {} were taken along", gone + more);
     if more > taken.unknown {
         let some = &missing[..missing.len().min(8)];
         let what = format!("{more} messages are gone, of which {} may have been taken: {some:?}", taken.unknown);

@@ -23,7 +23,7 @@ pub(crate) fn run(target: Target, name: &str, sweep: &Sweep) -> Outcome {
                 outcome.counts[1] += runs;
                 outcome.faults.extend(fault);
             }
-            Err(missing) => eprint!(" [not fuzzed, only played again: {missing}]"),
+            Err(missing) => eprintln!("    {name}: not fuzzed, only played again: {missing}"),
         }
     }
     outcome
