@@ -9,7 +9,8 @@
 //! at a line that the other is writing costs both of them its transfer. A receiver lets some pauses pass for every message that it
 //! took since it last waited, so that a stream gathers more and more, and a request and its answer go without. A sender that found
 //! the queue full lets it drain, up to half or for some microseconds. Measured at 64 B, with near and with far cores: with one pause a
-//! message and 64 at most, 26.8 and 5.4 million messages a second; with 16 and 512, 28.5 and 6.9; with 32 and 2,048 the same.
+//! message and 64 at most, 26.8 and 5.4 million messages a second; with 16 and 512, 28.5 and 6.9; with 32 and 2,048 the same. Two who take
+//! one semaphore in turns let each other run on likewise ([`let_run_on`]): 78 instead of 187 ns for taking it and giving it back.
 
 #![forbid(unsafe_code)]
 
@@ -35,6 +36,12 @@ pub(super) const SENDERS_GATHER: u32 = 512;
 
 /// Pauses between two looks whether enough has gathered.
 const LOOK_EVERY: u32 = 8;
+/// Who has done so many operations in a row takes no turns.
+const LONG_RUN: u32 = 6;
+/// Pauses between two looks whether he goes on: some 700 ns, in which he does some twenty.
+const PAUSES_A_LOOK: u32 = 32;
+/// So often at most.
+const LOOKS_AT_RUN: u32 = 4;
 /// Yields before sleeping.
 const YIELDS: u32 = 8;
 
@@ -45,6 +52,22 @@ pub(super) fn receivers_gather(taken: u64, bytes: u64) -> u32 {
         return 0;
     }
     if taken < 2 { 0 } else { taken.saturating_mul(PAUSES_A_MESSAGE).min(RECEIVERS_GATHER.into()) as u32 }
+}
+
+/// Lets those who take a semaphore and give it back, again and again, go on for a while: `runs` says how many they have done in a row, and
+/// their predecessors. Nobody else is waited for.
+pub(super) fn let_run_on(runs: impl Fn() -> (u32, u32)) {
+    let (mut run, last_run) = runs();
+    if run.max(last_run) < LONG_RUN {
+        return;
+    }
+    for _ in 0..LOOKS_AT_RUN {
+        (0..PAUSES_A_LOOK).for_each(|_| spin_loop());
+        let before = std::mem::replace(&mut run, runs().0);
+        if before == run {
+            return;
+        }
+    }
 }
 
 /// What one side of a handle learnt. Threads that share it share the lesson; a lost update harms nothing.

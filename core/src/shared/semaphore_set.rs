@@ -10,10 +10,10 @@ use std::time::Duration;
 use super::attached::{Attached, Present};
 use super::bell::Bells;
 use super::mapping::Home;
-use super::patience::Patience;
+use super::patience::{Patience, let_run_on};
 use super::raw::Fault;
 use super::raw::event::NAP;
-use super::raw::host::Participant;
+use super::raw::host::{Host, Participant};
 use super::raw::semaphores::{Blocked, MOST_OPERATIONS, Need, Outcome, Seat, Semaphores, Space};
 use super::raw::sysv::Block;
 use super::{object, participant};
@@ -31,6 +31,9 @@ mod options;
 /// How long one who has waited in vain waits for the lock, to pass on what he was woken for. If somebody is stuck inside, those who sleep
 /// find it by themselves.
 const LEAVES_WITHIN: Duration = Duration::from_millis(20);
+
+/// How often one who sees what he waits for, and finds it gone, looks again before he sits down.
+const RACES: u32 = 8;
 
 /// What a set is called in its file's name.
 pub(crate) const KIND: &str = "semaphores";
@@ -544,9 +547,10 @@ impl SemaphoreSet {
         deadline: Deadline,
         blocked: Option<Blocked>,
     ) -> Result<()> {
-        if let Some(blocked) = blocked {
-            // A partner who is awake comes before one could fall asleep.
-            self.patience.spin(&self.enter()?, 0, || true, || self.semaphores.suits(blocked));
+        if let Some(blocked) = blocked
+            && self.is_done_awake(operations, deadline, blocked)?
+        {
+            return Ok(());
         }
         let mut interrupted = false;
         loop {
@@ -585,6 +589,27 @@ impl SemaphoreSet {
         }
     }
 
+    /// A partner who is awake comes before one could fall asleep. Whether they were done.
+    fn is_done_awake(&self, operations: &[Operation], deadline: Deadline, mut blocked: Blocked) -> Result<bool> {
+        for race in 0..RACES {
+            let present = self.enter()?;
+            if !self.patience.spin(&present, 0, || true, || self.semaphores.suits(blocked)) {
+                break;
+            }
+            if race == 0 && present.spins() {
+                let_run_on(|| self.semaphores.runs());
+            }
+            let outcome = self.semaphores.operate(&present, present.pid(), operations, None, deadline);
+            match outcome.map_err(|fault| self.explain(fault, "operate", deadline))? {
+                Outcome::Done => return Ok(true),
+                Outcome::Blocked(another) if !another.no_wait => blocked = another,
+                // Whatever it is, the next try says it again.
+                _ => break,
+            }
+        }
+        Ok(false)
+    }
+
     fn set(&self, first: u32, values: &[u32]) -> Result<()> {
         if let Some(value) = values.iter().find(|&&value| value > self.max_value()) {
             let (name, most) = (self.attached.name(), self.max_value());
@@ -611,7 +636,6 @@ impl SemaphoreSet {
     /// Takes the piece of the file for what this handle has to be undone.
     #[cold]
     fn take_space(&self, present: &Present, space: Space) -> Result<()> {
-        use super::raw::host::Host;
         object::allocate(self.attached.descriptor()?.as_fd(), space.offset, space.length)
             .map_err(|error| error.during(format!("operate {}: what is to be undone", self.attached.name())))?;
         self.semaphores.grant(present.me().slot());

@@ -20,6 +20,9 @@
 //! wakes, in the order in which they sat down, those whom it now suffices for; they try again by themselves, and one who came
 //! without sitting down may be quicker. Nobody sleeps for more than 250 ms without trying again, since a waker may die.
 //!
+//! **Runs**: how many arrays one participant has done in a row, counted for those who wait awake: each look at the values costs their users
+//! the transfer of a line, so who sees that others go on and on looks seldom, and gets a run of his own.
+//!
 //! Counts beside the seats and the undoers say whether there are any; too high is harmless. They are raised before and lowered after,
 //! and made anew by who inherits.
 
@@ -194,9 +197,15 @@ struct Front {
     waiting: U32,
     /// How many have something to be undone at most.
     undoers: U32,
+    /// Whose array was done last.
+    runner: U32,
     /// The next one's place in the order of those who wait.
     ticket: U64,
     journal: Journal,
+    /// How many of his were done in a row, going round.
+    run: U32,
+    /// And of the one before him.
+    last_run: U32,
 }
 
 /// What is seldom touched.
@@ -319,6 +328,7 @@ impl Semaphores {
         let outcome = match self.step(operation, before) {
             Step::To(value) => {
                 word.set(Value { value, pid }.word());
+                self.count_run(host.me());
                 Outcome::Done
             }
             Step::Stuck => Outcome::Blocked(Blocked::new(&[operation], operation)),
@@ -398,10 +408,30 @@ impl Semaphores {
             }
         }
         self.disarm();
+        self.count_run(host.me());
         for operation in operations {
             self.offer(host, operation.index, wakes);
         }
         Outcome::Done
+    }
+
+    /// Somebody's array was done. What dies here is a hint.
+    #[inline]
+    fn count_run(&self, who: Participant) {
+        let Front { runner, run, last_run, .. } = &self.control().front;
+        if runner.peek() == who.word() {
+            run.set(run.peek().wrapping_add(1));
+        } else {
+            runner.set(who.word());
+            last_run.set(run.peek());
+            run.set(1);
+        }
+    }
+
+    /// How many arrays of one participant's were done in a row: so far, and of the one before. Hints.
+    pub(crate) fn runs(&self) -> (u32, u32) {
+        let front = &self.control().front;
+        (front.run.peek(), front.last_run.peek())
     }
 
     /// A semaphore's value once `earlier` operations, which can be done, are done.
@@ -636,8 +666,10 @@ impl Semaphores {
             ),
             (front + offset_of!(Front, waiting), 4, "how many sit and wait at most"),
             (front + offset_of!(Front, undoers), 4, "how many have something to be undone at most"),
+            (front + offset_of!(Front, runner), 4, "whose operations were done last"),
             (front + offset_of!(Front, ticket), 8, "the next one's place in the order"),
             (front + offset_of!(Front, journal), size_of::<Journal>(), "journal: its word, and the process that sets"),
+            (front + offset_of!(Front, run), 8, "how many of his were done in a row, and of the one before him"),
             (back + offset_of!(Back, event), 4, "event"),
             (back + offset_of!(Back, event) + 4, 4, "for which semaphores some wait by a descriptor"),
             (back + offset_of!(Back, repairs), 8, "how often the lock was inherited from the dead"),

@@ -285,3 +285,22 @@ fn a_zero_is_seen_however_short_it_was() {
     let (again, outcome) = sit(&set, one, &[op(0, 0)]);
     assert!(outcome == blocked_for_zero(0, 0) && !is_woken(&set, one, &again));
 }
+
+/// Runs tell who takes a semaphore again and again from those who take turns; a try in vain ends none.
+#[test]
+fn runs_are_counted() {
+    let world = World::default();
+    let [one, two] = [0, 1].map(|slot| world.participant(slot));
+    let set = set_of(&[1, 1]);
+    for _ in 0..3 {
+        operate(&set, one, &[op(0, -1)]);
+        assert_eq!(operate(&set, two, &[op(0, -1)]), blocked(0, Need::AtLeast(1)));
+        operate(&set, one, &[op(0, 1), op(1, 0).no_wait()]);
+        operate(&set, one, &[op(0, 1)]);
+    }
+    assert_eq!(set.runs(), (6, 0));
+    operate(&set, two, &[op(0, -1), op(1, -1)]);
+    assert_eq!(set.runs(), (1, 6));
+    operate(&set, one, &[op(1, 1)]);
+    assert_eq!(set.runs(), (1, 1));
+}
