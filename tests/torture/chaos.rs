@@ -78,7 +78,7 @@ pub(crate) fn family() -> Family {
 fn rounds(sweep: &Sweep, round: impl Fn(u64, Duration) -> (Harmed, u64)) -> Outcome {
     // What there is to build, or is missing.
     let _ = (c_actor(), python());
-    let (rounds, time) = if sweep.full { (3, Duration::from_secs(60)) } else { (1, Duration::from_secs(6)) };
+    let (rounds, time) = if sweep.full { (2, Duration::from_secs(60)) } else { (1, Duration::from_secs(6)) };
     let mut outcome = Outcome { counts: vec![0; 7], faults: vec![] };
     let mut longest = [Duration::ZERO; 2];
     for round_number in 0..rounds {

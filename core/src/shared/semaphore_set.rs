@@ -602,7 +602,7 @@ impl SemaphoreSet {
             let outcome = self.semaphores.operate(&present, present.pid(), operations, None, deadline);
             match outcome.map_err(|fault| self.explain(fault, "operate", deadline))? {
                 Outcome::Done => return Ok(true),
-                Outcome::Blocked(another) if !another.no_wait => blocked = another,
+                Outcome::Blocked(another) if !another.no_wait && !deadline.has_passed() => blocked = another,
                 // Whatever it is, the next try says it again.
                 _ => break,
             }
