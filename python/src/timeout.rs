@@ -16,8 +16,8 @@ use pyo3::prelude::*;
 
 use crate::error::{Error, Result};
 
-/// The longest wait without a look at signals. Ten looks a second cost nothing and seem prompt to a person.
-pub(crate) const SLICE: Duration = Duration::from_millis(100);
+/// The longest wait without a look at signals. Five looks a second cost next to nothing and seem prompt to a person.
+pub(crate) const SLICE: Duration = Duration::from_millis(200);
 
 /// The argument `timeout`, in seconds; `None` is for ever.
 #[derive(Clone, Copy)]

@@ -38,8 +38,9 @@ const SHORT: u64 = 1500;
 /// How many kills are enough for the others, and for CI.
 const SAMPLE: u64 = 200;
 const SMALL_SAMPLE: u64 = 8;
-/// For CI, what has more instructions than this is killed three times, and once when it has returned.
+/// What has more instructions than this is killed less often; for CI three times, and once when it has returned.
 const LONG: u64 = 10_000;
+const LONG_SAMPLE: u64 = 60;
 /// An operation that isn't done after so many has no end.
 const ENDLESS: u64 = 20_000_000;
 
@@ -228,6 +229,7 @@ fn victim_at(place: &Place, operation: &Operation) -> Result<Victim, String> {
 /// Behind which instructions victims are killed.
 fn kill_points(instructions: u64, sweep: &Sweep) -> Vec<u64> {
     let sample = match sweep.full {
+        true if instructions > LONG => LONG_SAMPLE,
         true => SAMPLE,
         false if instructions > LONG => 3,
         false => SMALL_SAMPLE,

@@ -41,8 +41,10 @@ pub(super) struct Wait<'a> {
 impl Wait<'_> {
     /// Tries until it is done, the deadline passes or a signal handler runs.
     pub(super) fn until_done<T>(&self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+        let mut is_idle = false;
         loop {
-            if self.patience.spin(self.present, self.gather, self.enough, self.may)
+            if !is_idle
+                && self.patience.spin(self.present, self.gather, self.enough, self.may)
                 && let Some(done) = attempt()?
             {
                 return Ok(done);
@@ -59,11 +61,15 @@ impl Wait<'_> {
                 return Ok(done);
             }
             match slept {
-                Ok(()) => (self.woken_for_nothing)(),
+                Ok(()) => {
+                    is_idle = false;
+                    (self.woken_for_nothing)();
+                }
                 Err(Errno(libc::EINTR)) => {
                     return Err(self.error(libc::EINTR, "a signal handler ran while waiting; nothing was done"));
                 }
-                Err(_) => {}
+                // Nobody came for long, and who comes wakes.
+                Err(_) => is_idle = true,
             }
             if self.deadline.has_passed() {
                 return Err(self.error(libc::ETIMEDOUT, self.in_vain));
