@@ -268,6 +268,10 @@ impl Queue {
         let present = self.enter()?;
         let file = self.attached.stat()?;
         self.ring.put_counts_in_order(&present);
+        if self.ring.leases() > 0 {
+            // Some may be the dead's.
+            self.reclaim(&present);
+        }
         let gone = self.ring.gone();
         let sent = self.ring.sent();
         let held = self.ring.held();

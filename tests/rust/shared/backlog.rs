@@ -92,6 +92,27 @@ fn the_leases_of_the_killed_come_back_to_who_sleeps() {
     }
 }
 
+/// What the killed had leased is told as what waits, also if nobody came since.
+#[test]
+fn the_leases_of_the_killed_are_not_counted() {
+    let name = Name::new("not-counted");
+    let queue = queue_of(&name, 50_000, 100);
+    queue.send(1, b"again").unwrap();
+    let leased = Checkpoint::default();
+    let holder = fork(|| {
+        let _lease = queue.try_lease(Select::Any).unwrap();
+        leased.reach();
+        thread::sleep(6 * WATCHDOG);
+        1
+    });
+    leased.wait();
+    assert_eq!(queue.stat().unwrap().leased, 1);
+    holder.kill();
+    let status = queue.stat().unwrap();
+    assert_eq!((status.messages, status.leased), (1, 0));
+    assert_eq!(queue.try_recv(Select::Any).unwrap().redelivered, 1);
+}
+
 /// A message that is given back wakes who waits for its type, and only then.
 #[test]
 fn what_is_given_back_wakes_a_sleeper() {

@@ -38,11 +38,15 @@ impl Sleeper {
         Self(thread)
     }
 
-    /// Whether it has what it waits for. That must be so soon if `it_can`, which is asked again and again.
+    /// Whether it has what it waits for. That must be so soon if `it_can`, which is asked again and again. (When it has just taken it, it
+    /// can't any more, and is done soon.)
     fn has_it(&self, it_can: impl Fn() -> madang::Result<bool>) -> Result<bool, Fault> {
         let begun = Instant::now();
+        let mut could = begun;
         while !self.0.is_finished() {
-            if !it_can().map_err(no("look"))? && begun.elapsed() > SOON && !self.0.is_finished() {
+            if it_can().map_err(no("look"))? {
+                could = Instant::now();
+            } else if could.elapsed() > SOON && !self.0.is_finished() {
                 return Ok(false);
             }
             expect(begun.elapsed() < BOUND, Harm::Stuck, || {

@@ -160,10 +160,9 @@ fn holds(queue: &Queue, manner: Manner, stages: &[Vec<Sent>]) -> Checked {
         );
         return Err(Fault { harm, what });
     };
-    // What a dead one has taken, and not put away yet, counts as leased until somebody waits.
-    let (most, least) = (counted.messages, counted.messages - counted.leased);
-    let count = found.len() as u64;
-    expect((least..=most).contains(&count), Harm::Wrong, || format!("stat counted {least} to {most} of {count}"))?;
+    expect((counted.messages, counted.leased) == (found.len() as u64, 0), Harm::Wrong, || {
+        format!("stat counted {} messages, {} leased, of {}", counted.messages, counted.leased, found.len())
+    })?;
     let status = queue.stat().map_err(no("stat"))?;
     let left = (status.messages, status.bytes, status.leased, status.sent - status.received);
     expect(left == (0, 0, 0, 0), Harm::Wrong, || {
