@@ -56,14 +56,14 @@ pub(crate) fn family() -> Family {
     ];
     let queues = queues.map(|(name, mix, capacity, cast)| {
         Part::new(format!("queue: {name}"), move |sweep| {
-            rounds(sweep, |seed, time| at_queue(mix, capacity, cast, (seed, time)))
+            outcome(sweep, |seed, time| at_queue(mix, capacity, cast, (seed, time)))
         })
     });
     let others = [
-        Part::new("semaphores with undo", |sweep| rounds(sweep, at_semaphores)),
-        Part::new("System V: messages", |sweep| rounds(sweep, at_messages_of_sysv)),
-        Part::new("System V: semaphores with undo", |sweep| rounds(sweep, at_semaphores_of_sysv)),
-        Part::new("mutex, condition, rwlock", |sweep| rounds(sweep, at_locks)),
+        Part::new("semaphores with undo", |sweep| outcome(sweep, at_semaphores)),
+        Part::new("System V: messages", |sweep| outcome(sweep, at_messages_of_sysv)),
+        Part::new("System V: semaphores with undo", |sweep| outcome(sweep, at_semaphores_of_sysv)),
+        Part::new("mutex, condition, rwlock", |sweep| outcome(sweep, at_locks)),
     ];
     Family {
         name: "chaos",
@@ -74,25 +74,16 @@ pub(crate) fn family() -> Family {
     }
 }
 
-/// The same with several seeds.
-fn rounds(sweep: &Sweep, round: impl Fn(u64, Duration) -> (Harmed, u64)) -> Outcome {
+/// What one kind of chaos comes to, in a minute or some seconds. (Another seed makes another.)
+fn outcome(sweep: &Sweep, chaos: impl Fn(u64, Duration) -> (Harmed, u64)) -> Outcome {
     // What there is to build, or is missing.
     let _ = (c_actor(), python());
-    let (rounds, time) = if sweep.full { (2, Duration::from_secs(60)) } else { (1, Duration::from_secs(6)) };
-    let mut outcome = Outcome { counts: vec![0; 7], faults: vec![] };
-    let mut longest = [Duration::ZERO; 2];
-    for round_number in 0..rounds {
-        let begun = Instant::now();
-        let (harmed, messages) = round(sweep.seed + round_number, time);
-        let Harmed { lives, kills, inside, stops, operations, .. } = harmed;
-        let counts = [begun.elapsed().as_secs(), lives, kills, inside, stops, operations, messages];
-        outcome.counts.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-        outcome.faults.extend(harmed.faults);
-        longest = std::array::from_fn(|kind| longest[kind].max(harmed.longest[kind]));
-    }
+    let begun = Instant::now();
+    let (harmed, messages) = chaos(sweep.seed, Duration::from_secs(if sweep.full { 60 } else { 6 }));
+    let Harmed { lives, kills, inside, stops, operations, longest, faults } = harmed;
     let [tries, waits] = longest.map(|longest| longest.as_millis());
     eprintln!("    the longest try took {tries} ms, the longest wait {waits} ms more than its timeout");
-    outcome
+    Outcome { counts: vec![begun.elapsed().as_secs(), lives, kills, inside, stops, operations, messages], faults }
 }
 
 /// What an actor, or a look, has found: its first word is the harm.
