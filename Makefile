@@ -101,7 +101,7 @@ test: need $(VENV)/.wheel $(VENV)/.tools  ## all tests: Rust, C, Python
 # More arguments, as "--only step/" or "--seed 7".
 TORTURE ?=
 .PHONY: torture torture-quick
-torture:                  ## try everything that could lose a message, for hours; goes on where it was stopped
+torture:                  ## try everything that could lose a message, for an hour or two; goes on where it was stopped
 	@$(MAKE) --no-print-directory torture-quick TORTURE='--full --write docs/guarantees.md $(TORTURE)'
 
 torture-quick: need $(VENV)/.wheel  ## some of it, for minutes
