@@ -1424,7 +1424,8 @@ typedef struct {
     uint32_t uid;
     // The owner's group id
     uint32_t gid;
-    // Of the messages held, how many are leased
+    // Of the messages held, how many are leased (what the dead had leased is given back first,
+    // unless somebody is inside just then)
     uint64_t leased;
 } madang_queue_status;
 

@@ -766,7 +766,7 @@ class QueueStatus:
 
     @property
     def leased(self) -> int:
-        """Of the messages held, how many are leased."""
+        """Of the messages held, how many are leased. (What the dead had leased is given back first, unless somebody is inside just then.)"""
 
     @property
     def participants(self) -> int:

@@ -60,6 +60,10 @@ impl Ledger {
         self.lines.iter().filter(|line| line.2.faults.is_empty()).count()
     }
 
+    pub(crate) fn failed(&self) -> usize {
+        self.lines.len() - self.passed()
+    }
+
     /// A table of each family that has parts.
     pub(crate) fn tables(&self, families: &[Family]) -> String {
         families

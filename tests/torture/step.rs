@@ -228,7 +228,7 @@ fn victim_at(place: &Place, operation: &Operation) -> Result<Victim, String> {
 
 /// Behind which instructions victims are killed.
 fn kill_points(instructions: u64, sweep: &Sweep) -> Vec<u64> {
-    if let Ok(one) = std::env::var("MADANG_TORTURE_CASE") {
+    if let Ok(one) = std::env::var(crate::CASE) {
         return vec![one.parse().expect("behind how many instructions")];
     }
     let sample = match sweep.full {
@@ -247,15 +247,15 @@ fn kill_points(instructions: u64, sweep: &Sweep) -> Vec<u64> {
     within.chain([instructions + 1000]).collect()
 }
 
-/// Tracer, victim and those who look take turns anyway. Each worker has a core, as long as there are enough.
+/// Tracer, victim and those who look take turns anyway. Workers share the cores evenly.
 fn on_one_core(worker: usize) {
     // SAFETY: sets of its own, of the size that is told.
     unsafe {
         let size = size_of::<libc::cpu_set_t>();
         let (mut allowed, mut one): (libc::cpu_set_t, libc::cpu_set_t) = std::mem::zeroed();
         libc::sched_getaffinity(0, size, &mut allowed);
-        let core = (0..libc::CPU_SETSIZE as usize).filter(|&core| libc::CPU_ISSET(core, &allowed)).nth(worker);
-        libc::CPU_SET(core.unwrap_or_else(|| libc::sched_getcpu() as usize), &mut one);
+        let mut cores = (0..libc::CPU_SETSIZE as usize).filter(|&core| libc::CPU_ISSET(core, &allowed)).cycle();
+        libc::CPU_SET(cores.nth(worker).expect("it runs on some core"), &mut one);
         libc::sched_setaffinity(0, size, &one);
     }
 }

@@ -118,7 +118,8 @@ pub struct madang_queue_status {
     pub uid: u32,
     /// The owner's group id
     pub gid: u32,
-    /// Of the messages held, how many are leased
+    /// Of the messages held, how many are leased (what the dead had leased is given back first,
+    /// unless somebody is inside just then)
     pub leased: u64,
 }
 

@@ -281,6 +281,12 @@ impl Attached {
         holders.filter(|&who| who == present.me || self.lives(who)).count() as u32
     }
 
+    /// Whether some of them died, and nobody has their place yet.
+    pub(crate) fn has_dead(&self, present: &Present) -> bool {
+        let mut holders = self.roster().iter().enumerate().filter_map(|(index, slot)| slot.holder(index as u32));
+        holders.any(|who| who != present.me && !self.lives(who))
+    }
+
     fn lives(&self, who: Participant) -> bool {
         let byte = if self.slots == 0 {
             NUMBERS + u64::from(who.word())

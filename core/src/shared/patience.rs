@@ -11,8 +11,8 @@
 //! at a line that the other is writing costs both of them its transfer. A receiver lets some pauses pass for every message that it
 //! took since it last waited, so that a stream gathers more and more, and a request and its answer go without. A sender that found
 //! the queue full lets it drain, up to half or for some microseconds. Measured at 64 B, with near and with far cores: with one pause a
-//! message and 64 at most, 26.8 and 5.4 million messages a second; with 16 and 512, 28.5 and 6.9; with 32 and 2,048 the same. Two who take
-//! one semaphore in turns let each other run on likewise ([`let_run_on`]): 78 instead of 187 ns for taking it and giving it back.
+//! message and 64 at most, 26.8 and 5.4 million messages a second; with 16 and 512, 28.5 and 6.9; with 32 and 2,048 the same. Two who
+//! contend for one semaphore let each other run on likewise ([`let_run_on`]).
 
 #![forbid(unsafe_code)]
 
@@ -27,7 +27,7 @@ use crate::deadline::Deadline;
 const MOST_SPINS: u32 = 200;
 /// The shortest.
 const LEAST_SPINS: u32 = 4;
-/// Who lingered so often in vain lingers no more.
+/// Who lingered so often in vain, in a row, seldom lingers.
 const OFTEN: u32 = 4;
 /// How often a handle that learnt otherwise tries again to spin for the longest, and to linger.
 const TRY_AGAIN: u32 = 64;

@@ -151,7 +151,7 @@ pub struct QueueStatus {
     pub sent: u64,
     /// Messages that ever left it.
     pub received: u64,
-    /// Of the messages held, how many are leased.
+    /// Of the messages held, how many are leased. (What the dead had leased is given back first, unless somebody is inside just then.)
     pub leased: u64,
     /// Open handles in all living processes.
     pub participants: u32,
@@ -268,8 +268,7 @@ impl Queue {
         let present = self.enter()?;
         let file = self.attached.stat()?;
         self.ring.put_counts_in_order(&present);
-        if self.ring.leases() > 0 {
-            // Some may be the dead's.
+        if self.ring.leases() > 0 && self.attached.has_dead(&present) {
             self.reclaim(&present);
         }
         let gone = self.ring.gone();

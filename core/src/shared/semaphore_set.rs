@@ -420,6 +420,9 @@ impl SemaphoreSet {
             let outcome = self.semaphores.operate(&present, present.pid(), operations, None, deadline);
             blocked = match self.attempt(operations, deadline, outcome)? {
                 None => return Ok(()),
+                Some(blocked) if blocked.no_wait || deadline.is_try() => {
+                    return self.done_in_vain(operations, deadline, self.in_vain(libc::EAGAIN, blocked));
+                }
                 blocked => blocked,
             };
         }
@@ -596,13 +599,20 @@ impl SemaphoreSet {
             if !self.patience.spin(&present, 0, || true, || self.semaphores.suits(blocked)) {
                 break;
             }
-            if race == 0 && present.spins() {
+            if race == 0 && present.spins() && matches!(blocked.need, Need::AtLeast(_)) {
                 let_run_on(|| self.semaphores.runs());
             }
+            // Anew: a signal handler may have forked, and this be the child.
+            let present = self.enter()?;
             let outcome = self.semaphores.operate(&present, present.pid(), operations, None, deadline);
             match outcome.map_err(|fault| self.explain(fault, "operate", deadline))? {
                 Outcome::Done => return Ok(true),
-                Outcome::Blocked(another) if !another.no_wait && !deadline.has_passed() => blocked = another,
+                // He races on unless others sit and wait.
+                Outcome::Blocked(another)
+                    if !another.no_wait && !self.semaphores.has_waiters() && !deadline.has_passed() =>
+                {
+                    blocked = another;
+                }
                 // Whatever it is, the next try says it again.
                 _ => break,
             }

@@ -297,6 +297,7 @@ fn a_turn_is_kept() {
     child.succeeds();
 
     let mut turn = Turn::default();
+    fails(set.operate_in_turn(&mut turn, &take, Deadline::NOW), libc::EAGAIN, "is 0");
     let slice = Deadline::after(Duration::from_millis(2));
     fails(set.operate_in_turn(&mut turn, &take, slice), libc::ETIMEDOUT, "is 0");
     let child = sleeper();

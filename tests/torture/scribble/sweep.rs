@@ -34,7 +34,7 @@ pub(crate) fn run(scene: Scene, when: When, sample: u64, sweep: &Sweep) -> Outco
     let page = SharedPage::new();
     let made = Made::new(scene);
     let cases = Cases::new(&made.image, sweep.seed);
-    let numbers: Vec<u64> = match std::env::var("MADANG_TORTURE_CASE") {
+    let numbers: Vec<u64> = match std::env::var(crate::CASE) {
         Ok(one) => vec![one.parse().expect("the number of a case")],
         _ if sweep.full => (0..cases.count()).collect(),
         _ => {

@@ -428,6 +428,11 @@ impl Semaphores {
         }
     }
 
+    /// Whether somebody may sit and wait, as far as one sees without the lock.
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.control().front.waiting.peek() > 0
+    }
+
     /// How many arrays of one participant's were done in a row: so far, and of the one before. Hints.
     pub(crate) fn runs(&self) -> (u32, u32) {
         let front = &self.control().front;

@@ -68,7 +68,7 @@ pub(crate) struct QueueStatus {
     sent: u64,
     /// Messages ever received from it.
     received: u64,
-    /// Of the messages held, how many are leased.
+    /// Of the messages held, how many are leased. (What the dead had leased is given back first, unless somebody is inside just then.)
     leased: u64,
     /// Open handles in all living processes.
     participants: u64,

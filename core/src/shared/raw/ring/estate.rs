@@ -3,7 +3,7 @@
 //! - **P** was inherited: the tail is brought up to what was committed ([`Ring::repair_senders`]).
 //! - **C** was inherited: the head is all there is, but the index may be anything. It is made anew from the blocks.
 //! - **The heap's lock** was inherited: the heap does it (`heap.rs`).
-//! - **Blocks of the dead**: whoever is about to sleep, finds the heap full, or joins, looks for them ([`Ring::reclaim`]).
+//! - **Blocks of the dead**: whoever is about to sleep, finds the heap full, counts or joins, looks for them ([`Ring::reclaim`]).
 //!
 //! What becomes of a block is decided by its state, by whether its owner lives, and by where head and tail are (`block.rs`). Only
 //! with P held is it known where the tail is, so it is taken too where blocks of dead senders are in question. Order: P, C, the
