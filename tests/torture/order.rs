@@ -44,10 +44,11 @@ pub(crate) fn family() -> Family {
 fn tests(sweep: &Sweep, which: &[&str]) -> Outcome {
     let mut cargo = Command::new("cargo");
     // Of the whole workspace, so that the reduced sweep finds them built by `make test`.
-    cargo.args(["test", "--quiet", "--workspace"]).args(which).args(["--", "--nocapture"]);
+    cargo.args(["test", "--quiet", "--workspace"]).args(which);
     if sweep.full {
         cargo.arg("--release").env("MADANG_TORTURE", "full");
     }
+    cargo.args(["--", "--nocapture"]);
     let text = output(cargo.env("RUST_BACKTRACE", "0"));
     let mut counts = vec![0; 4];
     for line in text.lines() {
