@@ -88,7 +88,7 @@ fn a_limit_on_address_space() {
         all_of_it(&segment).unwrap();
         let descriptors = open_descriptors();
         // At first in steps as small as the smallest mapping, then in larger ones.
-        let done = (0..200).find(|more| {
+        let done = (0..30).chain((30..200).step_by(5)).find(|more| {
             let before = limit(libc::RLIMIT_AS, address_space() + more * more * PAGE);
             let outcome = all_of_it(&segment);
             limit(libc::RLIMIT_AS, before);
