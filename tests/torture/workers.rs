@@ -61,6 +61,10 @@ pub(crate) fn work_through(families: &[Family], sweep: &Sweep, ledger: &mut Ledg
         let Worker { job, child, place, begun } = workers.swap_remove(done);
         places.push(place);
         let status = child.end();
+        if was_interrupted(status) {
+            // So is this program, or will be: the part is done next time.
+            std::process::exit(1);
+        }
         ledger.read();
         let outcome = ledger.find(job.family.name, &job.part.name).unwrap_or_else(|| {
             let what = format!("its worker ended by itself: wait status {status:#x}");
@@ -75,6 +79,11 @@ pub(crate) fn work_through(families: &[Family], sweep: &Sweep, ledger: &mut Ledg
         eprintln!("[{number:3}/{count}] {name:8} {:44} {seconds:6.1} s  {counts}", job.part.name);
         told(&job, &outcome, "");
     }
+}
+
+/// Whether somebody wants it to end, who most likely wants that of all.
+fn was_interrupted(status: i32) -> bool {
+    libc::WIFSIGNALED(status) && [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].contains(&libc::WTERMSIG(status))
 }
 
 fn works(job: &Job, sweep: &Sweep, ledger: &Ledger) -> i32 {

@@ -277,14 +277,17 @@ impl Attached {
 
     /// How many participants live.
     pub(crate) fn participants(&self, present: &Present) -> u32 {
-        let holders = self.roster().iter().enumerate().filter_map(|(index, slot)| slot.holder(index as u32));
-        holders.filter(|&who| who == present.me || self.lives(who)).count() as u32
+        self.holders().filter(|&who| who == present.me || self.lives(who)).count() as u32
     }
 
     /// Whether some of them died, and nobody has their place yet.
     pub(crate) fn has_dead(&self, present: &Present) -> bool {
-        let mut holders = self.roster().iter().enumerate().filter_map(|(index, slot)| slot.holder(index as u32));
-        holders.any(|who| who != present.me && !self.lives(who))
+        self.holders().any(|who| who != present.me && !self.lives(who))
+    }
+
+    /// Who has a place, alive or dead.
+    fn holders(&self) -> impl Iterator<Item = Participant> {
+        self.roster().iter().enumerate().filter_map(|(index, slot)| slot.holder(index as u32))
     }
 
     fn lives(&self, who: Participant) -> bool {

@@ -1,8 +1,8 @@
 //! Waiting for what another participant will do; the one home of it above the floor of shared memory.
 //!
 //! A short spin first, in which a partner on another processor answers, and some yields, for one on this processor
-//! ([`patience`](super::patience)), though not after a sleep that nobody ended; then the event count (`raw/event.rs`): announce, the *whole* try again, sleep. The last thing
-//! before any error is a try, and a wake that was spent on one who then takes nothing is passed on.
+//! ([`patience`](super::patience)), though not after a sleep that nobody ended; then the event count (`raw/event.rs`): announce, the
+//! *whole* try again, sleep. The last thing before any error is a try, and a wake that was spent on one who then takes nothing is passed on.
 
 #![forbid(unsafe_code)]
 
