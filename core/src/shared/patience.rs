@@ -17,7 +17,7 @@
 #![forbid(unsafe_code)]
 
 use std::hint::spin_loop;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::raw::host::Host;
@@ -86,11 +86,18 @@ pub(super) struct Patience {
     waits: AtomicU32,
     /// How often in a row it lingered in vain.
     in_vain: AtomicU32,
+    /// Whether the partner answered from another processor, as far as is known.
+    is_elsewhere: AtomicBool,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { spins: AtomicU32::new(MOST_SPINS), waits: AtomicU32::new(0), in_vain: AtomicU32::new(0) }
+        Self {
+            spins: AtomicU32::new(MOST_SPINS),
+            waits: AtomicU32::new(0),
+            in_vain: AtomicU32::new(0),
+            is_elsewhere: AtomicBool::new(false),
+        }
     }
 }
 
@@ -118,6 +125,9 @@ impl Patience {
                 if learnt != MOST_SPINS {
                     self.spins.store(MOST_SPINS, Ordering::Relaxed);
                 }
+                if !self.is_partner_elsewhere() {
+                    self.is_elsewhere.store(true, Ordering::Relaxed);
+                }
                 for paused in 0..gather {
                     if paused % LOOK_EVERY == 0 && enough() {
                         break;
@@ -132,12 +142,21 @@ impl Patience {
             host.pass();
             if may() {
                 self.spins.store((learnt / 2).max(LEAST_SPINS), Ordering::Relaxed);
+                if learnt < MOST_SPINS {
+                    // Twice in a row. Once may be a partner elsewhere who took longer.
+                    self.is_elsewhere.store(false, Ordering::Relaxed);
+                }
                 return true;
             }
         }
         host.spins()
             && (waits.is_multiple_of(TRY_AGAIN) || self.in_vain.load(Ordering::Relaxed) < OFTEN)
             && self.linger(host, may)
+    }
+
+    /// Whether the partner runs on another processor: the last spin that helped was followed by no two yields that did.
+    pub(super) fn is_partner_elsewhere(&self) -> bool {
+        self.is_elsewhere.load(Ordering::Relaxed)
     }
 
     /// Looks and yields for a while longer. Who did so in vain a few times in a row seldom does it again.

@@ -234,10 +234,12 @@ impl Queue {
             },
             woken_for_nothing: &|| {},
         };
-        match wait.until_done(&mut attempt) {
+        let done = match wait.until_done(&mut attempt) {
             Err(error) if error.errno() == libc::ETIMEDOUT => self.nothing_to_receive(want, error, attempt),
             outcome => outcome,
-        }
+        };
+        self.ring.learn_of_partner(received.messages, taken, self.receivers_patience.is_partner_elsewhere());
+        done
     }
 
     /// The message that so many others come before, which stays (`MSG_COPY`). Leased ones don't count.

@@ -161,19 +161,6 @@ unsafe fn copy_ends<const SIZE: usize>(from: NonNull<u8>, to: NonNull<u8>, lengt
     }
 }
 
-/// Asks for a line that will be read soon. A hint: any address will do.
-#[inline]
-pub(super) fn prefetch(address: NonNull<u8>) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch has no effect that a program could see, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
-}
-
 /// Where a message is copied to: the caller's buffer, whether it was initialised or not.
 #[derive(Debug)]
 pub(crate) struct Target<'a>(NonNull<[u8]>, PhantomData<&'a mut [MaybeUninit<u8>]>);

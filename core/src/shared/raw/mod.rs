@@ -18,6 +18,7 @@ pub(crate) mod heap;
 pub(crate) mod host;
 pub(crate) mod index;
 mod keep;
+mod lines;
 pub(crate) mod lock;
 pub(crate) mod ring;
 pub(crate) mod roster;

@@ -43,7 +43,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::Fault;
 use super::block::Block;
-use super::cell::{SHORT, Target, U64, copy_in, copy_short, prefetch};
+use super::cell::{SHORT, Target, U64, copy_in, copy_short};
 use super::end::{End, Passed, Place};
 use super::event::{Announced, Event, fence_after_unlock};
 use super::geometry::{Geometry, LEAN, LONGEST_INLINE, PIECE, RECORD, SPARE, Side, WORD, record_size};
@@ -52,6 +52,7 @@ use super::heap::{self, Heap, HeapControl};
 use super::host::{EVERYBODY, Host, MANY, Participant};
 use super::index::Want;
 use super::keep::Entered;
+use super::lines::{self, Lines, prefetch};
 use super::sysv::SYSV;
 use crate::deadline::Deadline;
 
@@ -262,6 +263,8 @@ pub(crate) struct Ring {
     rings: [(NonNull<u8>, u64); 2],
     heap: Heap,
     geometry: Geometry,
+    /// Of this handle's receiver.
+    lines: Lines,
     /// Keeps the memory.
     owner: Arc<dyn Any + Send + Sync>,
 }
@@ -293,7 +296,7 @@ impl Ring {
         debug_assert!(geometry.fits(Side::Near, record_size(SHORT as u64)));
         // SAFETY: the caller's promise; the control lines of the heap are part of `control`, whose fields lie within.
         let heap = unsafe { Heap::at(NonNull::from(&control.as_ref().heap), heap, geometry.heap()) };
-        Self { control, rings: [near, deep], heap, geometry, owner }
+        Self { control, rings: [near, deep], heap, geometry, lines: Lines::default(), owner }
     }
 
     /// Sets the limits of a new queue, which nobody else can see yet.
@@ -709,14 +712,33 @@ impl Ring {
         if !is_here {
             return None;
         }
-        prefetch(self.byte(Place(place.0.wrapping_add(AHEAD))));
+        let passed = receivers.end.passed(place);
+        let gives_up = self.lines.are_given_up(passed.messages);
+        if !gives_up {
+            prefetch(self.byte(Place(place.0.wrapping_add(AHEAD))));
+        }
         let mtype = self.word(place, WORD).peek().cast_signed();
         // SAFETY: the record fits the ring, which is mapped for that many bytes after any place in it; senders don't write
         // there before the head has moved on. No Rust reference covers a ring.
         unsafe { target.fill(self.byte(place).byte_add(RECORD as usize), length as usize) };
-        let passed = receivers.end.passed(place);
         receivers.end.advance(place, record_size(length), passed.and(length)); // the commit
+        if gives_up {
+            self.give_up(place, record_size(length));
+        }
         Some(Envelope { mtype, length, sequence: passed.messages, deliveries: 0 })
+    }
+
+    /// Gives up the lines of records that were received from `place` on; they take `size` bytes.
+    #[inline(always)]
+    fn give_up(&self, place: Place, size: u64) {
+        // SAFETY: they lie within the ring (their lengths were checked), which is mapped for that many bytes after any place in it.
+        unsafe { lines::give_up(self.byte(place), size as usize) };
+    }
+
+    /// For a receiver who has waited, with so many received, of which it took `taken` since the wait before: whether its partner runs on
+    /// another processor.
+    pub(crate) fn learn_of_partner(&self, received: u64, taken: u64, is_elsewhere: bool) {
+        self.lines.learn(received, taken, is_elsewhere);
     }
 
     /// The length of the record whose word is given, if it can be one.

@@ -118,7 +118,9 @@ impl Ring {
                 Taken::All(received) => return Ok(received),
                 Taken::More => long_look(limit)?,
                 Taken::Long(offset, envelope) => {
+                    self.look_at_lines(offset, envelope.length);
                     self.copy_out(offset, envelope.length, target)?;
+                    self.give_block_up(offset, envelope.length);
                     self.free(host, offset)?;
                     return Ok(Received::Message(envelope));
                 }
@@ -365,6 +367,9 @@ impl Ring {
             // SAFETY: as in `pop`.
             unsafe { target.fill(self.byte(place).byte_add(RECORD as usize), copied) };
             end.advance(place, size, passed.and(length)); // the commit
+            if self.lines.are_given_up(passed.messages) {
+                self.give_up(place, size);
+            }
             return Ok(Taken::All(Received::Message(envelope)));
         };
         self.relocate(host, record, None, State::Leased(host.me()), limit)?;
@@ -405,6 +410,28 @@ impl Ring {
         // reference covers a heap but a lease's, which only reads.
         unsafe { target.fill(bytes, copied as usize) };
         Ok(())
+    }
+
+    /// Looks where the lines of a long message are that is about to be read.
+    pub(super) fn look_at_lines(&self, offset: u64, length: u64) {
+        let last = length.saturating_sub(WORD) & !(WORD - 1);
+        if length > LONGEST_INLINE
+            && let Some(bytes) = self.heap.bytes(offset, length)
+        {
+            // SAFETY: the block has at least the bytes asked for, of which these are eight, aligned since a block is; an atomic may hold
+            // anything.
+            self.lines.look(unsafe { bytes.byte_add(last as usize).cast().as_ref() });
+        }
+    }
+
+    /// Gives up the lines of a message that was read, before its block is freed.
+    pub(super) fn give_block_up(&self, offset: u64, length: u64) {
+        if self.lines.of_block_are_given_up(length)
+            && let Some(bytes) = self.heap.bytes(offset, length)
+        {
+            // SAFETY: the block has so many bytes, and the area is mapped.
+            unsafe { lines::give_up(bytes, length as usize) };
+        }
     }
 
     /// The message at a position in the queue, 0 being the first, which stays.

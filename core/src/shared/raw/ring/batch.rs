@@ -312,6 +312,7 @@ impl Ring {
         let mut most_size = ring;
         // Found once: each word's place hangs on the word before, and that chain is what a message costs.
         let start = self.byte(place);
+        let gives_up = self.lines.are_given_up(before.messages);
         let left = loop {
             let (length, kind) = (word >> LENGTH, word & ((1 << LENGTH) - 1));
             let ends = size + record_size(length);
@@ -328,7 +329,9 @@ impl Ring {
                 }
                 break Left::TooLong;
             }
-            prefetch(self.byte(Place(place.0.wrapping_add(size + AHEAD))));
+            if !gives_up {
+                prefetch(self.byte(Place(place.0.wrapping_add(size + AHEAD))));
+            }
             // SAFETY: the record ends before `ring`, and the ring is mapped for its size after any place in it; senders don't write
             // there before the head has moved on. No Rust reference covers a ring; an atomic may hold anything.
             let mtype = unsafe {
@@ -353,6 +356,9 @@ impl Ring {
         let passed =
             Passed { bytes: before.bytes.wrapping_add(bytes), messages: before.messages.wrapping_add(taken as u64) };
         end.advance(place, size, passed); // the commit
+        if gives_up {
+            self.give_up(place, size);
+        }
         Ok(ReceivedMany::Done { taken, left })
     }
 

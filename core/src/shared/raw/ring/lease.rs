@@ -142,6 +142,9 @@ impl Ring {
                 }))
             })?;
             if let Some(leased) = leased {
+                if let Leased::Message(offset, envelope) = leased {
+                    self.look_at_lines(offset, envelope.length);
+                }
                 return Ok(leased);
             }
             long_look(limit)?;
@@ -163,6 +166,7 @@ impl Ring {
     /// Acknowledges a lease: the message is done with.
     pub(crate) fn acknowledge(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
         self.finish(host, offset)?;
+        self.give_leased_up(offset);
         self.free(host, offset)
     }
 
@@ -170,7 +174,14 @@ impl Ring {
     /// [`Fault::Interrupted`] the message is done with too, but its block isn't free yet: again.
     pub(crate) fn acknowledge_until(&self, host: &impl Host, offset: u64, limit: Deadline) -> Result<(), Fault> {
         self.finish(host, offset)?;
+        self.give_leased_up(offset);
         self.free_until(host, offset, limit)
+    }
+
+    fn give_leased_up(&self, offset: u64) {
+        if let Some(block) = self.heap.block(offset) {
+            self.give_block_up(offset, block.length.get());
+        }
     }
 
     /// Makes a leased block HELD, unless it is.
