@@ -414,19 +414,19 @@ impl Ring {
 
     /// Looks where the lines of a long message are that is about to be read.
     pub(super) fn look_at_lines(&self, offset: u64, length: u64) {
-        let last = length.saturating_sub(WORD) & !(WORD - 1);
+        let middle = (length / 2) & !(WORD - 1);
         if length > LONGEST_INLINE
             && let Some(bytes) = self.heap.bytes(offset, length)
         {
             // SAFETY: the block has at least the bytes asked for, of which these are eight, aligned since a block is; an atomic may hold
             // anything.
-            self.lines.look(unsafe { bytes.byte_add(last as usize).cast().as_ref() });
+            self.lines.look(unsafe { bytes.byte_add(middle as usize).cast().as_ref() });
         }
     }
 
     /// Gives up the lines of a message that was read, before its block is freed.
     pub(super) fn give_block_up(&self, offset: u64, length: u64) {
-        if self.lines.of_block_are_given_up(length)
+        if self.lines.of_long_are_given_up(length)
             && let Some(bytes) = self.heap.bytes(offset, length)
         {
             // SAFETY: the block has so many bytes, and the area is mapped.

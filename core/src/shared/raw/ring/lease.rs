@@ -166,7 +166,6 @@ impl Ring {
     /// Acknowledges a lease: the message is done with.
     pub(crate) fn acknowledge(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
         self.finish(host, offset)?;
-        self.give_leased_up(offset);
         self.free(host, offset)
     }
 
@@ -174,13 +173,15 @@ impl Ring {
     /// [`Fault::Interrupted`] the message is done with too, but its block isn't free yet: again.
     pub(crate) fn acknowledge_until(&self, host: &impl Host, offset: u64, limit: Deadline) -> Result<(), Fault> {
         self.finish(host, offset)?;
-        self.give_leased_up(offset);
         self.free_until(host, offset, limit)
     }
 
-    fn give_leased_up(&self, offset: u64) {
-        if let Some(block) = self.heap.block(offset) {
-            self.give_block_up(offset, block.length.get());
+    /// Gives up the lines of what the caller leased, has read, and is about to acknowledge.
+    pub(crate) fn give_lease_up(&self, leased: &View) {
+        let bytes = leased.bytes();
+        if self.lines.of_long_are_given_up(bytes.len() as u64) {
+            // SAFETY: the view vouches for them.
+            unsafe { lines::give_up(bytes.cast(), bytes.len()) };
         }
     }
 

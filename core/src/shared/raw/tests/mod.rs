@@ -9,6 +9,7 @@ mod heap;
 mod index;
 mod keep;
 mod layout;
+mod lines;
 mod lock;
 mod orders;
 mod ring;
