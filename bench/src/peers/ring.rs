@@ -10,7 +10,8 @@
 //! look fetches the very line that the sender is writing; once it has fallen behind, both stream through memory that the
 //! other has left. So there is a second ring that never lives the first life: who has caught up with a streaming partner
 //! [waits a moment](GATHER) before looking again. It knows a streaming partner by the next record's coming at once, and
-//! after such a wait by there being several, so a round trip pays nothing.
+//! after such a wait by there being several, so a round trip pays nothing. And where that helps, its receiver [gives up](give_up) the lines
+//! that it has read, which its sender else waits for when it comes round again: madang's other trick.
 //!
 //! **By 32.** Both are there once more as rings that publish their tail, and their head, only after so many messages: the limit for
 //! those who send and receive in batches.
@@ -109,7 +110,14 @@ impl<const GATHERS: bool> Link for Ring<GATHERS> {
     }
 
     fn receiver(&self) -> io::Result<RingReceiver<GATHERS>> {
-        Ok(RingReceiver { ring: self.clone(), head: 0, tail: 0, last: 0, streams: false })
+        Ok(RingReceiver {
+            ring: self.clone(),
+            head: 0,
+            tail: 0,
+            last: 0,
+            streams: false,
+            gives_up: GATHERS && can_give_up(),
+        })
     }
 }
 
@@ -183,6 +191,31 @@ pub(crate) struct RingReceiver<const GATHERS: bool> {
     last: u64,
     /// When it had caught up last, the next record came at once.
     streams: bool,
+    gives_up: bool,
+}
+
+/// Writes the lines back and takes them out of all caches, but for the one that what follows begins in.
+///
+/// # Safety
+/// They are mapped, and the processor [can](can_give_up).
+#[inline]
+unsafe fn give_up(record: *mut u8, bytes: usize) {
+    let (first, end) = (record.addr() & !63, (record.addr() + bytes) & !63);
+    for line in (first..end).step_by(64) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the caller's promise; it changes no content.
+        unsafe {
+            std::arch::asm!("clflushopt [{}]", in(reg) line, options(nostack, preserves_flags));
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = line;
+    }
+}
+
+/// Whether this is a processor of AMD's that has the instruction: on those it helps.
+fn can_give_up() -> bool {
+    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    about.contains("AuthenticAMD") && about.contains(" clflushopt")
 }
 
 impl<const GATHERS: bool> RingReceiver<GATHERS> {
@@ -238,6 +271,10 @@ impl<const GATHERS: bool> RingReceiver<GATHERS> {
         // SAFETY: the record's bytes follow its word, below the tail; the buffer was found to be long enough.
         unsafe { ptr::copy_nonoverlapping(self.ring.at(self.head).add(WORD as usize), body.as_mut_ptr(), length) };
         self.last = footprint(length);
+        if GATHERS && self.gives_up && self.streams {
+            // SAFETY: the record lies in the mapping; the processor was asked.
+            unsafe { give_up(self.ring.at(self.head), self.last as usize) };
+        }
         self.head += self.last;
         Ok(length)
     }
