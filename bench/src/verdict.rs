@@ -60,12 +60,13 @@ const fn target(
 
 const ONE_TO_ONE: Cell = cell(Scenario::Flow(1), 64);
 
+/// (Of the gathering ring nothing was asked: it is the limit with all that madang does to be fast.)
 const TARGETS: &[Target] = &[
     target("64 B 1→1, C / System V", ONE_TO_ONE, "madang-c", "sysv", [AtLeast(20.0), AtLeast(15.0)]),
     target("64 B 1→1, C / bare ring", ONE_TO_ONE, "madang-c", "ring", [AtLeast(0.6), AtLeast(1.0)]),
-    target("64 B 1→1, C / gathering ring", ONE_TO_ONE, "madang-c", "ring-gather", [AtLeast(0.6), AtLeast(1.0)]),
+    target("64 B 1→1, C / gathering ring", ONE_TO_ONE, "madang-c", "ring-gather", [Stated; 2]),
     target("64 B 1→1 by 32, C / bare ring by 32", ONE_TO_ONE, "madang-c-32", "ring-32", [AtLeast(0.5); 2]),
-    target("64 B 1→1 by 32, C / gathering by 32", ONE_TO_ONE, "madang-c-32", "ring-gather-32", [AtLeast(0.5); 2]),
+    target("64 B 1→1 by 32, C / gathering by 32", ONE_TO_ONE, "madang-c-32", "ring-gather-32", [Stated; 2]),
     target("64 KiB 1→1, C / bare ring", cell(Scenario::Flow(1), 1 << 16), "madang-c", "ring", [AtLeast(0.8); 2]),
     target("round trip awake, C / bare ring", cell(Scenario::Awake, 64), "madang-c", "ring", [AtMost(1.8); 2]),
     target("round trip asleep, C / bare futex", cell(Scenario::Asleep, 64), "madang-c", "futex", [AtMost(1.15); 2]),
@@ -73,9 +74,9 @@ const TARGETS: &[Target] = &[
     target("16 KiB queue / 1 MiB queue, C", ONE_TO_ONE, "madang-c-16k", "madang-c", [AtLeast(1.0 / 3.0); 2]),
     target("64 B 1→1, Rust / System V", ONE_TO_ONE, "madang-rust", "sysv", [AtLeast(20.0), AtLeast(15.0)]),
     target("64 B 1→1, Rust / bare ring", ONE_TO_ONE, "madang-rust", "ring", [AtLeast(0.6), AtLeast(1.0)]),
-    target("64 B 1→1, Rust / gathering ring", ONE_TO_ONE, "madang-rust", "ring-gather", [AtLeast(0.6), AtLeast(1.0)]),
+    target("64 B 1→1, Rust / gathering ring", ONE_TO_ONE, "madang-rust", "ring-gather", [Stated; 2]),
     target("64 B 1→1 by 32, Rust / bare ring by 32", ONE_TO_ONE, "madang-rust-32", "ring-32", [AtLeast(0.5); 2]),
-    target("64 B 1→1 by 32, Rust / gathering by 32", ONE_TO_ONE, "madang-rust-32", "ring-gather-32", [AtLeast(0.5); 2]),
+    target("64 B 1→1 by 32, Rust / gathering by 32", ONE_TO_ONE, "madang-rust-32", "ring-gather-32", [Stated; 2]),
     target("64 KiB 1→1, Rust / bare ring", cell(Scenario::Flow(1), 1 << 16), "madang-rust", "ring", [AtLeast(0.8); 2]),
     target("round trip awake, Rust / bare ring", cell(Scenario::Awake, 64), "madang-rust", "ring", [AtMost(1.8); 2]),
     target(
