@@ -120,12 +120,13 @@ impl Patience {
         } else {
             learnt
         };
-        for _ in 0..spins {
+        for spun in 0..spins {
             if may() {
                 if learnt != MOST_SPINS {
                     self.spins.store(MOST_SPINS, Ordering::Relaxed);
                 }
-                if !self.is_partner_elsewhere() {
+                // At the first look it may have been there before.
+                if spun > 0 && !self.is_partner_elsewhere() {
                     self.is_elsewhere.store(true, Ordering::Relaxed);
                 }
                 for paused in 0..gather {
@@ -154,7 +155,7 @@ impl Patience {
             && self.linger(host, may)
     }
 
-    /// Whether the partner runs on another processor: the last spin that helped was followed by no two yields that did.
+    /// Whether the partner runs on another processor: a spin helped, and since then no two yields with no spin that helped between them.
     pub(super) fn is_partner_elsewhere(&self) -> bool {
         self.is_elsewhere.load(Ordering::Relaxed)
     }

@@ -165,7 +165,6 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
     pub fn ack(mut self) -> Result<()> {
         self.is_done = true;
         let present = self.queue.owner(self.owner, "ack", "lease")?;
-        self.queue.ring.give_lease_up(&self.view);
         self.queue.ring.acknowledge(&present, self.offset).map_err(|fault| self.explain(fault, "ack", Deadline::NOW))
     }
 
@@ -178,7 +177,6 @@ impl<Q: Deref<Target = Queue>> Lease<Q> {
     pub fn try_ack(&mut self, deadline: Deadline) -> Result<()> {
         self.check_undone("ack")?;
         let present = self.queue.owner(self.owner, "ack", "lease")?;
-        self.queue.ring.give_lease_up(&self.view);
         let acknowledged = self.queue.ring.acknowledge_until(&present, self.offset, deadline);
         acknowledged.map_err(|fault| self.explain(fault, "ack", deadline))?;
         self.is_done = true;

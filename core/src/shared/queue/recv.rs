@@ -146,11 +146,11 @@ impl Queue {
         let want = select.want()?;
         self.wait_for_message(want, deadline, "recv", |present, granted| {
             let capacity = target.length();
-            // Who waited for an answer has it sooner by this lane.
+            // Who waited for an answer has it sooner by this lane. (At first it was tried already, which costs little beside a wait.)
             if want == Want::Any
                 && let Some(envelope) = self.ring.receive_kept(present, target)?
             {
-                return Ok(Attempt::Done(Received::new(envelope, usize::MAX)));
+                return Ok(Attempt::Done(Received::new(envelope, capacity)));
             }
             let asked = Asked { want, cuts, granted };
             Ok(match self.ring.receive(present, target, asked, deadline)? {

@@ -28,17 +28,24 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::cell::U64;
+use super::geometry::LONGEST_INLINE;
 
 /// The bytes of a line.
 const LINE: usize = 64;
+/// Of a ring so many bytes are given up at once: a power of two. A locked instruction after it waits until all are in memory, some 200 ns; and there are such in
+/// most programs, between two messages.
+pub(super) const AT_ONCE: u64 = 8 << 10;
 /// So many messages without a wait are a stream, in any case.
 const STREAM: u64 = 32;
-const NEVER: u64 = u64::MAX;
+/// Who has read so many since then doesn't wait for its sender: it is itself who takes long, and has no need to make him faster.
+const WHILE: u32 = 16 << 10;
 
 /// The lengths of long messages that gain with near cores too: the blocks of shorter ones come back before they are in memory; longer ones are
 /// out of the cache in any case, and half as fast if they come from memory. Measured: 8 KiB 0.7, 16 KiB 1.15, 64 KiB 1.5, 256 KiB 1.6,
 /// 512 KiB 0.8.
 const GAINING: RangeInclusive<u64> = 16 << 10..=256 << 10;
+/// And with far cores. Measured: 8 KiB 1.8, 64 KiB 4.3, 1 MiB 4.5.
+const GAINING_FAR: RangeInclusive<u64> = LONGEST_INLINE + 1..=1 << 20;
 /// To fetch a line that this core has takes fewer nanoseconds; from its neighbour 15 to 45.
 const NEAR: u32 = 10;
 /// To fetch one that a far core has takes more: some 110.
@@ -50,73 +57,73 @@ const ALL: u32 = 1 << 16;
 /// Over how many messages, about, it is a mean.
 const SOME: u32 = 64;
 
-/// What a handle's receiver does about the lines that it has read.
-#[derive(Debug)]
+/// What a handle's receiver does about the lines that it has read. (On a line of its own: its senders read what lies beside it.)
+#[derive(Debug, Default)]
+#[repr(align(128))]
 pub(super) struct Lines {
     /// The message, by how many were received before it, from which on those in the rings are given up.
     from: AtomicU64,
+    /// For how many messages; 0 in any case where the processor can't.
+    span: AtomicU32,
     /// How long a line of the last long message took, in nanoseconds.
     fetch: AtomicU32,
     /// How many long messages were here already.
     here: AtomicU32,
 }
 
-impl Default for Lines {
-    fn default() -> Self {
-        Self { from: AtomicU64::new(NEVER), fetch: AtomicU32::new(0), here: AtomicU32::new(0) }
-    }
-}
-
 impl Lines {
-    /// For one who has waited, when so many had been received, of which he took `taken` since the wait before: whether its partner runs on
-    /// another processor.
+    /// For one who has waited, when so many had been received, `taken` of them (by whomever) since it waited before: whether its partner runs
+    /// on another processor.
     pub(super) fn learn(&self, received: u64, taken: u64, is_elsewhere: bool) {
-        let from = match taken {
-            _ if !is_elsewhere || !can_give_up() => NEVER,
-            // A request and its answer.
-            0 | 1 => received.saturating_add(STREAM),
-            _ => received,
-        };
+        let is_answer = taken < 2;
+        let from = if is_answer { received.wrapping_add(STREAM) } else { received };
         self.from.store(from, Ordering::Relaxed);
+        self.span.store(if is_elsewhere && can_give_up() { WHILE } else { 0 }, Ordering::Relaxed);
     }
 
     /// Whether those of the message after so many are given up.
     #[inline(always)]
     pub(super) fn are_given_up(&self, received: u64) -> bool {
-        received >= self.from.load(Ordering::Relaxed)
+        received.wrapping_sub(self.from.load(Ordering::Relaxed)) < self.span.load(Ordering::Relaxed).into()
     }
 
     /// Looks where a long message is, by a word in its middle: what stands at its end the processor may have fetched by itself.
     pub(super) fn look(&self, middle: &U64) {
-        if can_give_up() {
+        // (Where the clock is a system call, nothing can be told by it.)
+        if can_give_up() && clocks_own_time() < FAR {
             self.note(time(|| _ = black_box(middle.peek())).saturating_sub(clocks_own_time()));
         }
     }
 
-    /// Takes it that a line of a long message took so many nanoseconds.
+    /// Takes it that a line of a long message took so many nanoseconds. (Only tests say so without having looked.)
     pub(super) fn note(&self, fetch: u32) {
         self.fetch.store(fetch, Ordering::Relaxed);
         let (here, now) = (self.here.load(Ordering::Relaxed), if fetch < NEAR { ALL } else { 0 });
         self.here.store(here - here / SOME + now / SOME, Ordering::Relaxed);
     }
 
-    /// Whether those of a long message are given up, which was looked at.
+    /// Whether those of a long message are given up, by what the last one's took.
     pub(super) fn of_long_are_given_up(&self, length: u64) -> bool {
         let (here, fetch) = (self.here.load(Ordering::Relaxed), self.fetch.load(Ordering::Relaxed));
-        here < OFTEN && (fetch >= FAR || fetch >= NEAR && GAINING.contains(&length))
+        let gains = fetch >= NEAR && GAINING.contains(&length) || fetch >= FAR && GAINING_FAR.contains(&length);
+        gains && here < OFTEN
     }
+}
+
+/// The addresses of the lines that `bytes` from `start` on have to do with, but for the one that holds what follows.
+#[inline(always)]
+pub(super) fn lines_of(start: usize, bytes: usize) -> impl Iterator<Item = usize> {
+    (start & !(LINE - 1)..(start + bytes) & !(LINE - 1)).step_by(LINE)
 }
 
 /// Gives up the lines from the one that holds `start` on, and before the one that holds what follows `bytes`.
 ///
 /// # Safety
-/// All that lies between is mapped, and some handle was told to (`Lines`).
+/// So many bytes are mapped, and a [`Lines`] said so: only where the processor [can](can_give_up) does it.
 #[inline(always)]
 pub(super) unsafe fn give_up(start: NonNull<u8>, bytes: usize) {
-    let first = start.addr().get() & !(LINE - 1);
-    let end = (start.addr().get() + bytes) & !(LINE - 1);
-    for line in (first..end).step_by(LINE) {
-        // SAFETY: the caller's promise; who is told to was asked whether the processor can.
+    for line in lines_of(start.addr().get(), bytes) {
+        // SAFETY: the caller's promise.
         unsafe { give_line_up(start.as_ptr().with_addr(line)) };
     }
 }

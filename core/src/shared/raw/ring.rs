@@ -52,7 +52,7 @@ use super::heap::{self, Heap, HeapControl};
 use super::host::{EVERYBODY, Host, MANY, Participant};
 use super::index::Want;
 use super::keep::Entered;
-use super::lines::{self, Lines, prefetch};
+use super::lines::{self, AT_ONCE, Lines, prefetch};
 use super::sysv::SYSV;
 use crate::deadline::Deadline;
 
@@ -728,15 +728,21 @@ impl Ring {
         Some(Envelope { mtype, length, sequence: passed.messages, deliveries: 0 })
     }
 
-    /// Gives up the lines of records that were received from `place` on; they take `size` bytes.
+    /// After records were received from `place` on, which take `size` bytes: gives up the lines of each [`AT_ONCE`] that now lies behind the
+    /// head. (After the commit, since nobody waits for it; a sender who writes there again already is only slowed.)
     #[inline(always)]
     fn give_up(&self, place: Place, size: u64) {
-        // SAFETY: they lie within the ring (their lengths were checked), which is mapped for that many bytes after any place in it.
-        unsafe { lines::give_up(self.byte(place), size as usize) };
+        let unit = AT_ONCE.min(self.rings[(place.0 & 1) as usize].1 + 1);
+        let begun = place.position() & !(unit - 1);
+        let passed = (place.position().wrapping_add(size) & !(unit - 1)).wrapping_sub(begun);
+        if passed != 0 {
+            // SAFETY: the lines said so. Both are multiples of the unit, as the ring is; the records were found to be shorter than the ring, so these are no
+            // more than it; and it is mapped twice in a row. They were read, so nothing is missing.
+            unsafe { lines::give_up(self.byte(Place(begun | place.0 & 1)), passed as usize) };
+        }
     }
 
-    /// For a receiver who has waited, with so many received, of which it took `taken` since the wait before: whether its partner runs on
-    /// another processor.
+    /// For a receiver who has waited; see [`Lines`].
     pub(crate) fn learn_of_partner(&self, received: u64, taken: u64, is_elsewhere: bool) {
         self.lines.learn(received, taken, is_elsewhere);
     }

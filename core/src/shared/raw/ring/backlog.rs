@@ -118,9 +118,10 @@ impl Ring {
                 Taken::All(received) => return Ok(received),
                 Taken::More => long_look(limit)?,
                 Taken::Long(offset, envelope) => {
-                    self.look_at_lines(offset, envelope.length);
-                    self.copy_out(offset, envelope.length, target)?;
-                    self.give_block_up(offset, envelope.length);
+                    let read = envelope.length.min(target.length() as u64);
+                    self.look_at_lines(offset, read);
+                    self.copy_out(offset, read, target)?;
+                    self.give_block_up(offset, read);
                     self.free(host, offset)?;
                     return Ok(Received::Message(envelope));
                 }
@@ -368,7 +369,7 @@ impl Ring {
             unsafe { target.fill(self.byte(place).byte_add(RECORD as usize), copied) };
             end.advance(place, size, passed.and(length)); // the commit
             if self.lines.are_given_up(passed.messages) {
-                self.give_up(place, size);
+                self.give_up(place, RECORD + copied as u64);
             }
             return Ok(Taken::All(Received::Message(envelope)));
         };
@@ -412,11 +413,11 @@ impl Ring {
         Ok(())
     }
 
-    /// Looks where the lines of a long message are that is about to be read.
-    pub(super) fn look_at_lines(&self, offset: u64, length: u64) {
-        let middle = (length / 2) & !(WORD - 1);
-        if length > LONGEST_INLINE
-            && let Some(bytes) = self.heap.bytes(offset, length)
+    /// Looks where the lines of a long message are, of which so many bytes are about to be read.
+    pub(super) fn look_at_lines(&self, offset: u64, read: u64) {
+        let middle = (read / 2) & !(WORD - 1);
+        if read > LONGEST_INLINE
+            && let Some(bytes) = self.heap.bytes(offset, read)
         {
             // SAFETY: the block has at least the bytes asked for, of which these are eight, aligned since a block is; an atomic may hold
             // anything.
@@ -424,13 +425,13 @@ impl Ring {
         }
     }
 
-    /// Gives up the lines of a message that was read, before its block is freed.
-    pub(super) fn give_block_up(&self, offset: u64, length: u64) {
-        if self.lines.of_long_are_given_up(length)
-            && let Some(bytes) = self.heap.bytes(offset, length)
+    /// Gives up the lines of a message of which so many bytes were read, before its block is freed.
+    pub(super) fn give_block_up(&self, offset: u64, read: u64) {
+        if self.lines.of_long_are_given_up(read)
+            && let Some(bytes) = self.heap.bytes(offset, read)
         {
-            // SAFETY: the block has so many bytes, and the area is mapped.
-            unsafe { lines::give_up(bytes, length as usize) };
+            // SAFETY: the lines said so; the block has so many bytes, and the area is mapped.
+            unsafe { lines::give_up(bytes, read as usize) };
         }
     }
 

@@ -176,19 +176,12 @@ impl Ring {
         self.free_until(host, offset, limit)
     }
 
-    /// Gives up the lines of what the caller leased, has read, and is about to acknowledge.
-    pub(crate) fn give_lease_up(&self, leased: &View) {
-        let bytes = leased.bytes();
-        if self.lines.of_long_are_given_up(bytes.len() as u64) {
-            // SAFETY: the view vouches for them.
-            unsafe { lines::give_up(bytes.cast(), bytes.len()) };
-        }
-    }
-
     /// Makes a leased block HELD, unless it is.
     fn finish(&self, host: &impl Host, offset: u64) -> Result<(), Fault> {
         if !self.is_held(host, offset) {
-            self.leased(host, offset)?.0.commit(State::Held(host.me()), 0); // the commit
+            let block = self.leased(host, offset)?.0;
+            self.give_block_up(offset, block.length.get());
+            block.commit(State::Held(host.me()), 0); // the commit
         }
         Ok(())
     }

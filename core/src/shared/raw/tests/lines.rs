@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use super::super::lines::{Lines, can_give_up, give_up};
+use super::super::lines::{Lines, can_give_up, give_up, lines_of};
 use super::*;
 use crate::deadline::Deadline;
 use crate::shared::raw::index::Want;
@@ -19,24 +19,36 @@ fn what_is_given_up_holds_what_it_held() {
     let bytes: Vec<u8> = (0..4096).map(|i| (i % 251) as u8).collect();
     for (start, length) in [(0, 0), (0, 1), (1, 62), (63, 1), (63, 2), (64, 64), (100, 1000), (0, 4096)] {
         let start = NonNull::from(&bytes[start..]).cast();
-        // SAFETY: within `bytes`, and the processor can.
+        // SAFETY: each line holds one of `bytes`, and the processor can.
         unsafe { give_up(start, length) };
         assert!(bytes.iter().enumerate().all(|(i, &byte)| byte == (i % 251) as u8), "{start:?} {length}");
     }
 }
 
 #[test]
+fn whole_lines_are_given_up_but_the_one_that_goes_on() {
+    let lines = |start, bytes| lines_of(start, bytes).collect::<Vec<_>>();
+    for (start, bytes) in [(0, 0), (0, 63), (1, 62), (100, 20)] {
+        assert_eq!(lines(start, bytes), [], "{start} {bytes}");
+    }
+    for (start, bytes) in [(0, 64), (1, 63), (63, 1), (63, 2), (10, 100)] {
+        assert_eq!(lines(start, bytes), [0], "{start} {bytes}");
+    }
+    assert_eq!(lines(64, 64), [64]);
+    assert_eq!(lines(100, 100), [64, 128]);
+}
+
+#[test]
 fn lines_are_given_up_in_a_stream_from_elsewhere() {
     let lines = Lines::default();
-    assert!(!lines.are_given_up(u64::MAX - 1), "before anything is known");
+    let are = |received| lines.are_given_up(received);
+    assert!(![0, 1, 100, u64::MAX].into_iter().any(are), "before anything is known");
     lines.learn(100, 50, true);
-    assert_eq!(lines.are_given_up(100), can_give_up());
-    assert!(!lines.are_given_up(99));
+    assert_eq!([99, 100, 1000, 1 << 20].map(are), [false, can_give_up(), can_give_up(), false]);
     lines.learn(100, 1, true);
-    assert!(!lines.are_given_up(101), "an answer");
-    assert_eq!(lines.are_given_up(140), can_give_up(), "no answer");
+    assert_eq!([101, 140].map(are), [false, can_give_up()], "an answer, and none");
     lines.learn(200, 50, false);
-    assert!(!lines.are_given_up(u64::MAX - 1), "from here");
+    assert!(![0, 199, 200, 300, u64::MAX].into_iter().any(are), "from here");
 }
 
 #[test]
@@ -59,7 +71,7 @@ fn long_messages_are_given_up_that_come_from_elsewhere() {
     assert_eq!(after(&often), (true, true), "no more");
 }
 
-/// As a stream does, by all the ways to receive, around and around the ring.
+/// As a stream does, by the long lane, the short one and in batches, around and around the ring.
 #[test]
 fn a_stream_whose_lines_are_given_up_is_whole() {
     let world = World::default();
@@ -67,7 +79,7 @@ fn a_stream_whose_lines_are_given_up_is_whole() {
     let ring = queue_of(64, 256);
     ring.learn_of_partner(0, 1000, true);
     let message = |i: u64| -> Vec<u8> { (0..i * 37 % 257).map(|j| (i * 7 + j) as u8).collect() };
-    let (mut sent, mut received) = (0, 0);
+    let (mut sent, mut received, mut by_short_lane) = (0, 0, 0);
     let mut buffer = [0; 9 * 264];
     for round in 0..3000 {
         for _ in 0..9 {
@@ -87,6 +99,7 @@ fn a_stream_whose_lines_are_given_up_is_whole() {
         }
         while received < sent {
             let kept = ring.receive_kept(&receiver, &mut buffer.as_mut_slice().into()).unwrap();
+            by_short_lane += u32::from(kept.is_some());
             let envelope = kept.unwrap_or_else(|| {
                 match ring.receive(&receiver, &mut buffer.as_mut_slice().into(), ASKED, Deadline::NOW) {
                     Ok(Received::Message(envelope)) => envelope,
@@ -97,4 +110,5 @@ fn a_stream_whose_lines_are_given_up_is_whole() {
             received += 1;
         }
     }
+    assert!(0 < by_short_lane && by_short_lane < 18000, "{by_short_lane}");
 }
