@@ -126,8 +126,8 @@ impl Patience {
                     self.spins.store(MOST_SPINS, Ordering::Relaxed);
                 }
                 // At the first look it may have been there before.
-                if spun > 0 && !self.is_partner_elsewhere() {
-                    self.is_elsewhere.store(true, Ordering::Relaxed);
+                if spun > 0 {
+                    self.note_partner(true);
                 }
                 for paused in 0..gather {
                     if paused % LOOK_EVERY == 0 && enough() {
@@ -139,13 +139,13 @@ impl Patience {
             }
             spin_loop();
         }
-        for _ in 0..YIELDS {
+        for yielded in 0..YIELDS {
             host.pass();
             if may() {
                 self.spins.store((learnt / 2).max(LEAST_SPINS), Ordering::Relaxed);
-                if learnt < MOST_SPINS {
-                    // Twice in a row. Once may be a partner elsewhere who took longer.
-                    self.is_elsewhere.store(false, Ordering::Relaxed);
+                // One here would have run at the first, and twice in a row it is no chance.
+                if yielded == 0 && learnt < MOST_SPINS {
+                    self.note_partner(false);
                 }
                 return true;
             }
@@ -155,9 +155,15 @@ impl Patience {
             && self.linger(host, may)
     }
 
-    /// Whether the partner runs on another processor: a spin helped, and since then no two yields with no spin that helped between them.
+    /// Whether the partner runs on another processor: it answered while this one spun, or yielded in vain.
     pub(super) fn is_partner_elsewhere(&self) -> bool {
         self.is_elsewhere.load(Ordering::Relaxed)
+    }
+
+    fn note_partner(&self, is_elsewhere: bool) {
+        if self.is_partner_elsewhere() != is_elsewhere {
+            self.is_elsewhere.store(is_elsewhere, Ordering::Relaxed);
+        }
     }
 
     /// Looks and yields for a while longer. Who did so in vain a few times in a row seldom does it again.
@@ -167,6 +173,7 @@ impl Patience {
             host.pass();
             if may() {
                 self.in_vain.store(0, Ordering::Relaxed);
+                self.note_partner(true);
                 return true;
             }
         }

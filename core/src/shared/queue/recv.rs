@@ -244,7 +244,7 @@ impl Queue {
             Err(error) if error.errno() == libc::ETIMEDOUT => self.nothing_to_receive(want, error, attempt),
             outcome => outcome,
         };
-        self.ring.learn_of_partner(received.messages, taken, self.receivers_patience.is_partner_elsewhere());
+        self.ring.learn_of_partner(received.bytes, taken, self.receivers_patience.is_partner_elsewhere());
         done
     }
 

@@ -35,10 +35,10 @@ const LINE: usize = 64;
 /// Of a ring so many bytes are given up at once: a power of two. A locked instruction after it waits until all are in memory, some 200 ns; and there are such in
 /// most programs, between two messages.
 pub(super) const AT_ONCE: u64 = 8 << 10;
-/// So many messages without a wait are a stream, in any case.
-const STREAM: u64 = 32;
-/// Who has read so many since then doesn't wait for its sender: it is itself who takes long, and has no need to make him faster.
-const WHILE: u32 = 16 << 10;
+/// So many bytes without a wait are a stream, in any case.
+const STREAM: u64 = 4 << 10;
+/// Who has read so many bytes since then doesn't wait for its sender: it is itself who takes long, and has no need to make him faster.
+const WHILE: u64 = 16 << 20;
 
 /// The lengths of long messages that gain with near cores too: the blocks of shorter ones come back before they are in memory; longer ones are
 /// out of the cache in any case, and half as fast if they come from memory. Measured: 8 KiB 0.7, 16 KiB 1.15, 64 KiB 1.5, 256 KiB 1.6,
@@ -61,10 +61,10 @@ const SOME: u32 = 64;
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct Lines {
-    /// The message, by how many were received before it, from which on those in the rings are given up.
+    /// By how many bytes were received before it: the message from which on those in the rings are given up.
     from: AtomicU64,
-    /// For how many messages; 0 in any case where the processor can't.
-    span: AtomicU32,
+    /// For how many bytes; 0 in any case where the processor can't.
+    span: AtomicU64,
     /// How long a line of the last long message took, in nanoseconds.
     fetch: AtomicU32,
     /// How many long messages were here already.
@@ -72,8 +72,8 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// For one who has waited, when so many had been received, `taken` of them (by whomever) since it waited before: whether its partner runs
-    /// on another processor.
+    /// For one who has waited, when so many bytes had been received, and `taken` messages (by whomever) since it waited before: whether its
+    /// partner runs on another processor.
     pub(super) fn learn(&self, received: u64, taken: u64, is_elsewhere: bool) {
         let is_answer = taken < 2;
         let from = if is_answer { received.wrapping_add(STREAM) } else { received };
@@ -81,10 +81,10 @@ impl Lines {
         self.span.store(if is_elsewhere && can_give_up() { WHILE } else { 0 }, Ordering::Relaxed);
     }
 
-    /// Whether those of the message after so many are given up.
+    /// Whether those of the message after so many bytes are given up.
     #[inline(always)]
     pub(super) fn are_given_up(&self, received: u64) -> bool {
-        received.wrapping_sub(self.from.load(Ordering::Relaxed)) < self.span.load(Ordering::Relaxed).into()
+        received.wrapping_sub(self.from.load(Ordering::Relaxed)) < self.span.load(Ordering::Relaxed)
     }
 
     /// Looks where a long message is, by a word in its middle: what stands at its end the processor may have fetched by itself.

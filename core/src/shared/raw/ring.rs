@@ -713,7 +713,7 @@ impl Ring {
             return None;
         }
         let passed = receivers.end.passed(place);
-        let gives_up = self.lines.are_given_up(passed.messages);
+        let gives_up = self.lines.are_given_up(passed.bytes);
         if !gives_up {
             prefetch(self.byte(Place(place.0.wrapping_add(AHEAD))));
         }

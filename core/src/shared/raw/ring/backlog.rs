@@ -368,7 +368,7 @@ impl Ring {
             // SAFETY: as in `pop`.
             unsafe { target.fill(self.byte(place).byte_add(RECORD as usize), copied) };
             end.advance(place, size, passed.and(length)); // the commit
-            if self.lines.are_given_up(passed.messages) {
+            if self.lines.are_given_up(passed.bytes) {
                 self.give_up(place, RECORD + copied as u64);
             }
             return Ok(Taken::All(Received::Message(envelope)));

@@ -312,7 +312,7 @@ impl Ring {
         let mut most_size = ring;
         // Found once: each word's place hangs on the word before, and that chain is what a message costs.
         let start = self.byte(place);
-        let gives_up = self.lines.are_given_up(before.messages);
+        let gives_up = self.lines.are_given_up(before.bytes);
         let left = loop {
             let (length, kind) = (word >> LENGTH, word & ((1 << LENGTH) - 1));
             let ends = size + record_size(length);
