@@ -4,16 +4,16 @@
 //! store waits until they are out of there. Stores reach the cache in order; on AMD's processors those waits add up, and asking for the
 //! lines ahead (by `prefetchw` too) changes nothing. So the receiver **gives up** what it has read: `clflushopt` writes a line back to
 //! memory and takes it out of all caches, many at once, while the receiver goes on. Measured on a Zen 4, with near and far cores, in
-//! million messages a second: 64 B 26 → 75 and 7 → 75, 1 KiB 6.9 → 9.4 and 1.8 → 5.7; in GiB a second: 64 KiB 7.7 → 11.1 and 2.0 → 7.8,
-//! 1 MiB 26 as before and 2.2 → 9.9.
+//! million messages a second: 64 B 27 → 65 and 7 → 60, 1 KiB 7 → 14 and 1.8 → 8.7; in GiB a second: 64 KiB 7.7 → 11.5 and 2.0 → 6.5, 1 MiB
+//! 26 as before and 2.2 → 9.9.
 //!
 //! Nothing depends on it: a line that is given up holds what it held, for whoever reads it next.
 //!
 //! **When.** There is something to gain only if the sender runs on another processor.
 //!
-//! - *In the rings*: whoever waits learns that (`patience.rs`), and gives lines up in a [stream](STREAM): an answer would come a little
-//!   later. Where he doesn't he asks for lines ahead instead; both together would take from the sender those that it is about to
-//!   write.
+//! - *In the rings*: whoever waits learns that (`patience.rs`), and gives lines up [for a time](WHILE), in a [stream](STREAM): an answer would
+//!   come a little later. Where he doesn't he asks for lines ahead instead; both together would take from the sender those that it
+//!   is about to write.
 //! - *Of a long message* it is looked at where it comes from, by the time that a line of it takes: those are given up that come from
 //!   [far](FAR), and from [near](NEAR) those whose length [gains](GAINING) by it. But nothing where
 //!   messages are [often](OFTEN) here already: then senders run on this processor too, and had better find their blocks here. (Two pairs on two
@@ -32,8 +32,8 @@ use super::geometry::LONGEST_INLINE;
 
 /// The bytes of a line.
 const LINE: usize = 64;
-/// Of a ring so many bytes are given up at once: a power of two. A locked instruction after it waits until all are in memory, some 200 ns; and there are such in
-/// most programs, between two messages.
+/// Of a ring so many bytes are given up at once: a power of two. A locked instruction after it waits until all are in memory, 200 ns or more;
+/// and there are such in most programs, between two messages.
 pub(super) const AT_ONCE: u64 = 8 << 10;
 /// So many bytes without a wait are a stream, in any case.
 const STREAM: u64 = 4 << 10;
