@@ -186,11 +186,13 @@ fn holders_are_killed() {
                 let guard = mutex.lock().unwrap();
                 let [a, b] = [first, second].map(|word| word.load(Ordering::Relaxed));
                 assert!(a == b || guard.owner_died() && a == b + 1, "{a}, {b}, {}", guard.owner_died());
-                first.store(a + 1, Ordering::Relaxed);
+                // First of all the heir puts it in order: he may be killed as well.
+                second.store(a, Ordering::Release);
+                first.store(a + 1, Ordering::Release);
                 if random.below(8) == 0 {
                     pause(&mut random);
                 }
-                second.store(a + 1, Ordering::Relaxed);
+                second.store(a + 1, Ordering::Release);
                 drop(guard);
             }
         })
