@@ -143,7 +143,7 @@ impl Patience {
             host.pass();
             if may() {
                 self.spins.store((learnt / 2).max(LEAST_SPINS), Ordering::Relaxed);
-                // One here would have run at the first, and twice in a row it is no chance.
+                // One here would have run at the first, and twice in a row is no coincidence.
                 if yielded == 0 && learnt < MOST_SPINS {
                     self.note_partner(false);
                 }

@@ -17,7 +17,7 @@
 //! - *Of a long message* it is looked at where it comes from, by the time that a line of it takes: those are given up that come from
 //!   [far](FAR), and from [near](NEAR) those whose length [gains](GAINING) by it. But nothing where
 //!   messages are [often](OFTEN) here already: then senders run on this processor too, and had better find their blocks here. (Two pairs on two
-//!   cores, 64 KiB: 12 to 18 GiB a second as before, and 9 to 12 without this rule.)
+//!   cores, 64 KiB: 12 to 18 GiB a second nearly as before, and 9 to 12 without this rule.)
 //!
 //! Only AMD's processors are asked to: those it was measured on. All that is learnt is the handle's; a lost update harms nothing.
 
@@ -35,16 +35,16 @@ const LINE: usize = 64;
 /// Of a ring so many bytes are given up at once: a power of two. A locked instruction after it waits until all are in memory, 200 ns or more;
 /// and there are such in most programs, between two messages.
 pub(super) const AT_ONCE: u64 = 8 << 10;
-/// So many bytes without a wait are a stream, in any case.
+/// After a wait for an answer so many bytes must pass before it counts as a stream.
 const STREAM: u64 = 4 << 10;
-/// Who has read so many bytes since then doesn't wait for its sender: it is itself who takes long, and has no need to make him faster.
+/// Who has read so many bytes since its last wait is the slower one itself, and has no need to make its sender faster.
 const WHILE: u64 = 16 << 20;
 
-/// The lengths of long messages that gain with near cores too: the blocks of shorter ones come back before they are in memory; longer ones are
-/// out of the cache in any case, and half as fast if they come from memory. Measured: 8 KiB 0.7, 16 KiB 1.15, 64 KiB 1.5, 256 KiB 1.6,
+/// The lengths of long messages that gain with near cores too. The blocks of shorter ones are used again before they have been written back;
+/// longer ones have left the core's own cache anyway for the one that is shared, and to fetch them from memory takes twice as long. Measured: 8 KiB 0.7, 16 KiB 1.15, 64 KiB 1.5, 256 KiB 1.6,
 /// 512 KiB 0.8.
 const GAINING: RangeInclusive<u64> = 16 << 10..=256 << 10;
-/// And with far cores. Measured: 8 KiB 1.8, 64 KiB 4.3, 1 MiB 4.5.
+/// And with far cores. Measured: 8 KiB 1.8, 64 KiB 3 to 4, 1 MiB 4.5.
 const GAINING_FAR: RangeInclusive<u64> = LONGEST_INLINE + 1..=1 << 20;
 /// To fetch a line that this core has takes fewer nanoseconds; from its neighbour 15 to 45.
 const NEAR: u32 = 10;
@@ -67,7 +67,7 @@ pub(super) struct Lines {
     span: AtomicU64,
     /// How long a line of the last long message took, in nanoseconds.
     fetch: AtomicU32,
-    /// How many long messages were here already.
+    /// The share of the last long messages that were here already; [`ALL`] is all of them.
     here: AtomicU32,
 }
 
@@ -87,7 +87,7 @@ impl Lines {
         received.wrapping_sub(self.from.load(Ordering::Relaxed)) < self.span.load(Ordering::Relaxed)
     }
 
-    /// Looks where a long message is, by a word in its middle: what stands at its end the processor may have fetched by itself.
+    /// Looks where a long message is, by a word in its middle: what stands at its ends the processor may have fetched by itself.
     pub(super) fn look(&self, middle: &U64) {
         // (Where the clock is a system call, nothing can be told by it.)
         if can_give_up() && clocks_own_time() < FAR {
@@ -119,7 +119,7 @@ pub(super) fn lines_of(start: usize, bytes: usize) -> impl Iterator<Item = usize
 /// Gives up the lines from the one that holds `start` on, and before the one that holds what follows `bytes`.
 ///
 /// # Safety
-/// So many bytes are mapped, and a [`Lines`] said so: only where the processor [can](can_give_up) does it.
+/// So many bytes are mapped, and the processor [can](can_give_up): elsewhere no [`Lines`] says so.
 #[inline(always)]
 pub(super) unsafe fn give_up(start: NonNull<u8>, bytes: usize) {
     for line in lines_of(start.addr().get(), bytes) {

@@ -369,7 +369,7 @@ impl Ring {
             unsafe { target.fill(self.byte(place).byte_add(RECORD as usize), copied) };
             end.advance(place, size, passed.and(length)); // the commit
             if self.lines.are_given_up(passed.bytes) {
-                self.give_up(place, RECORD + copied as u64);
+                self.give_up(place, record_size(copied as u64));
             }
             return Ok(Taken::All(Received::Message(envelope)));
         };
