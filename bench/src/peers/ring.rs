@@ -191,6 +191,7 @@ pub(crate) struct RingReceiver<const GATHERS: bool> {
     last: u64,
     /// When it had caught up last, the next record came at once.
     streams: bool,
+    /// Whether lines that were read are given up, while it streams.
     gives_up: bool,
 }
 

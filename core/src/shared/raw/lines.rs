@@ -41,8 +41,8 @@ const STREAM: u64 = 4 << 10;
 const WHILE: u64 = 16 << 20;
 
 /// The lengths of long messages that gain with near cores too. The blocks of shorter ones are used again before they have been written back;
-/// longer ones have left the core's own cache anyway for the one that is shared, and to fetch them from memory takes twice as long. Measured: 8 KiB 0.7, 16 KiB 1.15, 64 KiB 1.5, 256 KiB 1.6,
-/// 512 KiB 0.8.
+/// longer ones have left the core's own cache anyway for the one that is shared, and to fetch them from memory takes twice as long.
+/// Measured: 8 KiB 0.7, 16 KiB 1.15, 64 KiB 1.5, 256 KiB 1.6, 512 KiB 0.8.
 const GAINING: RangeInclusive<u64> = 16 << 10..=256 << 10;
 /// And with far cores. Measured: 8 KiB 1.8, 64 KiB 3 to 4, 1 MiB 4.5.
 const GAINING_FAR: RangeInclusive<u64> = LONGEST_INLINE + 1..=1 << 20;
